@@ -1,0 +1,57 @@
+"""How a command is carried out, as seen by whoever receives it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from application.actors import Metadata
+from application.platform import Platform, Saved
+
+CommandT = TypeVar("CommandT")
+UseCase = Callable[[CommandT, Platform], Awaitable[Saved]]
+
+
+class CommandKey(msgspec.Struct, frozen=True):
+    """What makes two requests the same command; hashed, because clients put all sorts of things into keys."""
+
+    key: bytes
+    """Digest of the idempotency key and of who sent it."""
+    fingerprint: bytes
+    """Keyed digest of everything else about the request."""
+
+
+class CommandContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command comes with besides its content."""
+
+    metadata: Metadata
+    key: CommandKey | None = None
+    expected_version: int | None = None
+    """The version of the user that the caller decided on (If-Match)."""
+
+
+class Commands(Protocol):
+    """The write side."""
+
+    async def run(self, use_case: UseCase[CommandT], command: CommandT, context: CommandContext) -> Saved:
+        """Carry out a command, once, and return what it came to.
+
+        Raises the use case's refusals, `IdempotencyKeyReusedError` and `LogUnavailableError`.
+        """
+        ...
+
+
+class CommandKeys(Protocol):
+    """Makes command keys."""
+
+    def make(self, sender: str, key: str, *request: bytes) -> CommandKey:
+        """The key that a sender gave a request; `request` is all that tells it from another one."""
+        ...
+
+
+class IdempotencyKeyReusedError(Exception):
+    """The key was used before, by the same sender, for another command."""
+
+
+class LogUnavailableError(Exception):
+    """The log cannot be reached, or too much waits for it; whether a command was recorded may be unknown."""

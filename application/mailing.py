@@ -1,0 +1,40 @@
+"""The mails that people get, and the way out for them."""
+
+from typing import Protocol
+
+import msgspec
+
+from domain.users import EmailRequest, User
+
+
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
+    """One mail; sending the same id again is harmless to its recipient."""
+
+    id: str
+    recipient: str
+    subject: str
+    text: str
+
+
+class Mailer(Protocol):
+    """Sends mails."""
+
+    def send(self, mail: Mail) -> None:
+        """Hand a mail over for delivery. Raises `OSError` if that is not possible now."""
+        ...
+
+
+def confirmation_mail(mail_id: str, user: User, request: EmailRequest, token: str, public_url: str) -> Mail:
+    """Asks the owner of an address whether it belongs to this account."""
+    return Mail(
+        id=mail_id,
+        recipient=request.email,
+        subject="Please confirm your email address",
+        text=(
+            f"Hello {user.display_name},\n\n"
+            f"please confirm that this is your email address:\n\n"
+            f"{public_url}/confirm-email?token={token}\n\n"
+            f"The link is good until {request.confirm_by:%Y-%m-%d %H:%M} UTC and works once.\n"
+            f"If you did not ask for this, ignore this mail and nothing happens.\n"
+        ),
+    )

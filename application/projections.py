@@ -1,0 +1,72 @@
+"""How a read model is defined: as data and one pure function.
+
+The definition says which fact means what; the engine (`infrastructure/projections`) says how it is followed and rebuilt.
+Nothing else writes a model's rows.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from application.recorded import Recorded
+from domain.kernel import AggregateEvent
+
+Row = TypeVar("Row", bound=msgspec.Struct)
+Fold = Callable[[Row | None, Recorded[Any]], Row | None]
+Key = Callable[[Recorded[Any]], UUID | int]
+
+
+class Index(msgspec.Struct, frozen=True):
+    """An index that the model's queries need: columns, in order."""
+
+    name: str
+    columns: tuple[str, ...]
+
+
+def stream_id(recorded: Recorded[Any]) -> UUID:
+    """One row for each stream."""
+    return recorded.event.originator_id
+
+
+def position(recorded: Recorded[Any]) -> int:
+    """One row for each event: the model is a list that only grows."""
+    return recorded.position
+
+
+class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
+    """A read model. Its row's first field is the key; a changed fold or row needs a new version."""
+
+    name: str
+    version: int
+    events: tuple[type[AggregateEvent], ...]
+    """The facts it reads; all others pass it by."""
+    row: type[Row]
+    fold: Fold[Row]
+    """The row after an event, from the row before it; None for no row. Never changes its arguments, never looks outside."""
+    key: Key = stream_id
+    indexes: tuple[Index, ...] = ()
+
+    @property
+    def topics(self) -> list[str]:
+        """The stored names of the facts it reads."""
+        return [event.TOPIC for event in self.events]  # type: ignore[attr-defined] # every event of ours has one
+
+    @property
+    def appends(self) -> bool:
+        """Whether each event makes a row of its own, so that no earlier row is ever read or changed."""
+        return self.key is position
+
+    @property
+    def key_column(self) -> str:
+        """The name of the row's key."""
+        return self.row.__struct_fields__[0]
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells one shape of the definition from another one."""
+        fields = [(field.name, str(field.type)) for field in msgspec.structs.fields(self.row)]
+        shape = (self.name, self.version, self.topics, fields, [msgspec.structs.astuple(i) for i in self.indexes])
+        return hashlib.sha256(msgspec.json.encode(shape)).hexdigest()

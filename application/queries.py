@@ -1,0 +1,182 @@
+"""What can be asked, as seen by whoever asks: each answer says which position of the log it reflects."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from application.user_directory import UserEntry
+from application.user_timeline import TimelineEntry
+from domain.users import User
+
+ItemT = TypeVar("ItemT")
+
+PAGE_LIMIT = 200
+"""The most items on one page."""
+
+
+class CursorInvalidError(ValueError):
+    """Not a cursor that this service gave out for this query."""
+
+
+class PositionNotReachedError(Exception):
+    """A read model has not come as far as the caller has already seen, within the time it may take."""
+
+
+class Page(msgspec.Struct, Generic[ItemT], frozen=True, kw_only=True):
+    """Some of the items, and where to go on."""
+
+    items: Sequence[ItemT]
+    next_cursor: str | None
+    position: int
+    """The log position that the page reflects."""
+
+
+class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Which page, and how fresh."""
+
+    limit: int = 50
+    cursor: str | None = None
+    min_position: int = 0
+    """The page must reflect the log up to here (Min-Log-Position)."""
+
+
+class DirectoryFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which people; what is not given does not matter."""
+
+    email: str | None = None
+    q: str | None = None
+    """The beginning of a name or an address."""
+    country: str | None = None
+    status: str | None = None
+    created_after: datetime | None = None
+
+
+class AuditFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which facts; what is not given does not matter."""
+
+    actor: str | None = None
+    user_id: UUID | None = None
+    topic: str | None = None
+    recorded_from: datetime | None = None
+    recorded_to: datetime | None = None
+    """Exclusive."""
+    command_id: UUID | None = None
+    correlation_id: UUID | None = None
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """A point in a user's past: exactly one of these."""
+
+    version: int | None = None
+    position: int | None = None
+    at: datetime | None = None
+
+
+class UserAt(msgspec.Struct, frozen=True, kw_only=True):
+    """A user as they were, and the last fact that this state reflects."""
+
+    user: User
+    version: int
+    position: int
+    recorded_at: datetime
+
+
+class TimelineItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One fact of a timeline, with its content as stored in the log."""
+
+    entry: TimelineEntry
+    data: dict[str, Any]
+
+
+class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Where a read model stands."""
+
+    name: str
+    version: int
+    generation: int
+    position: int
+    head: int
+    lag_events: int
+    lag_seconds: float
+    """How long ago the oldest event that is not folded in yet was recorded; 0 if there is none."""
+    healthy: bool
+    failure: str | None
+    rows: int
+    """As estimated by the database."""
+    size_bytes: int
+
+
+class RebuildStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How a rebuild goes."""
+
+    id: UUID
+    name: str
+    state: str
+    phase: str | None
+    events_done: int
+    events_total: int
+    rows_written: int
+    generation: int | None
+    requested_by: str | None
+    requested_at: datetime
+    finished_at: datetime | None
+    failure: str | None
+
+
+class Users(Protocol):
+    """One user at a time, from the log itself: always current, or exactly as of a moment."""
+
+    async def user(self, user_id: UUID) -> tuple[User | None, int]:
+        """The user as of now, for reading only, and the log position that this reflects."""
+        ...
+
+    async def user_at(self, user_id: UUID, moment: Moment) -> UserAt | None:
+        """The user as they were; None before they were registered, or for a version that was never reached."""
+        ...
+
+
+class Directory(Protocol):
+    """All people."""
+
+    async def page(self, wanted: DirectoryFilter, page: PageRequest) -> Page[UserEntry]:
+        """People in the order of their ids. Raises `CursorInvalidError` and `PositionNotReachedError`."""
+        ...
+
+
+class Timeline(Protocol):
+    """All that was done to people's accounts."""
+
+    async def of_user(self, user_id: UUID, page: PageRequest) -> Page[TimelineItem]:
+        """One account's facts with their content, oldest first. Raises like `Directory.page`."""
+        ...
+
+    async def search(self, wanted: AuditFilter, page: PageRequest) -> Page[TimelineEntry]:
+        """Facts in the order of the log. Raises like `Directory.page`."""
+        ...
+
+
+class Projections(Protocol):
+    """The read models themselves."""
+
+    async def statuses(self) -> list[ProjectionStatus]:
+        """Each read model's standing."""
+        ...
+
+    async def request_rebuild(self, name: str, requested_by: str) -> UUID:
+        """Have a model rebuilt by a worker; joins a rebuild that is requested or running. Raises `LookupError`."""
+        ...
+
+    async def rebuild(self, rebuild_id: UUID) -> RebuildStatus | None:
+        """How a rebuild goes."""
+        ...
+
+
+class Log(Protocol):
+    """The log as a whole."""
+
+    async def head(self) -> int:
+        """The last position that was given out. Raises `OSError` or the driver's error if it cannot be reached."""
+        ...

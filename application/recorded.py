@@ -1,0 +1,29 @@
+"""A fact as it stands in the log."""
+
+from datetime import datetime
+from typing import Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from domain.kernel import AggregateEvent
+
+EventT = TypeVar("EventT", bound=AggregateEvent, covariant=True)
+
+
+class Recorded(msgspec.Struct, Generic[EventT], frozen=True, kw_only=True, gc=False):
+    """An event with its place in the log, its instant on the log's clock, and by whom, how and why it came about."""
+
+    event: EventT
+    topic: str
+    position: int
+    recorded_at: datetime
+    actor: str | None = None
+    on_behalf_of: str | None = None
+    client: str | None = None
+    reason: str | None = None
+    command_id: UUID | None = None
+    correlation_id: UUID | None = None
+    causation_id: UUID | None = None
+    trace_id: bytes | None = None
+    """W3C trace id, 16 octets."""

@@ -1,0 +1,52 @@
+"""Give a person an account."""
+
+from datetime import date, datetime
+
+import msgspec
+
+from application.platform import Platform, Saved
+from domain.users import User
+from domain.values import (
+    parse_birth_date,
+    parse_country,
+    parse_display_name,
+    parse_email_address,
+    parse_external_id,
+    parse_locale_tag,
+)
+
+
+class RegisterUser(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The person's own facts; `email`, `displayName` and `country` are required."""
+
+    email: str
+    display_name: str
+    country: str
+    locale: str | None = None
+    birth_date: date | None = None
+    explicit_content_filter: bool = False
+    external_id: str | None = None
+
+
+async def register_user(command: RegisterUser, platform: Platform) -> Saved:
+    """Register a person, who then is mailed a token to verify the address; refused if the address is in use."""
+    user = new_user(command, platform.now.date(), confirm_by=platform.now + platform.policy.confirm_within)
+    claim = await platform.email_claim(user.email)
+
+    claim.claim(user.id)
+
+    return await platform.save(user, claim)
+
+
+def new_user(facts: RegisterUser, today: date, confirm_by: datetime | None = None) -> User:
+    """A user made of these facts, each of them parsed; not saved yet."""
+    return User(
+        email=parse_email_address(facts.email),
+        display_name=parse_display_name(facts.display_name),
+        country=parse_country(facts.country),
+        locale=None if facts.locale is None else parse_locale_tag(facts.locale),
+        birth_date=None if facts.birth_date is None else parse_birth_date(facts.birth_date, today),
+        explicit_content_filter=facts.explicit_content_filter,
+        external_id=None if facts.external_id is None else parse_external_id(facts.external_id),
+        confirm_by=confirm_by,
+    )

@@ -1,0 +1,24 @@
+"""Open a suspended account again."""
+
+from uuid import UUID
+
+import msgspec
+
+from application.platform import Platform, Saved
+from domain.values import parse_reason
+
+
+class ReinstateUser(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom, and why."""
+
+    user_id: UUID
+    reason: str
+
+
+async def reinstate_user(command: ReinstateUser, platform: Platform) -> Saved:
+    """Reinstate a user, with the reason; one who is not suspended stays as they are."""
+    user = await platform.user(command.user_id)
+
+    user.reinstate(parse_reason(command.reason))
+
+    return await platform.save(user)

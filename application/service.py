@@ -1,0 +1,19 @@
+"""Everything the outside can ask of one running process, put together by the composition root."""
+
+from dataclasses import dataclass
+
+from application.commands import CommandKeys, Commands
+from application.queries import Directory, Log, Projections, Timeline, Users
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The application's parts, as ports."""
+
+    commands: Commands
+    command_keys: CommandKeys
+    users: Users
+    directory: Directory
+    timeline: Timeline
+    projections: Projections
+    log: Log

@@ -1,0 +1,24 @@
+"""Close an account to its owner."""
+
+from uuid import UUID
+
+import msgspec
+
+from application.platform import Platform, Saved
+from domain.values import parse_reason
+
+
+class SuspendUser(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom, and why."""
+
+    user_id: UUID
+    reason: str
+
+
+async def suspend_user(command: SuspendUser, platform: Platform) -> Saved:
+    """Suspend a user, with the reason; suspending again records nothing."""
+    user = await platform.user(command.user_id)
+
+    user.suspend(parse_reason(command.reason))
+
+    return await platform.save(user)

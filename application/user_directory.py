@@ -1,0 +1,113 @@
+"""The directory: one row for each person, for searching and listing."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+
+from application.projections import Index, Projection
+from application.recorded import Recorded
+from domain.kernel import event_types
+from domain.users import User
+from domain.values import UserStatus, email_key
+
+
+class UserEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What the directory tells of a person."""
+
+    user_id: UUID
+    version: int
+    email: str
+    email_key: str
+    email_verified: bool = False
+    display_name: str
+    name_key: str
+    country: str
+    locale: str | None = None
+    external_id: str | None = None
+    status: str = UserStatus.ACTIVE
+    suspended: bool = False
+    deactivated: bool = False
+    deletion_requested: bool = False
+    created_at: datetime
+    updated_at: datetime
+
+
+def user_entry(entry: UserEntry | None, recorded: Recorded[Any]) -> UserEntry | None:
+    """The person's row after one more fact of their life."""
+    if isinstance(recorded.event, User.Registered):
+        return _registered(recorded.event, recorded.recorded_at)
+    if entry is None or isinstance(recorded.event, User.Erased):
+        return None
+    changes = _changes(recorded.event)
+    changed = replace(entry, version=recorded.event.originator_version, updated_at=recorded.recorded_at, **changes)
+    return replace(changed, status=_status(changed)) if changes else changed
+
+
+def name_key(name: str) -> str:
+    """The form in which names are searched."""
+    return name.casefold()
+
+
+def _registered(event: Any, recorded_at: datetime) -> UserEntry:
+    return UserEntry(
+        user_id=event.originator_id,
+        version=event.originator_version,
+        email=event.email,
+        email_key=email_key(event.email),
+        display_name=event.display_name,
+        name_key=name_key(event.display_name),
+        country=event.country,
+        locale=event.locale,
+        external_id=event.external_id,
+        created_at=recorded_at,
+        updated_at=recorded_at,
+    )
+
+
+def _changes(event: Any) -> dict[str, Any]:  # noqa: PLR0911 - a table of facts, one line each
+    match event:
+        case User.EmailVerified():
+            return {"email_verified": True}
+        case User.EmailChanged(email=email):
+            return {"email": email, "email_key": email_key(email), "email_verified": True}
+        case User.DisplayNameChanged(display_name=name):
+            return {"display_name": name, "name_key": name_key(name)}
+        case User.CountryChanged(country=country):
+            return {"country": country}
+        case User.LocaleChanged(locale=locale):
+            return {"locale": locale}
+        case User.Suspended() | User.Reinstated():
+            return {"suspended": isinstance(event, User.Suspended)}
+        case User.Deactivated() | User.Reactivated():
+            return {"deactivated": isinstance(event, User.Deactivated)}
+        case User.DeletionRequested() | User.DeletionWithdrawn():
+            return {"deletion_requested": isinstance(event, User.DeletionRequested)}
+        case _:
+            return {}
+
+
+def _status(entry: UserEntry) -> UserStatus:
+    if entry.deletion_requested:
+        return UserStatus.DELETION_REQUESTED
+    if entry.suspended:
+        return UserStatus.SUSPENDED
+    return UserStatus.DEACTIVATED if entry.deactivated else UserStatus.ACTIVE
+
+
+USER_DIRECTORY = Projection(
+    name="user_directory",
+    version=1,
+    events=event_types(User),
+    row=UserEntry,
+    fold=user_entry,
+    indexes=(
+        Index("email", ("email_key",)),
+        Index("name", ("name_key", "user_id")),
+        Index("country", ("country", "user_id")),
+        Index("status", ("status", "user_id")),
+        Index("created", ("created_at", "user_id")),
+    ),
+)

@@ -1,0 +1,67 @@
+"""The timeline: what was done to each person's account, when, by whom and why; for searching over all accounts."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from application.projections import Index, Projection, position
+from application.recorded import Recorded
+from domain.email_claims import EmailClaim
+from domain.kernel import event_types
+from domain.users import User
+
+
+class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One fact about one account, without the fact's content: that stays in the log."""
+
+    position: int
+    user_id: UUID
+    stream_id: UUID
+    version: int
+    topic: str
+    recorded_at: datetime
+    actor: str | None
+    on_behalf_of: str | None
+    client: str | None
+    reason: str | None
+    command_id: UUID | None
+    correlation_id: UUID | None
+
+
+def timeline_entry(_: TimelineEntry | None, recorded: Recorded[Any]) -> TimelineEntry:
+    """The entry of one fact; facts about an address belong to its holder's timeline."""
+    event = recorded.event
+    return TimelineEntry(
+        position=recorded.position,
+        user_id=getattr(event, "user_id", event.originator_id),
+        stream_id=event.originator_id,
+        version=event.originator_version,
+        topic=recorded.topic,
+        recorded_at=recorded.recorded_at,
+        actor=recorded.actor,
+        on_behalf_of=recorded.on_behalf_of,
+        client=recorded.client,
+        reason=recorded.reason,
+        command_id=recorded.command_id,
+        correlation_id=recorded.correlation_id,
+    )
+
+
+USER_TIMELINE = Projection(
+    name="user_timeline",
+    version=1,
+    events=event_types(User) + event_types(EmailClaim),
+    row=TimelineEntry,
+    fold=timeline_entry,
+    key=position,
+    indexes=(
+        Index("user", ("user_id", "position")),
+        Index("actor", ("actor", "position")),
+        Index("topic", ("topic", "position")),
+        Index("recorded", ("recorded_at", "position")),
+        Index("command", ("command_id",)),
+        Index("correlation", ("correlation_id",)),
+    ),
+)

@@ -1,0 +1,423 @@
+"""The user account: the facts of its life, and when each of them may come to pass."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from domain import errors
+from domain.kernel import Aggregate, AggregateCreated, AggregateEvent, Personal, records
+from domain.values import (
+    BirthDate,
+    Country,
+    DisplayName,
+    DocumentVersion,
+    EmailAddress,
+    ExternalId,
+    Locale,
+    Purpose,
+    Reason,
+    UserStatus,
+    has_passed,
+)
+
+
+class Consent(msgspec.Struct, frozen=True):
+    """What a person last said about one purpose, and about which version of its text."""
+
+    granted: bool
+    document_version: DocumentVersion
+
+
+class EmailRequest(msgspec.Struct, frozen=True):
+    """A question that waits for an answer: does this address belong to this person?"""
+
+    email: EmailAddress
+    confirm_by: datetime
+    asked_at_version: int
+
+
+class User(Aggregate):
+    """One person's account."""
+
+    TOPIC = "user"
+
+    class Event(Aggregate.Event, frozen=True):
+        """A fact in the life of a user."""
+
+        TOPIC = "user.event"
+
+    class Registered(AggregateCreated, frozen=True):
+        """A person got an account."""
+
+        TOPIC = "user.registered"
+        email: Personal[EmailAddress]
+        display_name: Personal[DisplayName]
+        country: Country
+        locale: Locale | None = None
+        birth_date: Personal[BirthDate | None] = None
+        explicit_content_filter: bool = False
+        external_id: Personal[ExternalId | None] = None
+        confirm_by: datetime | None = None
+
+    class EmailVerificationRequested(AggregateEvent, frozen=True):
+        """The person was asked (again) to show that the address is theirs."""
+
+        TOPIC = "user.email_verification_requested"
+        confirm_by: datetime
+
+    class EmailVerified(AggregateEvent, frozen=True):
+        """The person showed that they receive mail at the address."""
+
+        TOPIC = "user.email_verified"
+
+    class EmailChangeRequested(AggregateEvent, frozen=True):
+        """The person asked for another address, which is reserved until they confirm it."""
+
+        TOPIC = "user.email_change_requested"
+        email: Personal[EmailAddress]
+        confirm_by: datetime
+
+    class EmailChangeWithdrawn(AggregateEvent, frozen=True):
+        """The person stays with the present address."""
+
+        TOPIC = "user.email_change_withdrawn"
+
+    class EmailChanged(AggregateEvent, frozen=True):
+        """The person confirmed the other address, which is now theirs and verified."""
+
+        TOPIC = "user.email_changed"
+        email: Personal[EmailAddress]
+
+    class DisplayNameChanged(AggregateEvent, frozen=True):
+        """The person goes by another name."""
+
+        TOPIC = "user.display_name_changed"
+        display_name: Personal[DisplayName]
+
+    class CountryChanged(AggregateEvent, frozen=True):
+        """The account belongs to another country."""
+
+        TOPIC = "user.country_changed"
+        country: Country
+
+    class LocaleChanged(AggregateEvent, frozen=True):
+        """The person prefers another language and region, or none."""
+
+        TOPIC = "user.locale_changed"
+        locale: Locale | None
+
+    class BirthDateChanged(AggregateEvent, frozen=True):
+        """The birth date was given, corrected or withdrawn."""
+
+        TOPIC = "user.birth_date_changed"
+        birth_date: Personal[BirthDate | None]
+
+    class ExplicitContentFilterChanged(AggregateEvent, frozen=True):
+        """Explicit content is hidden, or shown, from now on."""
+
+        TOPIC = "user.explicit_content_filter_changed"
+        explicit_content_filter: bool
+
+    class ConsentGranted(AggregateEvent, frozen=True):
+        """The person agreed to a purpose, as described in a version of a document."""
+
+        TOPIC = "user.consent_granted"
+        purpose: Purpose
+        document_version: DocumentVersion
+
+    class ConsentWithdrawn(AggregateEvent, frozen=True):
+        """The person refused a purpose, or does not agree to it any more."""
+
+        TOPIC = "user.consent_withdrawn"
+        purpose: Purpose
+        document_version: DocumentVersion
+
+    class Suspended(AggregateEvent, frozen=True):
+        """Staff closed the account to its owner."""
+
+        TOPIC = "user.suspended"
+        reason: Personal[Reason]
+
+    class Reinstated(AggregateEvent, frozen=True):
+        """Staff opened the account again."""
+
+        TOPIC = "user.reinstated"
+        reason: Personal[Reason]
+
+    class Deactivated(AggregateEvent, frozen=True):
+        """The person put the account to rest."""
+
+        TOPIC = "user.deactivated"
+
+    class Reactivated(AggregateEvent, frozen=True):
+        """The person took the account up again."""
+
+        TOPIC = "user.reactivated"
+
+    class DeletionRequested(AggregateEvent, frozen=True):
+        """The account will be erased when the grace period ends."""
+
+        TOPIC = "user.deletion_requested"
+        erase_after: datetime
+
+    class DeletionWithdrawn(AggregateEvent, frozen=True):
+        """The account stays after all."""
+
+        TOPIC = "user.deletion_withdrawn"
+
+    class Erased(AggregateEvent, frozen=True):
+        """Nothing of the person is left; the account can never come back."""
+
+        TOPIC = "user.erased"
+
+    @records(Registered)
+    def __init__(
+        self,
+        email: EmailAddress,
+        display_name: DisplayName,
+        country: Country,
+        locale: Locale | None = None,
+        birth_date: BirthDate | None = None,
+        explicit_content_filter: bool = False,  # noqa: FBT001, FBT002 - the library mistakes keyword-only defaults
+        external_id: ExternalId | None = None,
+        confirm_by: datetime | None = None,
+    ) -> None:
+        self.email = email
+        self.email_verified = False
+        self.display_name = display_name
+        self.country = country
+        self.locale = locale
+        self.birth_date = birth_date
+        self.explicit_content_filter = explicit_content_filter
+        self.external_id = external_id
+        self.consents: Mapping[Purpose, Consent] = {}
+        self.email_request = EmailRequest(email, confirm_by, self.version) if confirm_by else None
+        self.suspended = False
+        self.deactivated = False
+        self.erase_after: datetime | None = None
+        self.erased = False
+
+    @property
+    def status(self) -> UserStatus:
+        """What the account is now: the gravest of all that applies."""
+        if self.erased:
+            return UserStatus.ERASED
+        if self.erase_after:
+            return UserStatus.DELETION_REQUESTED
+        if self.suspended:
+            return UserStatus.SUSPENDED
+        return UserStatus.DEACTIVATED if self.deactivated else UserStatus.ACTIVE
+
+    @property
+    def pending_email(self) -> EmailAddress | None:
+        """The other address that waits to be confirmed."""
+        return self.email_request.email if self.email_request and self.email_request.email != self.email else None
+
+    def request_email_change(self, email: EmailAddress, confirm_by: datetime) -> None:
+        """Ask for another address; or stay with the present one, and be asked to verify it if that is still open."""
+        self._must_be_open()
+        if email != self.email:
+            self._email_change_requested(email, confirm_by)
+            return
+        if self.pending_email:
+            self._email_change_withdrawn()
+        if not self.email_verified:
+            self._email_verification_requested(confirm_by)
+
+    def confirm_email(self, now: datetime) -> None:
+        """Take the question about the address as answered. Raises `VerificationTokenInvalid` if none is open."""
+        self._must_be_open()
+        request = self.email_request
+        if request is None or has_passed(request.confirm_by, now):
+            raise errors.VerificationTokenInvalid
+        if request.email == self.email:
+            self._email_verified()
+        else:
+            self._email_changed(request.email)
+
+    def change_display_name(self, display_name: DisplayName) -> None:
+        """Go by another name."""
+        self._must_be_open()
+        if display_name != self.display_name:
+            self._display_name_changed(display_name)
+
+    def change_country(self, country: Country) -> None:
+        """Belong to another country."""
+        self._must_be_open()
+        if country != self.country:
+            self._country_changed(country)
+
+    def change_locale(self, locale: Locale | None) -> None:
+        """Prefer another language and region."""
+        self._must_be_open()
+        if locale != self.locale:
+            self._locale_changed(locale)
+
+    def change_birth_date(self, birth_date: BirthDate | None) -> None:
+        """Give, correct or withdraw the birth date."""
+        self._must_be_open()
+        if birth_date != self.birth_date:
+            self._birth_date_changed(birth_date)
+
+    def change_explicit_content_filter(self, *, explicit_content_filter: bool) -> None:
+        """Hide or show explicit content."""
+        self._must_be_open()
+        if explicit_content_filter != self.explicit_content_filter:
+            self._explicit_content_filter_changed(explicit_content_filter=explicit_content_filter)
+
+    def record_consent(self, purpose: Purpose, document_version: DocumentVersion, *, granted: bool) -> None:
+        """Say yes or no to a purpose; a right that neither suspension nor a pending deletion takes away."""
+        self._must_not_be_erased()
+        present = self.consents.get(purpose)
+        if present and (present.granted, present.document_version) == (granted, document_version):
+            return
+        (self._consent_granted if granted else self._consent_withdrawn)(purpose, document_version)
+
+    def suspend(self, reason: Reason) -> None:
+        """Close the account to its owner (staff)."""
+        self._must_not_be_erased()
+        if not self.suspended:
+            self._suspended(reason)
+
+    def reinstate(self, reason: Reason) -> None:
+        """Open the account to its owner again (staff)."""
+        self._must_not_be_erased()
+        if self.suspended:
+            self._reinstated(reason)
+
+    def deactivate(self) -> None:
+        """Put the account to rest."""
+        self._must_not_be_erased()
+        self._must_not_be_suspended()
+        self._must_not_wait_for_deletion()
+        if not self.deactivated:
+            self._deactivated()
+
+    def reactivate(self) -> None:
+        """Take the account up again."""
+        self._must_not_be_erased()
+        self._must_not_be_suspended()
+        self._must_not_wait_for_deletion()
+        if self.deactivated:
+            self._reactivated()
+
+    def request_deletion(self, erase_after: datetime) -> None:
+        """Have the account erased after a grace period; a right that suspension does not take away."""
+        self._must_not_be_erased()
+        if not self.erase_after:
+            self._deletion_requested(erase_after)
+
+    def withdraw_deletion(self) -> None:
+        """Keep the account after all."""
+        self._must_not_be_erased()
+        if self.erase_after:
+            self._deletion_withdrawn()
+
+    def erase(self) -> None:
+        """End the account for good."""
+        if not self.erased:
+            self._erased()
+
+    def _must_be_open(self) -> None:
+        self._must_not_be_erased()
+        self._must_not_wait_for_deletion()
+        self._must_not_be_suspended()
+        if self.deactivated:
+            raise errors.UserIsDeactivated
+
+    def _must_not_be_erased(self) -> None:
+        if self.erased:
+            raise errors.UserIsErased
+
+    def _must_not_be_suspended(self) -> None:
+        if self.suspended:
+            raise errors.UserIsSuspended
+
+    def _must_not_wait_for_deletion(self) -> None:
+        if self.erase_after:
+            raise errors.DeletionIsPending
+
+    @records(EmailVerificationRequested)
+    def _email_verification_requested(self, confirm_by: datetime) -> None:
+        self.email_request = EmailRequest(self.email, confirm_by, self.version + 1)
+
+    @records(EmailVerified)
+    def _email_verified(self) -> None:
+        self.email_verified = True
+        self.email_request = None
+
+    @records(EmailChangeRequested)
+    def _email_change_requested(self, email: EmailAddress, confirm_by: datetime) -> None:
+        self.email_request = EmailRequest(email, confirm_by, self.version + 1)
+
+    @records(EmailChangeWithdrawn)
+    def _email_change_withdrawn(self) -> None:
+        self.email_request = None
+
+    @records(EmailChanged)
+    def _email_changed(self, email: EmailAddress) -> None:
+        self.email = email
+        self.email_verified = True
+        self.email_request = None
+
+    @records(DisplayNameChanged)
+    def _display_name_changed(self, display_name: DisplayName) -> None:
+        self.display_name = display_name
+
+    @records(CountryChanged)
+    def _country_changed(self, country: Country) -> None:
+        self.country = country
+
+    @records(LocaleChanged)
+    def _locale_changed(self, locale: Locale | None) -> None:
+        self.locale = locale
+
+    @records(BirthDateChanged)
+    def _birth_date_changed(self, birth_date: BirthDate | None) -> None:
+        self.birth_date = birth_date
+
+    @records(ExplicitContentFilterChanged)
+    def _explicit_content_filter_changed(self, *, explicit_content_filter: bool) -> None:
+        self.explicit_content_filter = explicit_content_filter
+
+    @records(ConsentGranted)
+    def _consent_granted(self, purpose: Purpose, document_version: DocumentVersion) -> None:
+        self.consents = {**self.consents, purpose: Consent(granted=True, document_version=document_version)}
+
+    @records(ConsentWithdrawn)
+    def _consent_withdrawn(self, purpose: Purpose, document_version: DocumentVersion) -> None:
+        self.consents = {**self.consents, purpose: Consent(granted=False, document_version=document_version)}
+
+    @records(Suspended)
+    def _suspended(self, reason: Reason) -> None:  # noqa: ARG002 - the event keeps the reason, the state need not
+        self.suspended = True
+
+    @records(Reinstated)
+    def _reinstated(self, reason: Reason) -> None:  # noqa: ARG002 - the event keeps the reason, the state need not
+        self.suspended = False
+
+    @records(Deactivated)
+    def _deactivated(self) -> None:
+        self.deactivated = True
+
+    @records(Reactivated)
+    def _reactivated(self) -> None:
+        self.deactivated = False
+
+    @records(DeletionRequested)
+    def _deletion_requested(self, erase_after: datetime) -> None:
+        self.erase_after = erase_after
+
+    @records(DeletionWithdrawn)
+    def _deletion_withdrawn(self) -> None:
+        self.erase_after = None
+
+    @records(Erased)
+    def _erased(self) -> None:
+        self.erased = True
+        self.email = EmailAddress("")
+        self.email_request = None
+        self.display_name = DisplayName("")
+        self.birth_date = None
+        self.external_id = None

@@ -1,0 +1,1 @@
+"""The technology: PostgreSQL log, projection engine, keys, mail, settings."""

@@ -1,0 +1,96 @@
+"""The one way into the log: batches of commands, each recorded whole or not at all (migration 0001, `log.append`)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from application.actors import Metadata
+from application.commands import CommandKey
+from domain.kernel import AggregateEvent
+from infrastructure.event_codec import encode
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """The events of one command, and what goes on record with them."""
+
+    metadata: Metadata
+    events: Sequence[AggregateEvent]
+    result: bytes = b""
+    """The answer to be given again when the key is used again."""
+    key: CommandKey | None = None
+
+
+class OutcomeKind(StrEnum):
+    """What became of a commit; explained at `log.append`."""
+
+    APPENDED = "appended"
+    KNOWN = "known"
+    RECORDED = "recorded"
+    KEY_REUSED = "key_reused"
+    CONFLICT = "conflict"
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of a commit, and where; position and instant are there if it is in the log."""
+
+    kind: OutcomeKind
+    position: int | None = None
+    recorded_at: datetime | None = None
+    result: bytes | None = None
+
+
+_APPEND = """
+SELECT outcome, "position", recorded_at, result FROM log.append(
+    %s::uuid[], %s::bytea[], %s::bytea[], %s::bytea[], %s::uuid[], %s::uuid[], %s::bytea[],
+    %s::text[], %s::text[], %s::text[], %s::text[],
+    %s::integer[], %s::uuid[], %s::integer[], %s::text[], %s::bytea[])
+"""
+
+
+async def append(connection: psycopg.AsyncConnection[Any], commits: Sequence[Commit]) -> list[Outcome]:
+    """Append in one round trip, durable when it returns; one outcome for each commit, in their order.
+
+    The connection is in autocommit mode, so that the head's lock never waits for the network.
+    """
+    cursor = connection.cursor(binary=True)
+    await cursor.execute(_APPEND, [*_command_columns(commits), *_event_columns(commits)], prepare=True)
+    return [Outcome(OutcomeKind(kind), *rest) for kind, *rest in await cursor.fetchall()]
+
+
+def _command_columns(commits: Sequence[Commit]) -> list[list[Any]]:
+    metadata = [commit.metadata for commit in commits]
+    return [
+        [m.command_id for m in metadata],
+        [commit.key.key if commit.key else None for commit in commits],
+        [commit.key.fingerprint if commit.key else None for commit in commits],
+        [commit.result for commit in commits],
+        [m.correlation_id for m in metadata],
+        [m.causation_id for m in metadata],
+        [m.trace_id for m in metadata],
+        [str(m.actor) for m in metadata],
+        [m.actor.on_behalf_of for m in metadata],
+        [m.actor.client for m in metadata],
+        [m.reason for m in metadata],
+    ]
+
+
+def _event_columns(commits: Sequence[Commit]) -> list[list[Any]]:
+    numbers: list[int] = []
+    stream_ids: list[UUID] = []
+    versions: list[int] = []
+    topics: list[str] = []
+    states: list[bytes] = []
+    for number, commit in enumerate(commits, start=1):
+        for event in commit.events:
+            topic, state = encode(event)
+            numbers.append(number)
+            stream_ids.append(event.originator_id)
+            versions.append(event.originator_version)
+            topics.append(topic)
+            states.append(state)
+    return [numbers, stream_ids, versions, topics, states]

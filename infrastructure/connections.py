@@ -1,0 +1,34 @@
+"""Connections to the database, each in the role of the part of the program that uses it."""
+
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import AsyncConnectionPool
+
+APP_ROLE = "reprise_app"
+PROJECTOR_ROLE = "reprise_projector"
+
+
+def in_role(conninfo: str, role: str, **settings: str) -> str:
+    """The same database, in a role with no more rights than its user needs, with settings for the session."""
+    given = conninfo_to_dict(conninfo).get("options") or ""
+    options = " ".join(f"-c {name}={value}" for name, value in {"role": role, "timezone": "UTC", **settings}.items())
+    return make_conninfo(conninfo, options=f"{given} {options}".strip(), application_name=role)
+
+
+async def connect(conninfo: str) -> psycopg.AsyncConnection[Any]:
+    """A connection in autocommit mode."""
+    return await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
+
+
+def reading_pool(conninfo: str, size: int) -> AsyncConnectionPool[psycopg.AsyncConnection[Any]]:
+    """Connections for queries, in autocommit mode; checked before use, so that a restarted database goes unnoticed."""
+    return AsyncConnectionPool(
+        conninfo,
+        min_size=1,
+        max_size=size,
+        kwargs={"autocommit": True},
+        open=False,
+        timeout=10.0,
+    )

@@ -1,0 +1,154 @@
+"""Group commit: concurrent commands of one process go to the log as one append.
+
+The log's head row makes writers queue, so the time one append takes is the time in which the next batch gathers: no
+timer, no delay when idle. One flusher, one connection. See docs/decisions/0002-write-path.md.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from application.commands import LogUnavailableError
+from infrastructure.append import Commit, Outcome, append
+from infrastructure.connections import connect
+
+BATCH_LIMIT = 256
+"""Commands in one append: beyond this the batch gets slower, not the commands cheaper."""
+QUEUE_LIMIT = 20_000
+"""Commands that may wait; a queue longer than this is served faster by refusing."""
+RETRY_SECONDS = 15.0
+"""For how long an append is tried again while the database cannot be reached."""
+
+log = structlog.get_logger(__name__)
+
+_Waiting = tuple[Commit, "asyncio.Future[Outcome]"]
+
+
+class GroupCommit:
+    """Gathers the commits of this process and appends them together."""
+
+    def __init__(self, conninfo: str, on_append: Callable[[], None] = lambda: None) -> None:
+        self._conninfo = conninfo
+        self._on_append = on_append
+        self._waiting: deque[_Waiting] = deque()
+        self._something_waits = asyncio.Event()
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._flusher: asyncio.Task[None] | None = None
+        self._closing = False
+
+    async def __aenter__(self) -> "GroupCommit":
+        self._flusher = asyncio.create_task(self._flush_for_ever(), name="group-commit")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Append what waits, then stop."""
+        self._closing = True
+        self._something_waits.set()
+        if self._flusher:
+            await self._flusher
+        await self._disconnect()
+
+    async def commit(self, commit: Commit) -> Outcome:
+        """Append, together with whatever else waits. Raises `LogUnavailableError`."""
+        if self._closing or len(self._waiting) >= QUEUE_LIMIT:
+            raise LogUnavailableError
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append((commit, future))
+        self._something_waits.set()
+        return await future
+
+    async def _flush_for_ever(self) -> None:
+        while True:
+            await self._something_waits.wait()
+            if not self._waiting:
+                if self._closing:
+                    return
+                self._something_waits.clear()
+                continue
+            batch = self._take_batch()
+            try:
+                await self._flush(batch)
+            except Exception as error:  # noqa: BLE001 - the flusher must outlive any batch; the callers get the error
+                _fail(batch, error)
+
+    def _take_batch(self) -> list[_Waiting]:
+        """The first that wait, leaving for the next batch what would collide within this one."""
+        batch: list[_Waiting] = []
+        left: list[_Waiting] = []
+        taken: set[UUID | bytes] = set()
+        while self._waiting and len(batch) < BATCH_LIMIT:
+            waiting = self._waiting.popleft()
+            if waiting[1].cancelled():
+                continue
+            marks = set(_marks(waiting[0]))
+            (left if marks & taken else batch).append(waiting)
+            taken |= marks
+        self._waiting.extendleft(reversed(left))
+        return batch
+
+    async def _flush(self, batch: list[_Waiting]) -> None:
+        try:
+            outcomes = await self._append_surely([commit for commit, _ in batch])
+        except psycopg.Error as error:
+            if len(batch) == 1 or isinstance(error, psycopg.OperationalError):
+                raise
+            # One of them cannot be stored at all. It must not take the others with it.
+            for one in batch:
+                try:
+                    await self._flush([one])
+                except psycopg.Error as its_own:
+                    _fail([one], its_own)
+            return
+        self._on_append()
+        for (_, future), outcome in zip(batch, outcomes, strict=True):
+            if not future.done():
+                future.set_result(outcome)
+
+    async def _append_surely(self, commits: list[Commit]) -> list[Outcome]:
+        """Append, again and again while the connection is lost.
+
+        Each commit carries its command id, so that one that was recorded before its answer was lost is recognised.
+        """
+        deadline = asyncio.get_running_loop().time() + RETRY_SECONDS
+        pause = 0.02
+        while True:
+            try:
+                return await append(await self._connected(), commits)
+            except psycopg.OperationalError as error:
+                log.warning("append.connection_lost", error=type(error).__name__, commands=len(commits))
+                await self._disconnect()
+                if asyncio.get_running_loop().time() > deadline:
+                    raise LogUnavailableError from error
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 1.0)
+
+    async def _connected(self) -> psycopg.AsyncConnection[Any]:
+        if self._connection is None:
+            self._connection = await connect(self._conninfo)
+        return self._connection
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection:
+            with contextlib.suppress(psycopg.Error):
+                await connection.close()
+
+
+def _marks(commit: Commit) -> Iterator[UUID | bytes]:
+    """What two commits of one batch may not share: streams and keys."""
+    if commit.key:
+        yield commit.key.key
+    for event in commit.events:
+        yield event.originator_id
+
+
+def _fail(batch: list[_Waiting], error: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)

@@ -1,0 +1,151 @@
+"""The service's own secrets, and what is derived from them: claim ids, mailed tokens, signed cursors.
+
+Secrets come from the environment, or from files under the service's home that are made at the first start, readable by
+their owner only.
+"""
+
+import hmac
+import os
+import secrets
+from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+
+from application.queries import CursorInvalidError
+from domain import errors
+from domain.users import EmailRequest
+from domain.values import EmailAddress, email_key
+
+KEY_OCTETS = 32
+TOKEN_MAC_OCTETS = 24
+CURSOR_MAC_OCTETS = 12
+
+
+class SecretMissingError(Exception):
+    """A secret that was given is not usable."""
+
+
+class Keyring(msgspec.Struct, frozen=True):
+    """The two secrets: losing the first loses all claims, changing the second only ends what is under way."""
+
+    claims: bytes
+    service: bytes
+
+    def derive(self, purpose: str) -> bytes:
+        """A key for one purpose, of 32 octets."""
+        return hmac.digest(self.service, purpose.encode(), "sha256")
+
+
+def load_keyring(folder: Path) -> Keyring:
+    """The secrets from REPRISE_CLAIMS_KEY and REPRISE_SERVICE_KEY (base64), else from a folder, else newly made."""
+    return Keyring(
+        claims=_secret("REPRISE_CLAIMS_KEY", folder / "claims.key"),
+        service=_secret("REPRISE_SERVICE_KEY", folder / "service.key"),
+    )
+
+
+def _secret(variable: str, path: Path) -> bytes:
+    text = os.environ.get(variable)
+    if text is None:
+        return _secret_file(path)
+    try:
+        secret = b64decode(text, validate=True)
+    except Base64Error:
+        secret = b""
+    if len(secret) < KEY_OCTETS:
+        msg = f"{variable} must be at least {KEY_OCTETS} octets in base64."
+        raise SecretMissingError(msg)
+    return secret
+
+
+def _secret_file(path: Path) -> bytes:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        fresh.touch(mode=0o600)
+        fresh.write_bytes(secrets.token_bytes(KEY_OCTETS))
+    try:
+        # Linking fails if another process was faster: then its secret is the one.
+        os.link(fresh, path)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+    return path.read_bytes()
+
+
+class ClaimIds:
+    """Gives each address the id of its claim: a keyed hash, so that the id says nothing without the key."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def of(self, address: EmailAddress) -> UUID:
+        """A UUID version 8 (RFC 9562 section 5.8) of HMAC-SHA-256 over the address's key form."""
+        digest = hmac.digest(self._key, b"email:" + email_key(address).encode(), "sha256")
+        return UUID(
+            bytes=digest[:6] + bytes([digest[6] & 0x0F | 0x80, digest[7], digest[8] & 0x3F | 0x80]) + digest[9:16]
+        )
+
+
+class MailedTokens:
+    """Tokens for email requests, made from the request itself: nothing about them is stored anywhere.
+
+    Form: base64url of user id (16 octets), version of the user at which was asked (4), and a MAC (24) over both, the
+    address and the deadline.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def issue(self, user_id: UUID, request: EmailRequest) -> str:
+        """The token for this request of this user."""
+        head = user_id.bytes + request.asked_at_version.to_bytes(4)
+        signed = head + int(request.confirm_by.timestamp()).to_bytes(8) + email_key(request.email).encode()
+        return (
+            urlsafe_b64encode(head + hmac.digest(self._key, signed, "sha256")[:TOKEN_MAC_OCTETS]).decode().rstrip("=")
+        )
+
+    def user_of(self, token: str) -> UUID:
+        """The user a token claims to be for. Raises `VerificationTokenInvalid` for what has not a token's form."""
+        try:
+            octets = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
+        except (ValueError, UnicodeEncodeError):
+            raise errors.VerificationTokenInvalid from None
+        if len(octets) != 16 + 4 + TOKEN_MAC_OCTETS:
+            raise errors.VerificationTokenInvalid
+        return UUID(bytes=octets[:16])
+
+    def matches(self, token: str, user_id: UUID, request: EmailRequest) -> bool:
+        """Whether the token was issued for exactly this request."""
+        return hmac.compare_digest(token.encode("ascii", "replace"), self.issue(user_id, request).encode())
+
+
+class Cursors:
+    """Opaque, signed page marks: base64url of a MAC (12 octets) and the place to go on from."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def seal(self, query: bytes, place: bytes) -> str:
+        """A cursor that is good for this query only."""
+        return urlsafe_b64encode(self._mac(query, place) + place).decode().rstrip("=")
+
+    def open(self, query: bytes, cursor: str) -> bytes:
+        """The place a cursor marks. Raises `CursorInvalidError`."""
+        try:
+            octets = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+        except (ValueError, UnicodeEncodeError):
+            raise CursorInvalidError from None
+        mac, place = octets[:CURSOR_MAC_OCTETS], octets[CURSOR_MAC_OCTETS:]
+        if not hmac.compare_digest(mac, self._mac(query, place)):
+            raise CursorInvalidError
+        return place
+
+    def _mac(self, query: bytes, place: bytes) -> bytes:
+        return hmac.digest(self._key, len(query).to_bytes(4) + query + place, "sha256")[:CURSOR_MAC_OCTETS]

@@ -1,0 +1,157 @@
+"""Runs use cases against the log (docs/decisions/0002-write-path.md).
+
+A command is tried first on what this process remembers. *Memory may only say yes*: a yes is checked by the version at
+append; a refusal, or a "nothing to do", that rests on memory is asked again against the log before it is believed. A
+version conflict runs the use case again, on fresh state; only a command that named the version it was decided on is
+refused instead.
+"""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from application.commands import (
+    CommandContext,
+    CommandKey,
+    CommandT,
+    IdempotencyKeyReusedError,
+    LogUnavailableError,
+    UseCase,
+)
+from application.platform import EmailTokens, Policy, Saved
+from domain import errors
+from domain.email_claims import EmailClaim
+from domain.kernel import Aggregate
+from domain.users import User
+from domain.values import EmailAddress
+from infrastructure.aggregates import Aggregates, copy_of
+from infrastructure.append import Commit, Outcome, OutcomeKind
+from infrastructure.command_keys import AnsweredCommands, answer_from, answer_to
+from infrastructure.group_commit import GroupCommit
+from infrastructure.keyring import ClaimIds
+
+ATTEMPTS = 20
+"""How often a command is tried while others keep changing the same streams."""
+
+
+class CommandPlatform:
+    """The write side of one process."""
+
+    def __init__(  # noqa: PLR0913 - the composition root names each part once
+        self,
+        aggregates: Aggregates,
+        commits: GroupCommit,
+        answered: AnsweredCommands,
+        claim_ids: ClaimIds,
+        email_tokens: EmailTokens,
+        policy: Policy,
+    ) -> None:
+        self.aggregates = aggregates
+        self.commits = commits
+        self.answered = answered
+        self.claim_ids = claim_ids
+        self.email_tokens = email_tokens
+        self.policy = policy
+
+    async def run(self, use_case: UseCase[CommandT], command: CommandT, context: CommandContext) -> Saved:
+        """Carry out a command, once, and return what it came to.
+
+        Raises the use case's refusals, `IdempotencyKeyReusedError` and `LogUnavailableError`.
+        """
+        for number in range(ATTEMPTS):
+            attempt = Attempt(self, context, fresh=number > 0)
+            try:
+                return await use_case(command, attempt)
+            except _OutdatedError:
+                continue
+            except errors.DomainError:
+                if attempt.rests_on_memory:
+                    continue
+                answer = await self._earlier_answer(context.key)
+                if answer is None:
+                    raise
+                return answer
+        raise LogUnavailableError
+
+    async def _earlier_answer(self, key: CommandKey | None) -> Saved | None:
+        """The answer to this very command, if what refuses it now is that it was carried out already."""
+        return await self.answered.find(key) if key else None
+
+
+class Attempt:
+    """One try at a command: the `Platform` that its use case sees."""
+
+    def __init__(self, platform: CommandPlatform, context: CommandContext, *, fresh: bool) -> None:
+        self.now = datetime.now(UTC)
+        self.policy = platform.policy
+        self.email_tokens = platform.email_tokens
+        self.rests_on_memory = False
+        self._platform = platform
+        self._context = context
+        self._fresh = fresh
+        self._claims: dict[UUID, EmailClaim] = {}
+
+    async def user(self, user_id: UUID) -> User:
+        """The user with this id, to be changed."""
+        user = await self._find_user(user_id)
+        if user is None:
+            raise errors.UserNotFound
+        expected = self._context.expected_version
+        if expected is not None and expected != user.version:
+            raise errors.VersionIsStale(user_id, expected, user.version)
+        return copy_of(user)
+
+    async def _find_user(self, user_id: UUID) -> User | None:
+        kept = None if self._fresh else self._platform.aggregates.cache.get(user_id)
+        if isinstance(kept, User):
+            self.rests_on_memory = True
+            return kept
+        user, _ = await self._platform.aggregates.user(user_id)
+        return user
+
+    async def email_claim(self, address: EmailAddress) -> EmailClaim:
+        """The right to this address; the same object for each spelling of it."""
+        claim_id = self._platform.claim_ids.of(address)
+        if claim_id not in self._claims:
+            self._claims[claim_id] = copy_of(await self._find_claim(claim_id))
+        return self._claims[claim_id]
+
+    async def _find_claim(self, claim_id: UUID) -> EmailClaim:
+        if self._fresh:
+            return await self._platform.aggregates.email_claim(claim_id)
+        self.rests_on_memory = True
+        kept = self._platform.aggregates.cache.get(claim_id)
+        # Most addresses that are asked for were never claimed: guess so, and let the append find out.
+        return kept if isinstance(kept, EmailClaim) else EmailClaim.vacant(claim_id)
+
+    async def save(self, subject: Aggregate, *others: Aggregate) -> Saved:
+        """Record what is new about these aggregates."""
+        aggregates = list({id(aggregate): aggregate for aggregate in (subject, *others)}.values())
+        events = [event for aggregate in aggregates for event in aggregate.collect_events()]
+        if not events and self.rests_on_memory:
+            raise _OutdatedError
+        outcome = await self._platform.commits.commit(
+            Commit(
+                metadata=self._context.metadata,
+                key=self._context.key,
+                events=events,
+                result=answer_to(subject.id, subject.version),
+            )
+        )
+        saved = _saved(subject, outcome)
+        if outcome.kind is OutcomeKind.APPENDED:
+            self._platform.aggregates.remember(aggregates, events, saved.recorded_at)
+        return saved
+
+
+class _OutdatedError(Exception):
+    """What the attempt rested on is not so (any more): try again, on fresh state."""
+
+
+def _saved(subject: Aggregate, outcome: Outcome) -> Saved:
+    if outcome.kind is OutcomeKind.KEY_REUSED:
+        raise IdempotencyKeyReusedError
+    if outcome.kind is OutcomeKind.CONFLICT or outcome.position is None or outcome.recorded_at is None:
+        raise _OutdatedError
+    if outcome.kind is OutcomeKind.KNOWN:
+        return answer_from(outcome.result or b"", outcome.position, outcome.recorded_at)
+    return Saved(subject.id, subject.version, outcome.position, outcome.recorded_at)

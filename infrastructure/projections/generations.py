@@ -1,0 +1,90 @@
+"""The register of read models: which generation of each is live, and how far it has come."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from psycopg.errors import UniqueViolation
+from psycopg.rows import class_row
+
+from application.projections import Projection
+from infrastructure.log_reader import Connection
+from infrastructure.projections.tables import ModelTable
+
+_COLUMNS = """name, generation, version, fingerprint, state, "position",
+    CASE WHEN isfinite(recorded_at) THEN recorded_at END AS recorded_at, failure, created_at, switched_at"""
+
+
+class Generation(msgspec.Struct, frozen=True, kw_only=True):
+    """One copy of a read model; `position` is its checkpoint."""
+
+    name: str
+    generation: int
+    version: int
+    fingerprint: str
+    state: str
+    position: int
+    recorded_at: datetime | None
+    failure: str | None
+    created_at: datetime
+    switched_at: datetime | None
+
+
+def live_generation(connection: Connection, name: str) -> Generation | None:
+    """The generation that serves queries."""
+    cursor = connection.cursor(row_factory=class_row(Generation))
+    cursor.execute(f"SELECT {_COLUMNS} FROM projection.generation WHERE name = %s AND state = 'live'", (name,))  # noqa: S608
+    return cursor.fetchone()
+
+
+def generations(connection: Connection) -> list[Generation]:
+    """All of them, the live ones first."""
+    cursor = connection.cursor(row_factory=class_row(Generation))
+    cursor.execute(f"SELECT {_COLUMNS} FROM projection.generation ORDER BY state <> 'live', name, generation")  # noqa: S608
+    return cursor.fetchall()
+
+
+def ensure_live(connection: Connection, projection: Projection[Any]) -> Generation:
+    """The live generation; an empty first one if the model was never there. Safe to call by many at once."""
+    found = live_generation(connection, projection.name)
+    if found is None:
+        try:
+            with connection.transaction():
+                generation = add_generation(connection, projection, "live")
+                ModelTable(projection, generation).create_indexes(connection)
+        except UniqueViolation:
+            pass  # another worker was faster
+        found = live_generation(connection, projection.name)
+    if found is None:
+        msg = f"projection {projection.name} has no live generation"
+        raise LookupError(msg)
+    return found
+
+
+def add_generation(connection: Connection, projection: Projection[Any], state: str) -> int:
+    """Register a new generation and make its empty table; part of the caller's transaction."""
+    row = connection.execute(
+        """
+        INSERT INTO projection.generation (name, generation, version, fingerprint, state)
+        SELECT %(name)s, coalesce(max(generation), 0) + 1, %(version)s, %(fingerprint)s, %(state)s
+        FROM projection.generation WHERE name = %(name)s
+        RETURNING generation
+        """,
+        {
+            "name": projection.name,
+            "version": projection.version,
+            "fingerprint": projection.fingerprint,
+            "state": state,
+        },
+    ).fetchone()
+    generation: int = row[0] if row else 0
+    ModelTable(projection, generation).create(connection)
+    return generation
+
+
+def note_failure(connection: Connection, name: str, generation: int, failure: str) -> None:
+    """Say why following stands still."""
+    connection.execute(
+        "UPDATE projection.generation SET failure = %s WHERE name = %s AND generation = %s AND failure IS DISTINCT FROM %s",
+        (failure, name, generation, failure),
+    )

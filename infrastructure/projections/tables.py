@@ -1,0 +1,138 @@
+"""The table of one generation of a read model, made from the row type of its definition."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from functools import cached_property
+from types import NoneType, UnionType
+from typing import Any, Generic, TypeVar, get_args
+from uuid import UUID
+
+import msgspec
+from psycopg import sql
+
+from application.projections import Projection
+from infrastructure.log_reader import Connection
+
+Row = TypeVar("Row", bound=msgspec.Struct)
+
+SCHEMA = "read_model"
+_TYPES: dict[type, str] = {
+    UUID: "uuid",
+    str: 'text COLLATE "C"',
+    int: "bigint",
+    bool: "boolean",
+    datetime: "timestamptz",
+    date: "date",
+}
+
+
+class ModelTable(Generic[Row]):
+    """Makes, fills and changes the table of one generation; every statement is part of the caller's transaction."""
+
+    def __init__(self, projection: Projection[Row], generation: int) -> None:
+        self.projection = projection
+        self.generation = generation
+        self.columns = projection.row.__struct_fields__
+        self.name = sql.Identifier(SCHEMA, table_name(projection.name, generation))
+
+    def create(self, connection: Connection) -> None:
+        """An empty table without any index: that is how it is filled fastest."""
+        fields = msgspec.structs.fields(self.projection.row)
+        columns = sql.SQL(", ").join(
+            sql.SQL("{} {}").format(sql.Identifier(field.name), sql.SQL(_column_type(field.type))) for field in fields
+        )
+        # Rows change often: room on the page lets PostgreSQL change them without touching the indexes.
+        fillfactor = 100 if self.projection.appends else 80
+        connection.execute(
+            sql.SQL("CREATE TABLE {} ({}) WITH (fillfactor = {})").format(self.name, columns, sql.Literal(fillfactor))
+        )
+
+    def create_indexes(self, connection: Connection) -> None:
+        """The key and the indexes of the definition, and the statistics that make the planner use them."""
+        key = sql.Identifier(self.projection.key_column)
+        connection.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(self.name, key))
+        for index in self.projection.indexes:
+            name = sql.Identifier(f"{table_name(self.projection.name, self.generation)}_{index.name}")
+            columns = sql.SQL(", ").join(map(sql.Identifier, index.columns))
+            connection.execute(sql.SQL("CREATE INDEX {} ON {} ({})").format(name, self.name, columns))
+        connection.execute(sql.SQL("ANALYZE {}").format(self.name))
+
+    def drop(self, connection: Connection) -> None:
+        """Throw the generation away."""
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(self.name))
+
+    def load(self, connection: Connection, keys: Sequence[Any]) -> dict[Any, Row]:
+        """The rows that exist for these keys."""
+        cursor = connection.cursor(binary=True)
+        cursor.execute(self._load, (keys,), prepare=True)
+        key = self.columns.index(self.projection.key_column)
+        return {values[key]: self._row(values) for values in cursor}
+
+    def copy(self, connection: Connection, rows: Iterable[Row]) -> int:
+        """Add rows whose keys are not there yet; returns how many."""
+        types = [_column_type(field.type).partition(" ")[0] for field in msgspec.structs.fields(self.projection.row)]
+        count = 0
+        with connection.cursor().copy(self._copy) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row(msgspec.structs.astuple(row))
+                count += 1
+        return count
+
+    def put(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """Write rows, replacing those that have the same keys."""
+        if rows:
+            columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
+            connection.execute(self._put, [list(column) for column in columns], prepare=True)
+
+    def remove(self, connection: Connection, keys: Sequence[Any]) -> None:
+        """Take rows away."""
+        if keys:
+            connection.execute(self._remove, (keys,), prepare=True)
+
+    def _row(self, values: Sequence[Any]) -> Row:
+        return self.projection.row(**dict(zip(self.columns, values, strict=True)))
+
+    @cached_property
+    def _load(self) -> sql.Composed:
+        columns = sql.SQL(", ").join(map(sql.Identifier, self.columns))
+        return sql.SQL("SELECT {} FROM {} WHERE {} = ANY (%s)").format(columns, self.name, self._key)
+
+    @cached_property
+    def _copy(self) -> sql.Composed:
+        columns = sql.SQL(", ").join(map(sql.Identifier, self.columns))
+        return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(self.name, columns)
+
+    @cached_property
+    def _put(self) -> sql.Composed:
+        columns = sql.SQL(", ").join(map(sql.Identifier, self.columns))
+        changes = sql.SQL(", ").join(
+            sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column))
+            for column in self.columns
+            if column != self.projection.key_column
+        )
+        types = [_column_type(field.type).partition(" ")[0] for field in msgspec.structs.fields(self.projection.row)]
+        arrays = sql.SQL(", ").join(sql.SQL("%s::{}[]").format(sql.SQL(name)) for name in types)
+        return sql.SQL("INSERT INTO {} ({}) SELECT * FROM unnest({}) ON CONFLICT ({}) DO UPDATE SET {}").format(
+            self.name, columns, arrays, self._key, changes
+        )
+
+    @cached_property
+    def _remove(self) -> sql.Composed:
+        return sql.SQL("DELETE FROM {} WHERE {} = ANY (%s)").format(self.name, self._key)
+
+    @property
+    def _key(self) -> sql.Identifier:
+        return sql.Identifier(self.projection.key_column)
+
+
+def table_name(name: str, generation: int) -> str:
+    """The table of one generation of a model."""
+    return f"{name}_{generation}"
+
+
+def _column_type(annotation: Any) -> str:
+    """The SQL type, with NOT NULL unless the field may be None."""
+    options = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    python_type = next(option for option in options if option is not NoneType)
+    return _TYPES[python_type] + ("" if NoneType in options else " NOT NULL")

@@ -1,0 +1,151 @@
+"""The projection worker: keeps every read model at the head of the log, sends mails, rebuilds on request.
+
+Any number of workers may run. Each piece of work is held by a row lock or an advisory lock for as long as somebody is at
+it, so workers share it out without knowing of each other, and a dead one's work is free at once.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import structlog
+
+from application.projections import Projection
+from application.read_models import READ_MODELS
+from infrastructure.confirmation_mails import ConfirmationMails
+from infrastructure.connections import PROJECTOR_ROLE, in_role
+from infrastructure.keyring import MailedTokens, load_keyring
+from infrastructure.log_reader import Connection
+from infrastructure.mail import mailer_for
+from infrastructure.projections.following import FencedOffError, FoldError, follow_batch
+from infrastructure.projections.generations import ensure_live, note_failure
+from infrastructure.projections.rebuilding import RebuildProgress
+from infrastructure.projections.rebuild_requests import open_requests, perform_rebuild
+from infrastructure.settings import Settings
+from infrastructure.wake_ups import WakeUpListener
+
+LOOK_SECONDS = 0.25
+"""How often a worker looks by itself whether there is something to do."""
+RETRY_SECONDS = 1.0
+"""The pause after an error."""
+
+log = structlog.get_logger(__name__)
+
+
+def run_worker(settings: Settings, conninfo: str, stop: threading.Event) -> None:
+    """Work until told to stop; a batch under way is finished first."""
+    # A read model can be made again from the log, so its commits need not wait for the disk. A worker that freezes in
+    # the middle of a batch is cut off, so that another can go on.
+    conninfo = in_role(conninfo, PROJECTOR_ROLE, synchronous_commit="off", idle_in_transaction_session_timeout="30s")
+    wake_ups = WakeUpListener(conninfo, stop)
+    tokens = MailedTokens(load_keyring(settings.keys).derive("mailed tokens"))
+    mails = ConfirmationMails(mailer_for(settings), tokens, settings.public_url)
+    threads = [
+        *(
+            _Thread(f"follow-{model.name}", conninfo, wake_ups, stop, _following(model))
+            for model in READ_MODELS.values()
+        ),
+        _Thread("confirmation-mails", conninfo, wake_ups, stop, mails.send_due),
+        _Thread("rebuilds", conninfo, wake_ups, stop, _rebuilding(conninfo, stop)),
+    ]
+    wake_ups.start()
+    for thread in threads:
+        thread.start()
+    stop.wait()
+    wake_ups.wake_all()
+    for thread in threads:
+        thread.join()
+    wake_ups.join()
+
+
+Work = Callable[[Connection], bool]
+"""Does the next piece of something; false if there is nothing to do now."""
+
+
+class _Thread(threading.Thread):
+    """Does one kind of work, again and again, on a connection of its own."""
+
+    def __init__(self, name: str, conninfo: str, wake_ups: WakeUpListener, stop: threading.Event, work: Work) -> None:
+        super().__init__(name=name, daemon=True)
+        self._conninfo = conninfo
+        self._sleeper = wake_ups.sleeper()
+        self._stop_requested = stop
+        self._work = work
+
+    def run(self) -> None:
+        while not self._stop_requested.is_set():
+            try:
+                with psycopg.connect(self._conninfo, autocommit=True) as connection:
+                    self._work_on(connection)
+            except Exception as error:  # noqa: BLE001 - whatever happened, the work has to go on; the pause limits the noise
+                log.warning("worker.failed", work=self.name, error=type(error).__name__, sqlstate=_sqlstate(error))
+                self._stop_requested.wait(RETRY_SECONDS)
+
+    def _work_on(self, connection: Connection) -> None:
+        while not self._stop_requested.is_set():
+            self._sleeper.clear()
+            if not self._work(connection):
+                self._sleeper.wait(LOOK_SECONDS)
+
+
+def _following(projection: Projection[Any]) -> Work:
+    def follow(connection: Connection) -> bool:
+        live = ensure_live(connection, projection)
+        if not _is_behind(connection, live.name, live.generation):
+            return False
+        try:
+            progress = follow_batch(connection, projection, live.generation)
+        except FencedOffError:
+            return False
+        except FoldError as error:
+            note_failure(connection, live.name, live.generation, str(error))
+            raise
+        return progress is not None and not progress.is_at_head
+
+    return follow
+
+
+def _is_behind(connection: Connection, name: str, generation: int) -> bool:
+    row = connection.execute(
+        'SELECT h."position" > g."position" FROM log.head h, projection.generation g WHERE g.name = %s AND g.generation = %s',
+        (name, generation),
+        prepare=True,
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _rebuilding(conninfo: str, stop: threading.Event) -> Work:
+    """Rebuilds run in a process of their own, so that following does not wait for them."""
+    spawn = multiprocessing.get_context("spawn")
+
+    def rebuild(connection: Connection) -> bool:
+        for name in open_requests(connection):
+            process = spawn.Process(target=_rebuild_for, args=(os.getpid(), conninfo, name), daemon=True)
+            process.start()
+            while process.is_alive() and not stop.is_set():
+                process.join(LOOK_SECONDS)
+            # The request stays open; whoever works next begins the rebuild again.
+            process.terminate()
+            process.join()
+        return False
+
+    return rebuild
+
+
+def _rebuild_for(worker: int, conninfo: str, name: str) -> None:
+    """Rebuild as long as the worker lives that asked for it."""
+
+    def give_up_without_worker(_: RebuildProgress) -> None:
+        if os.getppid() != worker:
+            raise SystemExit
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    perform_rebuild(conninfo, name, give_up_without_worker)
+
+
+def _sqlstate(error: Exception) -> str | None:
+    return error.sqlstate if isinstance(error, psycopg.Error) else None

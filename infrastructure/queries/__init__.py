@@ -1,0 +1,1 @@
+"""Answers questions: from the log for one user, from the read models for many."""

@@ -1,0 +1,40 @@
+"""Keyset pages: a page begins after the key of the last item before it, never at a number of items to skip."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from application.queries import PAGE_LIMIT, Page, PageRequest
+from infrastructure.keyring import Cursors
+
+ItemT = TypeVar("ItemT")
+
+
+class Pages:
+    """Opens and seals the cursors of one kind of query."""
+
+    def __init__(self, cursors: Cursors, kind: str) -> None:
+        self._cursors = cursors
+        self._kind = kind
+
+    def place(self, wanted: object, page: PageRequest) -> bytes | None:
+        """The key after which the page begins; None for the first page. Raises `CursorInvalidError`."""
+        return self._cursors.open(self._query(wanted), page.cursor) if page.cursor is not None else None
+
+    def page(
+        self, wanted: object, page: PageRequest, found: Sequence[ItemT], position: int, key: Callable[[ItemT], bytes]
+    ) -> Page[ItemT]:
+        """A page of what was found, of which one more was asked for than the page holds."""
+        size = page_size(page)
+        items = found[:size]
+        more = self._cursors.seal(self._query(wanted), key(items[-1])) if len(found) > size else None
+        return Page(items=items, next_cursor=more, position=position)
+
+    def _query(self, wanted: object) -> bytes:
+        return self._kind.encode() + b" " + msgspec.json.encode(wanted)
+
+
+def page_size(page: PageRequest) -> int:
+    """How many items a page may hold."""
+    return max(1, min(page.limit, PAGE_LIMIT))

@@ -1,0 +1,129 @@
+"""Reads the live generation of a read model, together with the position it reflects.
+
+Rows and checkpoint come from one statement, hence from one snapshot: the position told is exactly that of the rows. The
+same statement tells which generation is live, so that a switch to a new one is noticed without a view or a lock.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import psycopg
+from psycopg import sql
+from psycopg.errors import UndefinedTable
+from psycopg_pool import AsyncConnectionPool
+
+from application.projections import Projection
+from application.queries import PositionNotReachedError
+from infrastructure.projections.tables import SCHEMA, table_name
+
+Row = TypeVar("Row", bound=msgspec.Struct)
+Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
+
+LOOK_SECONDS = 0.01
+"""How often a waiting query looks whether the model has come far enough."""
+
+
+class Selection(msgspec.Struct, frozen=True):
+    """The end of a SELECT on a model: conditions, order and limit, with their parameters."""
+
+    clauses: sql.Composable
+    parameters: dict[str, Any]
+    also: sql.Composable = sql.SQL("")
+    """More columns, each with a comma before it."""
+    joined: sql.Composable = sql.SQL("")
+
+
+class Selected(msgspec.Struct, Generic[Row], frozen=True):
+    """Rows, whatever else was selected with each, and the position they reflect."""
+
+    rows: Sequence[tuple[Row, tuple[Any, ...]]]
+    position: int
+
+
+class ReadModel(Generic[Row]):
+    """Queries on one read model."""
+
+    def __init__(self, pool: Pool, projection: Projection[Row], wait_seconds: float) -> None:
+        self._pool = pool
+        self._projection = projection
+        self._wait_seconds = wait_seconds
+        self._generation = 0
+        self._columns = projection.row.__struct_fields__
+
+    async def select(self, selection: Selection, min_position: int = 0) -> Selected[Row]:
+        """Rows that reflect the log at least up to a position; waits for that, for a bounded time.
+
+        Raises `PositionNotReachedError`.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._wait_seconds
+        while True:
+            selected = await self._try_select(selection)
+            if selected is not None and selected.position >= min_position:
+                return selected
+            if loop.time() > deadline:
+                raise PositionNotReachedError
+            if selected is not None:
+                await self._wait_for(min_position, deadline)
+            else:
+                await asyncio.sleep(LOOK_SECONDS if self._generation == 0 else 0)
+
+    async def _try_select(self, selection: Selection) -> Selected[Row] | None:
+        """None if another generation has become the live one, which then is known for the next try."""
+        try:
+            found = await self._fetch(selection)
+        except UndefinedTable:
+            found = []
+        if not found or found[0][0] != self._generation:
+            self._generation = found[0][0] if found else await self._live_generation()
+            return None
+        width = len(self._columns)
+        rows = [(self._row(row[3 : 3 + width]), row[3 + width :]) for row in found if row[2] is not None]
+        return Selected(rows, found[0][1])
+
+    async def _fetch(self, selection: Selection) -> list[tuple[Any, ...]]:
+        statement = sql.SQL(
+            'SELECT g.generation, g."position", r.* FROM projection.generation g '
+            "LEFT JOIN LATERAL (SELECT true AS is_row, {columns}{also} FROM {table} m {joined} {clauses}) r ON true "
+            "WHERE g.name = {name} AND g.state = 'live'"
+        ).format(
+            columns=sql.SQL(", ").join(sql.Identifier("m", column) for column in self._columns),
+            also=selection.also,
+            table=sql.Identifier(SCHEMA, table_name(self._projection.name, self._generation)),
+            joined=selection.joined,
+            clauses=selection.clauses,
+            name=sql.Literal(self._projection.name),
+        )
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(binary=True)
+            await cursor.execute(statement, selection.parameters)
+            return await cursor.fetchall()
+
+    async def _live_generation(self) -> int:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                "SELECT generation FROM projection.generation WHERE name = %s AND state = 'live'",
+                (self._projection.name,),
+            )
+            row = await cursor.fetchone()
+        return row[0] if row else 0
+
+    async def _wait_for(self, position: int, deadline: float) -> None:
+        """Return when the model has reached a position, or the time is up."""
+        loop = asyncio.get_running_loop()
+        while loop.time() <= deadline:
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(
+                    """SELECT "position" FROM projection.generation WHERE name = %s AND state = 'live'""",
+                    (self._projection.name,),
+                    prepare=True,
+                )
+                row = await cursor.fetchone()
+            if row and row[0] >= position:
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _row(self, values: Sequence[Any]) -> Row:
+        return self._projection.row(**dict(zip(self._columns, values, strict=True)))

@@ -1,0 +1,94 @@
+"""Brings a database to the schema this version of the program needs."""
+
+import hashlib
+from collections.abc import Iterator
+from importlib.resources import files
+
+import msgspec
+import psycopg
+
+MIGRATION_LOCK = 0x5265707269736531
+"""Key of the advisory lock under which migrations run; spells a word, means nothing."""
+
+
+class Migration(msgspec.Struct, frozen=True):
+    """One SQL file: its name orders it, its digest tells whether it was edited after it was applied."""
+
+    name: str
+    sql: str
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the file's text."""
+        return hashlib.sha256(self.sql.encode()).digest()
+
+
+class MigrationEditedError(Exception):
+    """A file was changed after it had been applied; write a new one instead."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Migration {name} was edited after it had been applied to this database.")
+
+
+class SchemaIsOutOfDateError(Exception):
+    """The database lacks migrations that this program needs."""
+
+    def __init__(self, missing: list[str]) -> None:
+        super().__init__(
+            f"The database lacks {len(missing)} migration(s), from {missing[0]} on: run `reprise migrate`."
+        )
+
+
+def migrations() -> list[Migration]:
+    """The migrations that come with this program, in order."""
+    folder = files("infrastructure.migrations")
+    paths = sorted((path for path in folder.iterdir() if path.name.endswith(".sql")), key=lambda path: path.name)
+    return [Migration(path.name, path.read_text(encoding="utf-8")) for path in paths]
+
+
+def migrate(conninfo: str, known: list[Migration] | None = None) -> list[str]:
+    """Apply what is missing, each file in a transaction of its own; returns the names. Safe to run by many at once.
+
+    Raises `MigrationEditedError` before anything is changed if an applied file differs from the present one.
+    """
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
+        _create_ledger(connection)
+        return list(_apply(connection, _pending(connection, migrations() if known is None else known)))
+
+
+def check_schema(conninfo: str) -> None:
+    """Raise `SchemaIsOutOfDateError` if migrations are missing; changes nothing."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        row = connection.execute("SELECT to_regclass('schema_migration.applied') IS NOT NULL").fetchone()
+        pending = _pending(connection, migrations()) if row and row[0] else migrations()
+    if pending:
+        raise SchemaIsOutOfDateError([migration.name for migration in pending])
+
+
+def _create_ledger(connection: psycopg.Connection) -> None:
+    connection.execute("CREATE SCHEMA IF NOT EXISTS schema_migration")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS schema_migration.applied ("
+        "name text PRIMARY KEY, digest bytea NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp())"
+    )
+
+
+def _pending(connection: psycopg.Connection, known: list[Migration]) -> list[Migration]:
+    rows = connection.execute("SELECT name, digest FROM schema_migration.applied").fetchall()
+    applied = {name: bytes(digest) for name, digest in rows}
+    for migration in known:
+        if applied.get(migration.name, migration.digest) != migration.digest:
+            raise MigrationEditedError(migration.name)
+    return [migration for migration in known if migration.name not in applied]
+
+
+def _apply(connection: psycopg.Connection, pending: list[Migration]) -> Iterator[str]:
+    for migration in pending:
+        with connection.transaction():
+            connection.execute(migration.sql.encode())
+            connection.execute(
+                "INSERT INTO schema_migration.applied (name, digest) VALUES (%s, %s)",
+                (migration.name, migration.digest),
+            )
+        yield migration.name

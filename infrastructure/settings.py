@@ -1,0 +1,85 @@
+"""What a process is told by its environment: variables named REPRISE_…, each with a default that works."""
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from application.platform import Policy
+
+
+class SettingInvalidError(ValueError):
+    """A variable holds something that cannot be used."""
+
+    def __init__(self, variable: str, demand: str) -> None:
+        super().__init__(f"{variable} {demand}.")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings of a process."""
+
+    home: Path
+    """REPRISE_HOME: where the embedded database, keys and mails live (default `.reprise` in the working directory)."""
+    database_url: str | None = None
+    """REPRISE_DATABASE_URL: any PostgreSQL from version 15 on, instead of the embedded one."""
+    host: str = "127.0.0.1"
+    """REPRISE_HOST"""
+    port: int = 8000
+    """REPRISE_PORT"""
+    issuer: str = "reprise"
+    """REPRISE_TOKEN_ISSUER: the `iss` that access tokens must have."""
+    audience: str = "reprise"
+    """REPRISE_TOKEN_AUDIENCE: the `aud` that access tokens must have."""
+    jwks_path: Path
+    """REPRISE_JWKS: the file with the public keys of the issuer (default `keys/jwks.json` under home)."""
+    mail_url: str | None = None
+    """REPRISE_MAIL_URL: `smtp://user:password@host:port` or `smtps://…`; without it, mails go to `outbox/` under home."""
+    mail_sender: str = "no-reply@reprise.example"
+    """REPRISE_MAIL_SENDER"""
+    public_url: str = "http://127.0.0.1:8000"
+    """REPRISE_PUBLIC_URL: how people's browsers reach the product; links in mails begin with it."""
+    wait_seconds: float = 5.0
+    """REPRISE_WAIT_SECONDS: how long a query waits for a read model to reach Min-Log-Position."""
+    policy: Policy = Policy()
+
+    @property
+    def keys(self) -> Path:
+        """The folder of secrets and keys."""
+        return self.home / "keys"
+
+
+def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings in an environment. Raises `SettingInvalidError`."""
+    home = Path(environment.get("REPRISE_HOME") or ".reprise").absolute()
+    port = int(_number(environment, "REPRISE_PORT", 8000, highest=65535))
+    host = environment.get("REPRISE_HOST") or "127.0.0.1"
+    return Settings(
+        home=home,
+        database_url=environment.get("REPRISE_DATABASE_URL") or None,
+        host=host,
+        port=port,
+        issuer=environment.get("REPRISE_TOKEN_ISSUER") or "reprise",
+        audience=environment.get("REPRISE_TOKEN_AUDIENCE") or "reprise",
+        jwks_path=Path(environment.get("REPRISE_JWKS") or home / "keys" / "jwks.json"),
+        mail_url=environment.get("REPRISE_MAIL_URL") or None,
+        mail_sender=environment.get("REPRISE_MAIL_SENDER") or "no-reply@reprise.example",
+        public_url=(environment.get("REPRISE_PUBLIC_URL") or f"http://{host}:{port}").rstrip("/"),
+        wait_seconds=_number(environment, "REPRISE_WAIT_SECONDS", 5.0, highest=60),
+        policy=Policy(
+            confirm_within=timedelta(hours=_number(environment, "REPRISE_CONFIRM_WITHIN_HOURS", 72, highest=8760)),
+            erase_after=timedelta(days=_number(environment, "REPRISE_GRACE_DAYS", 30, highest=365)),
+        ),
+    )
+
+
+def _number(environment: Mapping[str, str], variable: str, default: float, highest: float) -> float:
+    text = environment.get(variable) or str(default)
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= highest:
+        raise SettingInvalidError(variable, f"must be a number from 0 to {highest:g}")
+    return number

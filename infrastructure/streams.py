@@ -1,0 +1,78 @@
+"""Reads streams from the log; loads that are asked for in the same tick become one query (data-loader pattern)."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+
+from domain.kernel import AggregateEvent
+from infrastructure.event_codec import decode
+
+_LOAD = """
+SELECT wanted.ordinality, head."position", e.topic, e.state, e.version, e.recorded_at
+FROM log.head head,
+     unnest(%s::uuid[], %s::integer[]) WITH ORDINALITY AS wanted (stream_id, version, ordinality)
+     LEFT JOIN LATERAL (
+         SELECT topic, state, version, recorded_at FROM log.event e
+         WHERE e.stream_id = wanted.stream_id AND e.version > wanted.version
+         ORDER BY e.version
+     ) e ON true
+"""
+
+
+class StreamTail(msgspec.Struct, frozen=True):
+    """The events of one stream after a version, and the position of the log's head when they were read."""
+
+    events: Sequence[AggregateEvent]
+    head: int
+
+
+class StreamLoader:
+    """Loads streams, many at a time."""
+
+    def __init__(self, pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]]) -> None:
+        self._pool = pool
+        self._wanted: list[tuple[UUID, int, asyncio.Future[StreamTail]]] = []
+        self._queries: set[asyncio.Task[None]] = set()
+
+    async def load(self, stream_id: UUID, after_version: int = 0) -> StreamTail:
+        """Everything the stream recorded after a version, as of now."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[StreamTail] = loop.create_future()
+        if not self._wanted:
+            loop.call_soon(self._start_query)
+        self._wanted.append((stream_id, after_version, future))
+        return await future
+
+    def _start_query(self) -> None:
+        wanted, self._wanted = self._wanted, []
+        query = asyncio.create_task(self._query(wanted))
+        self._queries.add(query)
+        query.add_done_callback(self._queries.discard)
+
+    async def _query(self, wanted: list[tuple[UUID, int, asyncio.Future[StreamTail]]]) -> None:
+        try:
+            tails = await self._fetch([(stream_id, after) for stream_id, after, _ in wanted])
+        except Exception as error:  # noqa: BLE001 - it belongs to those who wait for the result
+            for _, _, future in wanted:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for (_, _, future), tail in zip(wanted, tails, strict=True):
+            if not future.done():
+                future.set_result(tail)
+
+    async def _fetch(self, wanted: list[tuple[UUID, int]]) -> list[StreamTail]:
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(binary=True)
+            await cursor.execute(_LOAD, [[w[0] for w in wanted], [w[1] for w in wanted]], prepare=True)
+            rows = await cursor.fetchall()
+        events: list[list[AggregateEvent]] = [[] for _ in wanted]
+        for ordinal, _, topic, state, version, recorded_at in rows:
+            if topic is not None:
+                events[ordinal - 1].append(decode(topic, state, wanted[ordinal - 1][0], version, recorded_at))
+        return [StreamTail(found, rows[0][1]) for found in events]

@@ -1,0 +1,1 @@
+"""Tests: a sentence about each rule, use case, technology and URL."""

@@ -1,0 +1,77 @@
+"""A PostgreSQL server for the whole run, and a database of its own for each test that asks for one."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import settings
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from infrastructure.embedded_postgres import EmbeddedPostgres, embedded_postgres
+from infrastructure.schema import migrate
+
+TEMPLATE = "reprise_template"
+# Deadlines measure the machine, not the code; the same examples every time make a failure mean something.
+settings.register_profile("reprise", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("reprise")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A server for this run only; it need not survive a power cut."""
+    options = {"fsync": "off", "full_page_writes": "off", "max_connections": "300"}
+    with embedded_postgres(tmp_path_factory.mktemp("postgres"), options=options) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def template(server: EmbeddedPostgres) -> str:
+    """A migrated, empty database to make others from."""
+    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+    migrate(server.conninfo(TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+def database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+    """How to connect to a fresh, migrated, empty database."""
+    with _fresh_database(server, template) as conninfo:
+        yield conninfo
+
+
+@pytest.fixture(scope="session")
+def shared_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+    """A migrated database for tests that do not mind what others have left in it."""
+    with _fresh_database(server, template) as conninfo:
+        yield conninfo
+
+
+@pytest.fixture
+def empty_database(server: EmbeddedPostgres) -> Iterator[str]:
+    """How to connect to a fresh database with nothing in it."""
+    with _fresh_database(server, "template1") as conninfo:
+        yield conninfo
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An empty home for keys and mails."""
+    return tmp_path / "home"
+
+
+@contextmanager
+def _fresh_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
+        try:
+            yield make_conninfo(server.conninfo(name), connect_timeout="30")
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -1,0 +1,1 @@
+"""Tests of the code in the folder of the same name."""

@@ -1,0 +1,1 @@
+"""What tests are written with: given, when, then; databases; waiting for conditions."""
