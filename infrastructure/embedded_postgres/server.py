@@ -99,6 +99,7 @@ class _Server:
         self._launcher = Launcher(self._account, directory / "postgres.log")
         self._start_of_words = self._launcher.end_of_log()
         self._reaper: Thread | None = None
+        self._refusal: psycopg.OperationalError | None = None
 
     def start_or_join(self) -> EmbeddedPostgres:
         """Wait for a server that accepts connections, starting one if none is alive."""
@@ -110,7 +111,7 @@ class _Server:
             if not alive:
                 self._start()
             time.sleep(_POLL)
-        raise self._failure("is alive but accepts no connections")
+        raise self._failure("is alive but accepts no connections") from self._refusal
 
     def stop(self) -> None:
         """Stop the server if it is alive, and do not return before its last process has ended."""
@@ -132,7 +133,8 @@ class _Server:
         running = EmbeddedPostgres(path.parent, process_id)
         try:
             _provide_database(running)
-        except psycopg.OperationalError:  # It is starting up, or shutting down.
+        except psycopg.OperationalError as refusal:  # It is starting up or shutting down, unless this persists.
+            self._refusal = refusal
             return None
         return running
 

@@ -145,14 +145,18 @@ BEGIN
     LEFT JOIN LATERAL (SELECT k.key, k.fingerprint FROM log.command k WHERE k.key = c.key) known ON true
     LEFT JOIN verdict v ON v.command = c.command;
 
+    -- A join, because looking into an array of texts takes longer the longer the array is.
     INSERT INTO log.event
     SELECT head + row_number() OVER (ORDER BY e.command, e.ordinality), instant,
            e.stream_id, e.version, e.topic, e.state,
-           command_ids[e.command], correlation_ids[e.command], causation_ids[e.command], trace_ids[e.command],
-           actors[e.command], on_behalf_ofs[e.command], clients[e.command], reasons[e.command]
+           c.command_id, c.correlation_id, c.causation_id, c.trace_id, c.actor, c.on_behalf_of, c.client, c.reason
     FROM unnest(event_commands, stream_ids, versions, topics, states)
          WITH ORDINALITY AS e (command, stream_id, version, topic, state, ordinality)
-    WHERE outcomes[e.command] = 'appended';
+    JOIN unnest(outcomes, command_ids, correlation_ids, causation_ids, trace_ids, actors, on_behalf_ofs, clients, reasons)
+         WITH ORDINALITY AS c (outcome, command_id, correlation_id, causation_id, trace_id, actor, on_behalf_of, client,
+                               reason, command)
+         ON c.command = e.command
+    WHERE c.outcome = 'appended';
     GET DIAGNOSTICS appended = ROW_COUNT;
 
     IF appended > 0 THEN
@@ -160,18 +164,19 @@ BEGIN
     END IF;
 
     RETURN QUERY
-    WITH counted AS (
-        SELECT e.command, count(*) AS events FROM unnest(event_commands) AS e (command) GROUP BY e.command
-    ), numbered AS (
-        SELECT c.command, outcomes[c.command] AS outcome, keys[c.command] AS key,
+    WITH numbered AS (
+        SELECT c.command::integer AS command, c.outcome, c.key, c.fingerprint, c.result,
                CASE WHEN n.events IS NULL THEN head + appended
-                    ELSE head + sum(n.events) FILTER (WHERE outcomes[c.command] = 'appended') OVER (ORDER BY c.command)
+                    ELSE head + sum(n.events) FILTER (WHERE c.outcome = 'appended') OVER (ORDER BY c.command)
                END::bigint AS "position"
-        FROM generate_subscripts(command_ids, 1) AS c (command)
-        LEFT JOIN counted n ON n.command = c.command
+        FROM unnest(outcomes, keys, fingerprints, results)
+             WITH ORDINALITY AS c (outcome, key, fingerprint, result, command)
+        LEFT JOIN (
+            SELECT e.command, count(*) AS events FROM unnest(event_commands) AS e (command) GROUP BY e.command
+        ) n ON n.command = c.command
     ), kept AS (
         INSERT INTO log.command
-        SELECT n.key, fingerprints[n.command], results[n.command], n."position", instant
+        SELECT n.key, n.fingerprint, n.result, n."position", instant
         FROM numbered n
         WHERE n.outcome = 'appended' AND n.key IS NOT NULL
     )
@@ -181,15 +186,15 @@ BEGIN
            known.result
     FROM numbered n
     LEFT JOIN LATERAL (
-        SELECT k."position", k.recorded_at, k.result FROM log.command k WHERE k.key = n.key
-    ) known ON n.outcome = 'known'
+        SELECT k."position", k.recorded_at, k.result FROM log.command k WHERE n.outcome = 'known' AND k.key = n.key
+    ) known ON true
     LEFT JOIN LATERAL (
         SELECT e."position", e.recorded_at
         FROM unnest(event_commands, stream_ids, versions) AS u (command, stream_id, version)
         JOIN log.event e ON e.stream_id = u.stream_id AND e.version = u.version
-        WHERE u.command = n.command
+        WHERE n.outcome = 'recorded' AND u.command = n.command
         ORDER BY e."position" DESC LIMIT 1
-    ) same ON n.outcome = 'recorded'
+    ) same ON true
     ORDER BY n.command;
 END $$;
 

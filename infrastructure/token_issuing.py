@@ -1,0 +1,61 @@
+"""Issues access tokens, for the command line, for development and for tests: in production an identity provider does."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from joserfc import jwt
+
+from application.actors import Role
+from infrastructure.settings import Settings
+from infrastructure.token_keys import Algorithms, SigningKeyFile
+
+SIGNING_KEY_FILE = "token-signing.jwk"
+
+
+class RoleNotIssuableError(ValueError):
+    """No token can have this role and subject."""
+
+
+class TokenIssuer:
+    """Signs access tokens with the key in the service's home."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._key_file = SigningKeyFile(settings.keys / SIGNING_KEY_FILE, settings.jwks_path)
+
+    def issue(self, role: Role, subject: str, lifetime: timedelta, client_id: str | None = None) -> str:
+        """A token that is good from now on, for a lifetime. Raises `RoleNotIssuableError`."""
+        _check(role, subject)
+        now = int(self._clock())
+        claims: dict[str, Any] = {
+            "iss": self._settings.issuer,
+            "aud": self._settings.audience,
+            "sub": subject,
+            "role": role.value,
+            "iat": now,
+            "exp": now + int(lifetime.total_seconds()),
+            "jti": str(uuid4()),
+        }
+        if client_id is not None:
+            claims["client_id"] = client_id
+        key = self._key_file.key()
+        header = {"alg": "EdDSA", "typ": "at+jwt", "kid": key.kid}
+        return jwt.encode(header, claims, key, registry=Algorithms())
+
+    def rotate(self, *, forget_others: bool = False) -> None:
+        """Sign with a new key from now on. With `forget_others`, every token issued before is refused at once."""
+        self._key_file.replace(forget_others=forget_others)
+
+
+def _check(role: Role, subject: str) -> None:
+    if role is Role.SYSTEM:
+        raise RoleNotIssuableError("The role system is the platform's own; no token can have it.")
+    if role is Role.USER:
+        try:
+            UUID(subject)
+        except ValueError:
+            raise RoleNotIssuableError("The subject of a user's token must be the user's id.") from None

@@ -1,0 +1,303 @@
+"""Commands against the real log: exactly once, in the face of lost answers, stale memory and each other."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from application.change_profile import ChangeProfile, ProfilePatch, change_profile
+from application.commands import CommandContext, CommandKey, IdempotencyKeyReusedError, LogUnavailableError
+from application.platform import Saved
+from application.register_user import register_user
+from application.service import Service
+from application.suspend_user import SuspendUser, suspend_user
+from domain import errors
+from infrastructure.aggregates import AggregateCache, Aggregates
+from infrastructure.append import Commit
+from infrastructure.connections import APP_ROLE, in_role, reading_pool
+from infrastructure.event_codec import decode
+from infrastructure.group_commit import GroupCommit
+from infrastructure.service import open_service
+from infrastructure.streams import StreamLoader
+from tests.support.cutting_proxy import cutting_proxy
+from tests.support.running import context, registration, settings_in
+
+Test = Callable[..., Coroutine[Any, Any, None]]
+
+
+@pytest.fixture
+def service(database: str, home: Path) -> Callable[[], Any]:
+    """Opens one more process of the service, so to speak."""
+
+    @asynccontextmanager
+    async def opened(conninfo: str = database) -> AsyncIterator[Service]:
+        async with open_service(settings_in(home), conninfo) as running:
+            yield running
+
+    return opened
+
+
+def topics(database: str) -> list[str]:
+    with psycopg.connect(database) as connection:
+        return [topic for (topic,) in connection.execute('SELECT topic FROM log.event ORDER BY "position"')]
+
+
+def key(name: str, fingerprint: str = "request") -> CommandKey:
+    return CommandKey(name.encode(), fingerprint.encode())
+
+
+def rename(user_id: uuid.UUID, name: str) -> ChangeProfile:
+    return ChangeProfile(user_id=user_id, patch=ProfilePatch(display_name=name))
+
+
+async def attempt(service: Service, name: str, ctx: CommandContext) -> Saved | Exception:
+    try:
+        return await service.commands.run(register_user, registration(name), ctx)
+    except (errors.DomainError, IdempotencyKeyReusedError) as refusal:
+        return refusal
+
+
+def test_a_hundred_identical_registrations_with_one_key_make_one_user(database: str, service: Any) -> None:
+    async def scenario() -> list[Any]:
+        async with service() as one, service() as other:
+            return await asyncio.gather(
+                *(attempt(each, "ada", context(key("key"))) for each in (one, other) for _ in range(50))
+            )
+
+    answers = asyncio.run(scenario())
+
+    assert len({str(answer) for answer in answers}) == 1
+    assert isinstance(answers[0], Saved)
+    assert topics(database) == ["user.registered", "email_claim.claimed"]
+
+
+def test_one_address_in_many_spellings_finds_one_holder(database: str, service: Any) -> None:
+    spellings = ["straße", "STRASSE", "Strasse", "sTRASSE", "stra\u00dfe"] * 10
+
+    async def scenario() -> list[Any]:
+        async with service() as one, service() as other:
+            return await asyncio.gather(
+                *(attempt((one, other)[n % 2], name, context()) for n, name in enumerate(spellings))
+            )
+
+    answers = asyncio.run(scenario())
+
+    assert sorted(type(answer).__name__ for answer in answers) == ["EmailTaken"] * 49 + ["Saved"]
+    assert topics(database) == ["user.registered", "email_claim.claimed"]
+
+
+def test_a_lost_answer_is_neither_a_conflict_nor_a_second_event(database: str, service: Any) -> None:
+    async def scenario() -> list[Any]:
+        with cutting_proxy(database) as (proxy, through_proxy):
+            async with service(through_proxy) as running:
+                first = await attempt(running, "warm", context())
+                proxy.cut_answers(1)
+                lost = await asyncio.gather(*(attempt(running, f"user{n}", context()) for n in range(20)))
+                proxy.cut_answers(1)
+                keyed = await attempt(running, "keyed", context(key("key")))
+                assert proxy.cuts_made == 2
+                return [first, *lost, keyed]
+
+    answers = asyncio.run(scenario())
+
+    assert all(isinstance(answer, Saved) for answer in answers)
+    assert topics(database).count("user.registered") == len(answers) == 22
+    positions = [answer.position for answer in answers]
+    assert len(set(positions)) == len(positions)
+
+
+def test_a_killed_backend_goes_unnoticed(database: str, service: Any) -> None:
+    def kill() -> None:
+        with psycopg.connect(database, autocommit=True) as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    async def scenario() -> list[Any]:
+        async with service() as running:
+            under_way = [asyncio.create_task(attempt(running, f"user{n}", context())) for n in range(300)]
+            for _ in range(5):
+                await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.to_thread(kill)
+            return await asyncio.gather(*under_way)
+
+    answers = asyncio.run(scenario())
+
+    assert [answer for answer in answers if not isinstance(answer, Saved)] == []
+    assert topics(database).count("user.registered") == 300
+
+
+def test_a_stored_answer_outlives_what_happens_later(service: Any) -> None:
+    async def scenario() -> tuple[Saved, Saved]:
+        async with service() as running:
+            first = await running.commands.run(register_user, registration("ada"), context(key("key")))
+            await running.commands.run(change_profile, rename(first.aggregate_id, "Countess"), context())
+            return first, await running.commands.run(register_user, registration("ada"), context(key("key")))
+
+    first, again = asyncio.run(scenario())
+
+    assert again == first
+
+
+def test_a_key_cannot_be_used_for_another_request(database: str, service: Any) -> None:
+    async def scenario() -> Any:
+        async with service() as running:
+            await attempt(running, "ada", context(key("key")))
+            return await attempt(running, "bob", context(key("key", "another request")))
+
+    assert isinstance(asyncio.run(scenario()), IdempotencyKeyReusedError)
+    assert len(topics(database)) == 2
+
+
+def test_memory_is_not_believed_when_it_refuses(service: Any) -> None:
+    async def scenario() -> Saved:
+        async with service() as here, service() as there:
+            ada = (await here.commands.run(register_user, registration("ada"), context())).aggregate_id
+            suspended = SuspendUser(user_id=ada, reason="fraud")
+            await there.commands.run(suspend_user, suspended, context())
+            with pytest.raises(errors.UserIsSuspended):
+                await there.commands.run(change_profile, rename(ada, "New"), context())
+            # Here nobody has heard of the suspension yet; it must be found out all the same.
+            with pytest.raises(errors.UserIsSuspended):
+                await here.commands.run(change_profile, rename(ada, "New"), context())
+            from application.reinstate_user import ReinstateUser, reinstate_user
+
+            await there.commands.run(reinstate_user, ReinstateUser(user_id=ada, reason="mistake"), context())
+            # Here it is still remembered as suspended.
+            return await here.commands.run(change_profile, rename(ada, "New"), context())
+
+    assert asyncio.run(scenario()).version == 4
+
+
+def test_memory_is_not_believed_when_it_says_there_is_nothing_to_do(service: Any) -> None:
+    async def scenario() -> Saved:
+        async with service() as here, service() as there:
+            ada = (await here.commands.run(register_user, registration("ada"), context())).aggregate_id
+            await there.commands.run(change_profile, rename(ada, "Other"), context())
+            return await here.commands.run(change_profile, rename(ada, "ada"), context())
+
+    assert asyncio.run(scenario()).version == 3
+
+
+def test_of_many_who_decided_on_one_version_one_wins(database: str, service: Any) -> None:
+    async def change(running: Service, user_id: uuid.UUID, name: str) -> Saved | Exception:
+        try:
+            return await running.commands.run(change_profile, rename(user_id, name), context(expected_version=1))
+        except errors.VersionIsStale as refusal:
+            return refusal
+
+    async def scenario() -> list[Any]:
+        async with service() as here, service() as there:
+            ada = (await here.commands.run(register_user, registration("ada"), context())).aggregate_id
+            return await asyncio.gather(*(change((here, there)[n % 2], ada, f"Name {n}") for n in range(20)))
+
+    answers = asyncio.run(scenario())
+
+    assert [type(answer).__name__ for answer in answers].count("Saved") == 1
+    assert topics(database).count("user.display_name_changed") == 1
+
+
+def test_commands_that_named_no_version_all_come_through(database: str, service: Any) -> None:
+    async def scenario() -> list[Saved]:
+        async with service() as here, service() as there:
+            ada = (await here.commands.run(register_user, registration("ada"), context())).aggregate_id
+            return await asyncio.gather(
+                *(
+                    (here, there)[n % 2].commands.run(change_profile, rename(ada, f"Name {n}"), context())
+                    for n in range(10)
+                )
+            )
+
+    answers = asyncio.run(scenario())
+
+    assert sorted(answer.version for answer in answers) == list(range(2, 12))
+
+
+def test_what_is_kept_in_memory_equals_its_replay(database: str, service: Any) -> None:
+    async def scenario() -> None:
+        async with service() as running, reading_pool(in_role(database, APP_ROLE), 2) as pool:
+            ada = (await running.commands.run(register_user, registration("ada"), context())).aggregate_id
+            await running.commands.run(change_profile, rename(ada, "Countess"), context())
+            kept, _ = await running.users.user(ada)
+            replayed, _ = await Aggregates(StreamLoader(pool)).user(ada)
+
+            assert kept == replayed
+
+    asyncio.run(scenario())
+
+
+def test_a_small_memory_forgets_and_nothing_else_changes(database: str) -> None:
+    cache = AggregateCache(limit=2)
+
+    async def scenario() -> int:
+        async with reading_pool(in_role(database, APP_ROLE), 2) as pool:
+            aggregates = Aggregates(StreamLoader(pool), cache)
+            for _ in range(3):
+                for number in range(5):
+                    await aggregates.user(uuid.UUID(int=number))
+        return len(cache)
+
+    assert asyncio.run(scenario()) <= 2
+
+
+def test_a_command_that_cannot_be_stored_fails_alone(database: str) -> None:
+    """PostgreSQL has no NUL in text; whatever slips through the rules must not take others with it."""
+
+    async def scenario() -> list[Any]:
+        async with GroupCommit(in_role(database, APP_ROLE)) as commits:
+            good = [Commit(metadata=context().metadata, events=[]) for _ in range(4)]
+            bad = Commit(
+                metadata=context().metadata.__class__(
+                    command_id=uuid.uuid4(), actor=context().metadata.actor, reason="\0"
+                ),
+                events=[],
+            )
+            return await asyncio.gather(*(commits.commit(c) for c in [*good, bad]), return_exceptions=True)
+
+    outcomes = asyncio.run(scenario())
+
+    assert [isinstance(outcome, Exception) for outcome in outcomes] == [False] * 4 + [True]
+
+
+def test_a_closed_service_takes_no_more_commands(database: str) -> None:
+    async def scenario() -> None:
+        async with GroupCommit(in_role(database, APP_ROLE)) as commits:
+            pass
+        with pytest.raises(LogUnavailableError):
+            await commits.commit(Commit(metadata=context().metadata, events=[]))
+
+    asyncio.run(scenario())
+
+
+def test_what_was_accepted_before_closing_is_recorded(database: str, service: Any) -> None:
+    async def scenario() -> list[Any]:
+        async with service() as running:
+            under_way = [asyncio.create_task(attempt(running, f"user{n}", context())) for n in range(50)]
+            await asyncio.sleep(0)
+        return await asyncio.gather(*under_way, return_exceptions=True)
+
+    answers = asyncio.run(scenario())
+
+    assert topics(database).count("user.registered") == sum(isinstance(answer, Saved) for answer in answers)
+
+
+def test_every_event_carries_who_how_and_why(database: str, service: Any) -> None:
+    async def scenario() -> Saved:
+        async with service() as running:
+            return await running.commands.run(register_user, registration("ada"), context())
+
+    saved = asyncio.run(scenario())
+
+    with psycopg.connect(database) as connection:
+        rows = connection.execute(
+            'SELECT actor, client, command_id IS NOT NULL, topic, state, stream_id, version, recorded_at FROM log.event ORDER BY "position"'
+        ).fetchall()
+    assert [row[:3] for row in rows] == [("service:web", "checkout", True)] * 2
+    topic, state, stream_id, version, recorded_at = rows[0][3:]
+    assert decode(topic, state, stream_id, version, recorded_at).timestamp == saved.recorded_at

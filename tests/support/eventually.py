@@ -1,0 +1,24 @@
+"""Waits for a condition: the only place in the tests where time passes on purpose."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+POLL_SECONDS = 0.002
+
+T = TypeVar("T")
+
+
+class NeverHappenedError(AssertionError):
+    """The condition did not come true in the time that was given."""
+
+
+def eventually(condition: Callable[[], T], what: str, within_seconds: float = 20.0) -> T:
+    """Ask again and again until the answer is truthy, and return it."""
+    deadline = time.monotonic() + within_seconds
+    while not (answer := condition()):
+        if time.monotonic() > deadline:
+            message = f"{what}: not within {within_seconds} s"
+            raise NeverHappenedError(message)
+        time.sleep(POLL_SECONDS)
+    return answer
