@@ -1,69 +1,85 @@
-"""One line of a people file: what it says of a person, or why it says nothing usable."""
+"""One line of a people file: what it says of a person, or why it says nothing that can be used."""
 
 import json
-from typing import Any, NoReturn
+import re
+from typing import Any
 
 import msgspec
 
 from application.import_person import ImportPerson
 
+_FIELDS = [(field.name, field.encode_name, field.default) for field in msgspec.structs.fields(ImportPerson)]
 _decoder = msgspec.json.Decoder(ImportPerson)
+# What msgspec says of JSON that has not the shape of a person; tests pin the wording.
+_SHAPE_ERROR = re.compile(
+    r"(?:Object missing required field `(?P<missing>.*)`|Object contains unknown field `(?P<unknown>.*)`|(?P<wrong>.*?))"
+    r"(?: - at `\$\.?(?P<path>[^`]*)`)?",
+    re.DOTALL,
+)
 
 
 class LineInvalidError(Exception):
-    """The line is not a person in the agreed form; says which field is to blame, and never what was in it."""
+    """The line is not a person in the agreed form. Says which field is to blame, and nothing of what was in it."""
 
     def __init__(self, code: str, field: str | None, sentence: str) -> None:
         super().__init__(sentence)
         self.code = code
         self.field = field
+        self.sentence = sentence
 
 
 def read_person(line: bytes) -> ImportPerson:
-    """The person a line of JSON is about; their values are not checked yet. Raises `LineInvalidError`."""
+    """The person that a line of JSON is about; their values are not checked yet. Raises `LineInvalidError`."""
     try:
         person = _decoder.decode(line)
     except msgspec.ValidationError as error:
         _must_be_json(line)
-        raise _shape_error(str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise _wrong_shape(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         _must_be_json(line)
         raise
-    _must_name_each_field_once(line)
+    _distinct_decoder.decode(line.decode())
     return person
 
 
-def content_of(person: ImportPerson) -> bytes:
-    """The same octets for the same person, however the line was written; stays so when fields are added."""
-    given = {
-        field.encode_name: getattr(person, field.name)
-        for field in msgspec.structs.fields(person)
-        if getattr(person, field.name) != field.default
-    }
+def canonical(person: ImportPerson) -> bytes:
+    """The same octets for the same facts, however the line is written; fields added later do not change them."""
+    given = {key: value for name, key, default in _FIELDS if (value := getattr(person, name)) != default}
     return msgspec.json.encode(given, order="sorted")
 
 
 def _must_be_json(line: bytes) -> None:
     try:
         line.decode()
-        msgspec.json.decode(line, type=msgspec.Raw)
     except UnicodeDecodeError:
         raise LineInvalidError("invalid_utf8", None, "The line is not text in UTF-8.") from None
+    try:
+        msgspec.json.decode(line, type=msgspec.Raw)
     except (msgspec.DecodeError, RecursionError):
         raise LineInvalidError("malformed_json", None, "The line is not a JSON object.") from None
 
 
-def _must_name_each_field_once(line: bytes) -> None:
-    """RFC 8259 leaves open which of two equal names counts, so that writer and reader may not mean the same person."""
-    json.loads(line, object_pairs_hook=_distinct)
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> None:
+def _must_be_distinct(pairs: list[tuple[str, Any]]) -> None:
+    """RFC 8259 leaves open which of two equal names counts: writer and reader may not mean the same person."""
     names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        _refuse_repeated(next(name for name in names if names.count(name) > 1))
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise LineInvalidError("duplicate_field", repeated, "The field is there more than once.")
 
 
-def _refuse_repeated(name: str) -> NoReturn:
-    code, sentence = "duplicate_field", "A field is there more than once."
-    raise LineInvalidError(code, name, sentence)
+_distinct_decoder = json.JSONDecoder(object_pairs_hook=_must_be_distinct)
+
+
+def _wrong_shape(message: str) -> LineInvalidError:
+    found = _SHAPE_ERROR.fullmatch(message)
+    parts = found.groupdict() if found else {}
+    path = parts.get("path") or ""
+    if parts.get("missing"):
+        return LineInvalidError("missing_field", _joined(path, parts["missing"]), "The field is required.")
+    if parts.get("unknown") is not None:
+        return LineInvalidError("unknown_field", _joined(path, parts["unknown"]), "There is no such field.")
+    return LineInvalidError("wrong_type", path or None, f"{parts.get('wrong') or message}.")
+
+
+def _joined(path: str, name: str | None) -> str:
+    return ".".join(part for part in (path, name) if part)

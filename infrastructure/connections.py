@@ -17,6 +17,13 @@ def in_role(conninfo: str, role: str, **settings: str) -> str:
     return make_conninfo(conninfo, options=f"{given} {options}".strip(), application_name=role)
 
 
+def as_projector(conninfo: str) -> str:
+    """The same database, for whoever keeps read models."""
+    # A read model can be made again from the log, so its commits need not wait for the disk. A worker that freezes in
+    # the middle of a batch is cut off, so that another can go on.
+    return in_role(conninfo, PROJECTOR_ROLE, synchronous_commit="off", idle_in_transaction_session_timeout="30s")
+
+
 async def connect(conninfo: str) -> psycopg.AsyncConnection[Any]:
     """A connection in autocommit mode."""
     return await psycopg.AsyncConnection.connect(conninfo, autocommit=True)

@@ -13,7 +13,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from application.recorded import Recorded
-from infrastructure.event_codec import decode
+from infrastructure.event_codec import UndecodableEventError, UnknownTopicError, decode
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -31,6 +31,14 @@ ORDER BY e."position"
 """  # noqa: S608 - constants of this module
 
 
+class PoisonEventError(Exception):
+    """An event that cannot be read or folded. Names the position and the kind of error, and no data."""
+
+    def __init__(self, position: int, error: Exception) -> None:
+        super().__init__(f"position {position}: {type(error).__name__}")
+        self.position = position
+
+
 class Head(msgspec.Struct, frozen=True):
     """The last position that was given out, and its instant."""
 
@@ -46,7 +54,7 @@ def read_head(connection: Connection) -> Head:
 
 
 def read_range(connection: Connection, after: int, upto: int, topics: Sequence[str]) -> list[Recorded[Any]]:
-    """The events of some topics in (after, upto], in order."""
+    """The events of some topics in (after, upto], in order. Raises `PoisonEventError`."""
     cursor = connection.cursor(binary=True)
     cursor.execute(_RANGE, {"after": after, "upto": upto, "topics": topics}, prepare=True)
     return [recorded(row) for row in cursor]
@@ -63,11 +71,15 @@ def read_chunks(
 
 
 def recorded(row: TupleRow) -> Recorded[Any]:
-    """One row of the log, in the order of the columns above, as a fact."""
+    """One row of the log, in the order of the columns above, as a fact. Raises `PoisonEventError`."""
     topic, state, stream_id, version, recorded_at, position, *metadata = row
     actor, on_behalf_of, client, reason, command_id, correlation_id, causation_id, trace_id = metadata
+    try:
+        event = decode(topic, state, stream_id, version, recorded_at)
+    except (UnknownTopicError, UndecodableEventError) as error:
+        raise PoisonEventError(position, error) from None
     return Recorded(
-        event=decode(topic, state, stream_id, version, recorded_at),
+        event=event,
         topic=topic,
         position=position,
         recorded_at=recorded_at,

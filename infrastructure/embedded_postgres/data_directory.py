@@ -35,17 +35,22 @@ def initialise(data: Path, launcher: Launcher, programs: Programs) -> None:
 
 
 def forget_misleading_process_id(data: Path) -> None:
-    """Remove the process id file of a crashed server if its number has meanwhile gone to an unrelated process.
+    """Remove the process id file of a crashed server if its number belongs to an unrelated process or a zombie by now.
 
-    PostgreSQL deals with a number that is free, but takes any living process of the same user for a server and refuses
-    to start, which happens after a reboot and all the time in containers, where numbers are small. Call this only while
-    no server of ours is alive. Where the system does not show what a process is, PostgreSQL's own check stands.
+    PostgreSQL takes any living process of its user for a server and refuses to start, which happens after a reboot, and
+    all the time in containers, where numbers are small and zombies stay. Call this only while no server of ours is
+    alive. Where the system does not tell what the process is, PostgreSQL's own check stands.
     """
     file = data / "postmaster.pid"
     with suppress(OSError, ValueError):
-        process_id = int(file.read_text(encoding="utf-8").split("\n", 1)[0])
-        if not Path(f"/proc/{process_id}/cwd").samefile(data):
+        process = Path("/proc") / str(int(file.read_text(encoding="utf-8").split("\n", 1)[0]))
+        if _is_zombie(process) or not (process / "cwd").samefile(data):
             file.unlink()
+
+
+def _is_zombie(process: Path) -> bool:
+    # The state follows the command's name, which is in parentheses and may hold any character.
+    return (process / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0] == "Z"
 
 
 def _make_durable(directory: Path) -> None:

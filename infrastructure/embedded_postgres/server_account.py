@@ -18,8 +18,9 @@ from infrastructure.embedded_postgres.errors import EmbeddedPostgresError
 
 _ROOT = 0
 # Bit numbers of capabilities(7). The first suffices to search closed directories and cannot write anything;
-# Docker's default set lacks it and has the second.
+# Docker's default set lacks it and has the second. To make either count in access(2) takes the third.
 _CAPABILITIES_TO_ENTER = {"dac_read_search": 2, "dac_override": 1}
+_SETPCAP = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,7 @@ class ServerAccount:
         """
         if os.geteuid() != _ROOT:
             return Switch()
-        closed = next((d for path in needed for d in path.parents if not self._may_enter(d)), None)
+        closed = next((d for path in needed for d in reversed(path.parents) if not self._may_enter(d)), None)
         if closed is None:
             return Switch(user=self.uid, group=self.gid, extra_groups=())
         return Switch(prefix=self._keeping_a_capability(closed))
@@ -90,9 +91,11 @@ class ServerAccount:
         if setpriv is None or capability is None:
             raise EmbeddedPostgresError(_no_way_in(self.name, closed))
         who = (f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups")
-        # Ambient, because the programs' files grant nothing; every other capability goes with root's user id.
-        what = ("--no-new-privs", f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}")
-        return (setpriv, *who, *what, "--")
+        # Ambient, because the programs' files grant nothing; every other capability is lost when they are executed.
+        what = (f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}", "--no-new-privs")
+        # PostgreSQL asks access(2) whether its programs can be run, which disregards the capabilities of everyone but
+        # root unless this bit is set.
+        return (setpriv, *who, *what, "--securebits=+no_setuid_fixup", "--")
 
     def _may_enter(self, directory: Path) -> bool:
         status = directory.stat()
@@ -127,6 +130,8 @@ def _nobody() -> pwd.struct_passwd:
 
 def _capability_to_enter() -> str | None:
     permitted = _permitted_capabilities()
+    if not permitted >> _SETPCAP & 1:
+        return None
     return next((name for name, bit in _CAPABILITIES_TO_ENTER.items() if permitted >> bit & 1), None)
 
 
@@ -144,6 +149,6 @@ def _no_way_in(name: str, closed: Path) -> str:
     return (
         f"PostgreSQL refuses to run as root, and {name}, who would run it instead, may not enter {closed}. Move the "
         "checkout, or only its data with REPRISE_HOME, to where everyone may pass; or run as an ordinary user; or let "
-        "REPRISE_DATABASE_URL name another PostgreSQL. (With CAP_DAC_READ_SEARCH or CAP_DAC_OVERRIDE and util-linux's "
-        "setpriv it would work as it is.)"
+        "REPRISE_DATABASE_URL name another PostgreSQL. (With CAP_SETPCAP, CAP_DAC_READ_SEARCH or CAP_DAC_OVERRIDE, and "
+        "setpriv of util-linux, it would work as it is.)"
     )

@@ -31,23 +31,20 @@ class Factory(InfrastructureFactory[Any]):
         super().__init__(env)
         database_url = self.env.get(self.DATABASE_URL)
         if not database_url:
-            message = f"{self.DATABASE_URL} is not in the environment."
-            raise OSError(message)
+            raise OSError(f"{self.DATABASE_URL} is not in the environment.")
         self.datastore = Datastore(database_url, self._pool_size())
 
     def _pool_size(self) -> int:
         given = self.env.get(self.POOL_SIZE) or "10"
         if not given.isdecimal() or int(given) < 1:
-            message = f"{self.POOL_SIZE} is {given!r}, not a number of connections."
-            raise OSError(message)
+            raise OSError(f"{self.POOL_SIZE} is {given!r}, not a number of connections.")
         return int(given)
 
     def aggregate_recorder(self, purpose: str = "events") -> StreamRecorder:
         """Records `events` in the log, or `snapshots` beside it."""
         recorder_classes = {"events": LogAggregateRecorder, "snapshots": SnapshotRecorder}
         if purpose not in recorder_classes:
-            message = f"There is no table for {purpose}."
-            raise ProgrammingError(message)
+            raise ProgrammingError(f"There is no table for {purpose}.")
         return recorder_classes[purpose](self.datastore, self.env.name)
 
     def application_recorder(self) -> LogApplicationRecorder:
@@ -59,7 +56,8 @@ class Factory(InfrastructureFactory[Any]):
         recorder_class: type[Any] = tracking_recorder_class or self._class_from(
             self.TRACKING_RECORDER_TOPIC, LogTrackingRecorder
         )
-        return recorder_class(self.datastore, self.env.name)
+        recorder: _TrackingRecorder = recorder_class(self.datastore, self.env.name)
+        return recorder
 
     def process_recorder(self) -> LogProcessRecorder:
         """Records events in the log together with how far the application of this name has followed another."""
@@ -69,8 +67,7 @@ class Factory(InfrastructureFactory[Any]):
         topic = self.env.get(topic_key)
         recorder_class: type[Any] = resolve_topic(topic) if topic else default
         if not issubclass(recorder_class, default):
-            message = f"{topic_key} names {recorder_class.__qualname__}, which is no {default.__qualname__}."
-            raise OSError(message)
+            raise OSError(f"{topic_key} names {recorder_class.__qualname__}, which is no {default.__qualname__}.")
         return recorder_class
 
     def close(self) -> None:

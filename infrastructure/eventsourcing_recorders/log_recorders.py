@@ -64,8 +64,7 @@ class LogAggregateRecorder(StreamRecorder):
 def positions(outcome: str, last: int | None, count: int) -> list[int]:
     """The positions that an append answered with. Raises `IntegrityError` if it was refused."""
     if last is None or outcome not in ("appended", "recorded"):
-        message = f"Nothing was recorded: {outcome}."
-        raise IntegrityError(message)
+        raise IntegrityError(f"Nothing was recorded: {outcome}.")
     return list(range(last - count + 1, last + 1))
 
 

@@ -35,5 +35,4 @@ class SnapshotRecorder(StreamRecorder):
         with self.datastore.transaction() as cursor:
             cursor.execute(_INSERT, (write_id, *as_columns(stored_events)), prepare=True)
             if cursor.rowcount < len(stored_events):
-                message = "There is a snapshot of this version."
-                raise IntegrityError(message)
+                raise IntegrityError("There is a snapshot of this version.")

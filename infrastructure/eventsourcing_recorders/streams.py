@@ -61,6 +61,7 @@ def refuse_versions_out_of_order(stored_events: Iterable[StoredEvent]) -> None:
     last_versions: dict[UUID | str, int] = {}
     for event in stored_events:
         if event.originator_version <= last_versions.get(event.originator_id, _BEFORE_ANY_VERSION):
-            message = f"Version {event.originator_version} of {event.originator_id} comes twice or too late."
-            raise IntegrityError(message)
+            raise IntegrityError(
+                f"Version {event.originator_version} of {event.originator_id} comes twice or too late."
+            )
         last_versions[event.originator_id] = event.originator_version

@@ -7,7 +7,7 @@ import msgspec
 
 from application.projections import Projection
 from application.recorded import Recorded
-from infrastructure.log_reader import Connection, read_head, read_range
+from infrastructure.log_reader import Connection, PoisonEventError, read_head, read_range
 from infrastructure.projections.tables import ModelTable
 
 BATCH = 1_000
@@ -18,14 +18,6 @@ CHANNEL = "reprise_projection"
 
 class FencedOffError(Exception):
     """Another worker moved the checkpoint: this one's batch is void."""
-
-
-class FoldError(Exception):
-    """A definition failed on an event. Names the position and the kind of error, and no data."""
-
-    def __init__(self, position: int, error: Exception) -> None:
-        super().__init__(f"position {position}: {type(error).__name__}")
-        self.position = position
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -46,7 +38,7 @@ def follow_batch(
 ) -> Progress | None:
     """Fold in the next events and move the checkpoint, all or nothing.
 
-    None if another worker holds this generation right now. Raises `FoldError` and `FencedOffError`; then nothing has
+    None if another worker holds this generation right now. Raises `PoisonEventError` and `FencedOffError`; then nothing has
     changed.
     """
     with connection.transaction():
@@ -84,7 +76,7 @@ def fold_all(projection: Projection[Any], rows: dict[Any, Any], events: Sequence
             key = projection.key(recorded)
             rows[key] = projection.fold(rows.get(key), recorded)
         except Exception as error:
-            raise FoldError(recorded.position, error) from error
+            raise PoisonEventError(recorded.position, error) from error
     return rows
 
 

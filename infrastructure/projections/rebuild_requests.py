@@ -9,6 +9,7 @@ import psycopg
 from application.projections import Projection
 from application.read_models import READ_MODELS
 from domain.ids import uuid7
+from infrastructure.connections import as_projector
 from infrastructure.log_reader import Connection
 from infrastructure.projections.rebuilding import OnProgress, Rebuilt, RebuildProgress, rebuild
 
@@ -44,6 +45,7 @@ def perform_rebuild(conninfo: str, name: str, on_progress: OnProgress = lambda _
     Raises what the rebuild raises, once the failure is written down.
     """
     projection = READ_MODELS[name]
+    conninfo = as_projector(conninfo)
     with psycopg.connect(conninfo, autocommit=True) as worker, psycopg.connect(conninfo, autocommit=True) as reporter:
         if not _lock(worker, name):
             return None

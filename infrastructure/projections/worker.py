@@ -17,11 +17,11 @@ import structlog
 from application.projections import Projection
 from application.read_models import READ_MODELS
 from infrastructure.confirmation_mails import ConfirmationMails
-from infrastructure.connections import PROJECTOR_ROLE, in_role
+from infrastructure.connections import as_projector
 from infrastructure.keyring import MailedTokens, load_keyring
-from infrastructure.log_reader import Connection
+from infrastructure.log_reader import Connection, PoisonEventError
 from infrastructure.mail import mailer_for
-from infrastructure.projections.following import FencedOffError, FoldError, follow_batch
+from infrastructure.projections.following import FencedOffError, follow_batch
 from infrastructure.projections.generations import ensure_live, note_failure
 from infrastructure.projections.rebuilding import RebuildProgress
 from infrastructure.projections.rebuild_requests import open_requests, perform_rebuild
@@ -30,17 +30,16 @@ from infrastructure.wake_ups import WakeUpListener
 
 LOOK_SECONDS = 0.25
 """How often a worker looks by itself whether there is something to do."""
-RETRY_SECONDS = 1.0
-"""The pause after an error."""
+RETRY_SECONDS = 0.5
+"""The pause after an error; it doubles with each error in a row."""
+LONGEST_RETRY_SECONDS = 15.0
 
 log = structlog.get_logger(__name__)
 
 
 def run_worker(settings: Settings, conninfo: str, stop: threading.Event) -> None:
     """Work until told to stop; a batch under way is finished first."""
-    # A read model can be made again from the log, so its commits need not wait for the disk. A worker that freezes in
-    # the middle of a batch is cut off, so that another can go on.
-    conninfo = in_role(conninfo, PROJECTOR_ROLE, synchronous_commit="off", idle_in_transaction_session_timeout="30s")
+    conninfo = as_projector(conninfo)
     wake_ups = WakeUpListener(conninfo, stop)
     tokens = MailedTokens(load_keyring(settings.keys).derive("mailed tokens"))
     mails = ConfirmationMails(mailer_for(settings), tokens, settings.public_url)
@@ -75,6 +74,7 @@ class _Thread(threading.Thread):
         self._sleeper = wake_ups.sleeper()
         self._stop_requested = stop
         self._work = work
+        self._pause = RETRY_SECONDS
 
     def run(self) -> None:
         while not self._stop_requested.is_set():
@@ -83,12 +83,15 @@ class _Thread(threading.Thread):
                     self._work_on(connection)
             except Exception as error:  # noqa: BLE001 - whatever happened, the work has to go on; the pause limits the noise
                 log.warning("worker.failed", work=self.name, error=type(error).__name__, sqlstate=_sqlstate(error))
-                self._stop_requested.wait(RETRY_SECONDS)
+                self._stop_requested.wait(self._pause)
+                self._pause = min(2 * self._pause, LONGEST_RETRY_SECONDS)
 
     def _work_on(self, connection: Connection) -> None:
         while not self._stop_requested.is_set():
             self._sleeper.clear()
-            if not self._work(connection):
+            more = self._work(connection)
+            self._pause = RETRY_SECONDS
+            if not more:
                 self._sleeper.wait(LOOK_SECONDS)
 
 
@@ -101,7 +104,9 @@ def _following(projection: Projection[Any]) -> Work:
             progress = follow_batch(connection, projection, live.generation)
         except FencedOffError:
             return False
-        except FoldError as error:
+        except PoisonEventError as error:
+            # What comes before the poison is sound and need not wait.
+            follow_batch(connection, projection, live.generation, limit=error.position - 1 - live.position)
             note_failure(connection, live.name, live.generation, str(error))
             raise
         return progress is not None and not progress.is_at_head

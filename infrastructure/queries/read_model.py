@@ -72,18 +72,20 @@ class ReadModel(Generic[Row]):
 
     async def _try_select(self, selection: Selection) -> Selected[Row] | None:
         """None if another generation has become the live one, which then is known for the next try."""
+        # Other queries may learn of a newer generation while this one waits for its rows.
+        asked = self._generation
         try:
-            found = await self._fetch(selection)
+            found = await self._fetch(selection, asked)
         except UndefinedTable:
             found = []
-        if not found or found[0][0] != self._generation:
+        if not found or found[0][0] != asked:
             self._generation = found[0][0] if found else await self._live_generation()
             return None
         width = len(self._columns)
         rows = [(self._row(row[3 : 3 + width]), row[3 + width :]) for row in found if row[2] is not None]
         return Selected(rows, found[0][1])
 
-    async def _fetch(self, selection: Selection) -> list[tuple[Any, ...]]:
+    async def _fetch(self, selection: Selection, generation: int) -> list[tuple[Any, ...]]:
         statement = sql.SQL(
             'SELECT g.generation, g."position", r.* FROM projection.generation g '
             "LEFT JOIN LATERAL (SELECT true AS is_row, {columns}{also} FROM {table} m {joined} {clauses}) r ON true "
@@ -91,7 +93,7 @@ class ReadModel(Generic[Row]):
         ).format(
             columns=sql.SQL(", ").join(sql.Identifier("m", column) for column in self._columns),
             also=selection.also,
-            table=sql.Identifier(SCHEMA, table_name(self._projection.name, self._generation)),
+            table=sql.Identifier(SCHEMA, table_name(self._projection.name, generation)),
             joined=selection.joined,
             clauses=selection.clauses,
             name=sql.Literal(self._projection.name),

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from infrastructure.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, embedded_postgres
+from infrastructure.embedded_postgres.programs import installed_programs
 
 CHECKOUT = Path(__file__).parents[2]
 DAEMON = 1
@@ -39,10 +40,11 @@ with embedded_postgres(Path(sys.argv[1])) as server:
     sys.stdin.readline()
 """
 
-    def __init__(self, directory: Path, **environment: str) -> None:
+    def __init__(self, directory: Path, *, before_others: Path = CHECKOUT, **environment: str) -> None:
+        modules = os.pathsep.join([str(before_others), str(CHECKOUT), *sys.path])
         self._process = subprocess.Popen(
             [sys.executable, "-c", self.PROGRAM, str(directory)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(CHECKOUT), *sys.path]), **environment},
+            env={**os.environ, "PYTHONPATH": modules, **environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -261,7 +263,7 @@ def test_a_socket_directory_that_somebody_else_could_have_made_is_refused(used_d
 
 
 def test_the_log_holds_nothing_of_what_statements_say(directory: Path) -> None:
-    secret = "ann@example.org"  # noqa: S105 - a stand-in for personal data
+    secret = "ann@example.org"
 
     with embedded_postgres(directory) as server, psycopg.connect(server.conninfo(), autocommit=True) as connection:
         connection.execute("CREATE TABLE claim (address text PRIMARY KEY)")
@@ -306,8 +308,27 @@ def test_below_a_closed_directory_the_server_may_search_and_nothing_is_opened_fo
     assert above == {path: stat.filemode(path.stat().st_mode) for path in directory.parents}
 
 
+@only_root
+def test_programs_that_only_root_may_reach_and_run_are_run_by_the_servers_user(
+    new_directory: Path, tmp_path: Path
+) -> None:
+    package = installed_programs().installation.parent
+    for part in (package, package.with_name("embedded_postgres.libs")):
+        copy(part, tmp_path / part.name)
+    programs = tmp_path / "embedded_postgres" / "pginstall" / "bin"
+    for program in programs.iterdir():
+        program.chmod(0o700)
+
+    with AnotherProcess(new_directory, before_others=tmp_path) as other:
+        assert command_of(other.server()) == str(programs / "postgres")
+
+
 def copy(source: Path, target: Path) -> None:
     subprocess.run(["cp", "-a", source, target], check=True)
+
+
+def command_of(process_id: int) -> str:
+    return Path(f"/proc/{process_id}/cmdline").read_text(encoding="utf-8").split("\0", 1)[0]
 
 
 def start_and_stop(directory: Path, **options: str) -> None:

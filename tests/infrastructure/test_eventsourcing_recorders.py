@@ -1,11 +1,14 @@
 """The `eventsourcing` library's own published test cases, unmodified, and what the recorders promise beyond them."""
 
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 from unittest import TestCase
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from eventsourcing.persistence import InfrastructureFactory, Tracking
+from eventsourcing.persistence import IntegrityError, Notification, ProgrammingError, StoredEvent, Tracking
 from eventsourcing.tests import application as application_cases
 from eventsourcing.tests import persistence as cases
 from eventsourcing.tests import projection as projection_cases
@@ -14,10 +17,11 @@ from eventsourcing.utils import Environment, get_topic
 from infrastructure.eventsourcing_recorders import Factory
 from infrastructure.eventsourcing_recorders.log_recorders import LogAggregateRecorder, LogApplicationRecorder
 from infrastructure.eventsourcing_recorders.process_recorder import LogProcessRecorder
-from infrastructure.eventsourcing_recorders.snapshots import SnapshotRecorder
 from infrastructure.eventsourcing_recorders.streams import StreamRecorder
 from infrastructure.eventsourcing_recorders.tracking import LogTrackingRecorder
 from infrastructure.schema import migrate
+from tests.support.cut_line import CuttableLine
+from tests.support.eventually import eventually
 
 PERSISTENCE_MODULE = "infrastructure.eventsourcing_recorders"
 
@@ -28,7 +32,7 @@ class WithFactory(TestCase):
     factory: Factory
 
     @pytest.fixture(autouse=True)
-    def _provide_factory(self, database: str) -> Any:
+    def _provide_factory(self, database: str) -> Iterator[None]:
         self.factory = Factory({"REPRISE_DATABASE_URL": database})
         yield
         self.factory.close()
@@ -180,3 +184,189 @@ class TestEventSourcedProjection(projection_cases.EventSourcedProjectionTestCase
             "APPLICATION_REPRISE_DATABASE_URL": database,
             "COUNTERS_REPRISE_DATABASE_URL": empty_database,
         }
+
+
+@pytest.fixture
+def factory(database: str) -> Iterator[Factory]:
+    with Factory({"REPRISE_DATABASE_URL": database}) as factory:
+        yield factory
+
+
+@pytest.fixture
+def line(database: str) -> Iterator[CuttableLine]:
+    with CuttableLine(database) as line:
+        yield line
+
+
+@pytest.fixture
+def factory_on_the_line(line: CuttableLine) -> Iterator[Factory]:
+    with Factory({"REPRISE_DATABASE_URL": line.conninfo}) as factory:
+        yield factory
+
+
+def happened(*versions: int, stream_id: UUID | None = None) -> list[StoredEvent]:
+    stream_id = stream_id or uuid4()
+    return [StoredEvent(stream_id, version, "happened", b"it did") for version in versions]
+
+
+def test_events_whose_acknowledgement_was_lost_are_recorded_once_and_are_no_conflict(
+    line: CuttableLine, factory_on_the_line: Factory
+) -> None:
+    recorder = factory_on_the_line.application_recorder()
+
+    line.cut_after("happened")
+    recorded = recorder.insert_events(happened(1, 2))
+
+    assert line.was_cut
+    assert recorded == [1, 2]
+    assert recorder.max_notification_id() == 2
+
+
+def test_events_that_were_lost_on_their_way_are_sent_again(line: CuttableLine, factory_on_the_line: Factory) -> None:
+    recorder = factory_on_the_line.application_recorder()
+
+    line.cut_before("happened")
+    recorded = recorder.insert_events(happened(1, 2))
+
+    assert line.was_cut
+    assert recorded == [1, 2]
+
+
+def test_progress_and_events_whose_acknowledgement_was_lost_are_no_conflict(
+    line: CuttableLine, factory_on_the_line: Factory
+) -> None:
+    recorder = factory_on_the_line.process_recorder()
+
+    line.cut_after("happened")
+    recorded = recorder.insert_events(happened(1), tracking=Tracking("upstream", 7))
+
+    assert line.was_cut
+    assert recorded == [1]
+    assert recorder.max_tracking_id("upstream") == 7
+
+
+def test_progress_whose_acknowledgement_was_lost_is_no_conflict(
+    line: CuttableLine, factory_on_the_line: Factory
+) -> None:
+    recorder = factory_on_the_line.process_recorder()
+
+    line.cut_after("COMMIT")
+    recorder.insert_tracking(Tracking("upstream", 7))
+
+    assert line.was_cut
+    assert recorder.max_tracking_id("upstream") == 7
+
+
+def test_a_snapshot_whose_acknowledgement_was_lost_is_no_conflict(
+    line: CuttableLine, factory_on_the_line: Factory
+) -> None:
+    recorder = factory_on_the_line.aggregate_recorder(purpose="snapshots")
+    snapshots = happened(5)
+
+    line.cut_after("COMMIT")
+    recorder.insert_events(snapshots)
+
+    assert line.was_cut
+    assert recorder.select_events(snapshots[0].originator_id) == snapshots
+
+
+def test_refused_events_leave_no_progress_behind(factory: Factory) -> None:
+    recorder = factory.process_recorder()
+    events = happened(1)
+    recorder.insert_events(events)
+
+    with pytest.raises(IntegrityError):
+        recorder.insert_events(events, tracking=Tracking("upstream", 1))
+
+    assert recorder.max_tracking_id("upstream") is None
+
+
+def test_a_follower_that_was_there_before_records_no_events(factory: Factory) -> None:
+    recorder = factory.process_recorder()
+    recorder.insert_events(happened(1), tracking=Tracking("upstream", 1))
+
+    with pytest.raises(IntegrityError):
+        recorder.insert_events(happened(1), tracking=Tracking("upstream", 1))
+
+    assert recorder.max_notification_id() == 1
+
+
+@pytest.mark.parametrize("versions", [[2, 2, 4], [3, 2], [3]], ids=["twice", "out of order", "too early"])
+def test_events_that_do_not_continue_their_stream_are_refused(factory: Factory, versions: list[int]) -> None:
+    recorder = factory.application_recorder()
+    stream_id = uuid4()
+    recorder.insert_events(happened(1, stream_id=stream_id))
+
+    with pytest.raises(IntegrityError):
+        recorder.insert_events(happened(*versions, stream_id=stream_id))
+
+    assert recorder.max_notification_id() == 1
+
+
+def test_a_subscription_survives_the_loss_of_all_connections(factory: Factory, database: str) -> None:
+    recorder = factory.application_recorder()
+    recorder.insert_events(happened(1))
+
+    with recorder.subscribe() as subscription:
+        seen = [next(subscription).id]
+        cut_all_connections(database)
+        recorder.insert_events(happened(1))
+        seen.append(next(subscription).id)
+
+    assert seen == [1, 2]
+
+
+class RecorderThatNotesStarts(LogApplicationRecorder):
+    """Remembers after which positions notifications were asked for."""
+
+    starts: ClassVar[list[int | None]] = []
+
+    def select_notifications(self, start: int | None, *args: Any, **kwargs: Any) -> Sequence[Notification]:
+        self.starts.append(start)
+        return super().select_notifications(start, *args, **kwargs)
+
+
+def test_a_subscription_to_some_topics_moves_on_past_the_others(factory: Factory) -> None:
+    recorder = RecorderThatNotesStarts(factory.datastore, "")
+    recorder.insert_events(happened(1, 2, 3))
+
+    with recorder.subscribe(topics=["rare"]) as subscription, ThreadPoolExecutor() as executor:
+        awaited = executor.submit(next, subscription)
+        eventually(lambda: 3 in recorder.starts, "a search that begins after the others")
+        recorder.insert_events([StoredEvent(uuid4(), 1, "rare", b"")])
+
+        assert awaited.result().id == 4
+
+
+def test_an_append_sends_a_hint_to_those_who_listen(factory: Factory, database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("LISTEN log_appended")
+        factory.application_recorder().insert_events(happened(1))
+
+        assert [hint.channel for hint in connection.notifies(timeout=20, stop_after=1)] == ["log_appended"]
+
+
+def test_two_followers_of_one_application_do_not_share_their_progress(database: str) -> None:
+    environment = {"REPRISE_DATABASE_URL": database}
+    with Factory(Environment("One", environment)) as one, Factory(Environment("Other", environment)) as other:
+        one.tracking_recorder(LogTrackingRecorder).insert_tracking(Tracking("upstream", 5))
+
+        assert other.tracking_recorder(LogTrackingRecorder).max_tracking_id("upstream") is None
+
+
+def test_the_environment_must_name_a_database() -> None:
+    with pytest.raises(OSError, match="REPRISE_DATABASE_URL"):
+        Factory({})
+
+
+def test_there_is_no_table_for_other_purposes(factory: Factory) -> None:
+    with pytest.raises(ProgrammingError, match="gossip"):
+        factory.aggregate_recorder(purpose="gossip")
+
+
+def cut_all_connections(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )

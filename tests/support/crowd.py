@@ -7,7 +7,7 @@ others have got ahead. Connections are cut. Transactions are slow, or rolled bac
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -74,7 +74,7 @@ def _farewell(log: LogUnderTest, connection: Connection) -> WriterReport:
 
 
 @contextmanager
-def _writer_stopped(stage: Stage) -> Iterator[None]:
+def _writer_stopped(stage: Stage) -> Generator[None]:
     process = eventually(lambda: stage.stopped_process.value, "a writer that is about to be stopped")
     try:
         eventually(lambda: os.waitid(os.P_PID, process, os.WSTOPPED | os.WNOHANG | os.WNOWAIT), "its stop")

@@ -4,6 +4,7 @@ import os
 import random
 import signal
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.context import SpawnContext
 from typing import TypeVar
 from uuid import UUID
@@ -62,7 +63,7 @@ class _Member:
         self.stage = _stages[-1]
         self.log = log
         self.number = number
-        self.random = random.Random(f"{type(self).__name__} {number}")  # noqa: S311 - the same stumbles each time
+        self.random = random.Random(f"{type(self).__name__} {number}")
         self.connection = log.connect()
         self.lost_connections = 0
 
@@ -82,7 +83,7 @@ class _Follower(_Member):
         seen: list[Entry] = []
         with self.connection:
             while not seen or seen[-1].command_id != FAREWELL:
-                seen += eventually(lambda: self._next(seen), "the next entry")
+                seen += eventually(partial(self._next, seen), "the next entry")
                 self.stage.progress[self.number] = seen[-1].position
         return seen
 
@@ -98,15 +99,18 @@ class _Writer(_Member):
         if self.number != STALLING_WRITER:
             eventually(self.stage.stall_has_begun.is_set, "the stall")
         for nth in range(commands):
-            command, way = self._command(), self._way(nth)
-            is_recorded = self.surely(lambda connection: way(connection, command))  # noqa: B023 - called at once
-            (report.acknowledged if is_recorded else report.refused).append(command)
+            command, way = self._command(nth), self._way(nth)
+            (report.acknowledged if self._do(way, command) else report.refused).append(command)
         self.connection.close()
         report.lost_connections = self.lost_connections
         return report
 
-    def _command(self) -> Command:
-        stream_id = self.random.choice(STREAMS)
+    def _do(self, way: Way, command: Command) -> bool:
+        return self.surely(lambda connection: way(connection, command))
+
+    def _command(self, nth: int) -> Command:
+        # The first goes to a stream of its own, so that the writer who stalls over it is in nobody's way but the log's.
+        stream_id = self.random.choice(STREAMS) if nth else UUID(int=1_000 + self.number)
         version = self.surely(lambda connection: self.log.next_version(connection, stream_id))
         return Command(UUID(int=self.random.getrandbits(128)), stream_id, version, self.random.choice([1, 1, 2, 5]))
 

@@ -18,7 +18,6 @@ def eventually(condition: Callable[[], T], what: str, within_seconds: float = 20
     deadline = time.monotonic() + within_seconds
     while not (answer := condition()):
         if time.monotonic() > deadline:
-            message = f"{what}: not within {within_seconds} s"
-            raise NeverHappenedError(message)
+            raise NeverHappenedError(f"{what}: not within {within_seconds} s")
         time.sleep(POLL_SECONDS)
     return answer

@@ -13,7 +13,7 @@ from application.actors import Actor, Metadata, Role
 from application.commands import CommandContext, CommandKey
 from application.read_models import READ_MODELS
 from application.register_user import RegisterUser
-from infrastructure.connections import PROJECTOR_ROLE, in_role
+from infrastructure.connections import as_projector
 from infrastructure.log_reader import Connection
 from infrastructure.projections.following import follow_batch
 from infrastructure.projections.generations import ensure_live
@@ -42,7 +42,7 @@ def registration(name: str, **facts: Any) -> RegisterUser:
 @contextmanager
 def projector(conninfo: str) -> Iterator[Connection]:
     """A connection with the rights of a projection worker."""
-    with psycopg.connect(in_role(conninfo, PROJECTOR_ROLE), autocommit=True) as connection:
+    with psycopg.connect(as_projector(conninfo), autocommit=True) as connection:
         yield connection
 
 

@@ -1,0 +1,111 @@
+"""What every request must pass before its handler runs: permission, Accept, the names of its parameters.
+
+Permission is decided before anything is looked up, so that what exists and what does not are refused alike.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import QueryParameter
+from litestar.routes import BaseRoute, HTTPRoute
+
+from api.permissions import ROLES, Permission
+from api.problems import Kind, Refused
+from api.requests import ApiRequest
+from application.access import Access
+from application.actors import Role
+
+PUBLIC = "public"
+"""The option that declares a route open to everybody."""
+PERMISSION = "permission"
+"""The option that declares what a route asks for."""
+
+_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class UndeclaredPermissionError(Exception):
+    """A route says neither what permission it asks for nor that it is public."""
+
+    def __init__(self, route: str) -> None:
+        super().__init__(f"{route} declares no permission, and is not declared public.")
+
+
+def check_declarations(routes: Iterable[BaseRoute]) -> None:
+    """Raise `UndeclaredPermissionError` unless each route has declared who may use it."""
+    for route in routes:
+        for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
+            declared = isinstance(handler.opt.get(PERMISSION), Permission) or handler.opt.get(PUBLIC) is True
+            if not declared and handler.http_methods != {"OPTIONS"}:
+                raise UndeclaredPermissionError(f"{'/'.join(sorted(handler.http_methods))} {route.path}")
+
+
+async def admit(request: ApiRequest) -> None:
+    """Let a request pass, or raise."""
+    options = request.route_handler.opt
+    if PERMISSION in options:
+        request.access = _access(request)
+        request.scope["reprise.client"] = request.access.actor.client  # type: ignore[typeddict-unknown-key]
+        _check_permission(options[PERMISSION], request)
+        _check_accept(request)
+    elif not options.get(PUBLIC) and request.scope["method"] != "OPTIONS":
+        raise Refused(Kind.PERMISSION_DENIED)
+    _check_query(request)
+
+
+def _access(request: ApiRequest) -> Access:
+    scheme, _, token = (request.header(b"authorization") or b"").partition(b" ")
+    if not token.strip() or scheme.lower() != b"bearer":
+        raise Refused(Kind.TOKEN_MISSING)
+    return request.tokens.verify(token.strip().decode("latin-1"))
+
+
+def _check_permission(permission: Permission, request: ApiRequest) -> None:
+    access = request.access
+    if access.role not in ROLES[permission]:
+        raise Refused(Kind.PERMISSION_DENIED)
+    if access.role is Role.USER and not access.is_own(request.path_params.get("user_id", "")):
+        raise Refused(Kind.PERMISSION_DENIED)
+
+
+def _check_accept(request: ApiRequest) -> None:
+    accepted = request.header(b"accept")
+    if accepted is not None and not accepts_json(accepted):
+        raise Refused(Kind.NOT_ACCEPTABLE, "Accept", "header")
+
+
+@lru_cache(maxsize=256)
+def accepts_json(accepted: bytes) -> bool:
+    """Whether an Accept header (RFC 9110 section 12.5.1) allows `application/json`; the most specific range decides."""
+    weights = dict(map(_weighted, accepted.lower().split(b",")))
+    for media_range in (b"application/json", b"application/*", b"*/*"):
+        if media_range in weights:
+            return weights[media_range]
+    return not accepted.strip()
+
+
+def _weighted(part: bytes) -> tuple[bytes, bool]:
+    media_range, *parameters = (piece.strip() for piece in part.split(b";"))
+    weight = next((piece[2:] for piece in parameters if piece.startswith(b"q=")), b"1")
+    return media_range, weight.strip(b"0.") != b""
+
+
+def _check_query(request: ApiRequest) -> None:
+    """Refuse parameters nobody reads, ones that come twice, and characters no value may have."""
+    if not request.scope["query_string"]:
+        return
+    parameters = request.query_params.dict()
+    for name, values in parameters.items():
+        if name not in query_names(request.route_handler):
+            raise Refused(Kind.PARAMETER_UNKNOWN, source="query")
+        if len(values) > 1 or _FORBIDDEN.search(values[0]):
+            raise Refused(Kind.PARAMETER_INVALID, name, "query")
+
+
+@lru_cache(maxsize=None)
+def query_names(handler: HTTPRouteHandler) -> frozenset[str]:
+    """The names of the query parameters that a handler reads."""
+    definitions = handler.parsed_fn_signature.parameters.values()
+    kwargs = ((definition.name, definition.kwarg_definition) for definition in definitions)
+    return frozenset(kwarg.name or name for name, kwarg in kwargs if isinstance(kwarg, QueryParameter))

@@ -1,0 +1,90 @@
+"""Answers: encoded once, sent without detours, each with the log position it reflects."""
+
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+from litestar.response import Response
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from api.preconditions import etag
+from application.platform import Saved
+from application.queries import Page
+
+T = TypeVar("T")
+ItemT = TypeVar("ItemT")
+
+_ENCODER = msgspec.json.Encoder()
+_ALWAYS = (
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"private, no-cache"),
+    (b"x-content-type-options", b"nosniff"),
+)
+Headers = list[tuple[bytes, bytes]]
+
+
+class Receipt(msgspec.Struct, frozen=True, rename="camel"):
+    """What a command came to: the user's version after it, and the position in the log that shows it."""
+
+    user_id: UUID
+    version: int
+    position: int
+
+
+class PageView(msgspec.Struct, Generic[ItemT], frozen=True, kw_only=True, rename="camel"):
+    """Some of the items; `nextCursor` leads to more of them, and is null at the end."""
+
+    items: list[ItemT]
+    next_cursor: str | None
+
+
+class Answer(Response[T]):
+    """An answer with content; Litestar reads its type for the OpenAPI document and otherwise passes it on."""
+
+    def __init__(self, content: T, headers: Headers, status: int = 200) -> None:
+        super().__init__(content, status_code=status)
+        self._octet_headers = headers
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> ASGIApp:  # type: ignore[override] # nothing of it is needed
+        """The answer, ready to be sent."""
+        has_content = self.status_code != 304  # noqa: PLR2004 - Not Modified
+        content = _ENCODER.encode(self.content) if has_content else b""
+        headers = [*_ALWAYS, *self._octet_headers]
+        if has_content:
+            headers.append((b"content-length", b"%d" % len(content)))
+        status = self.status_code
+
+        async def answer(_: Scope, __: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": content, "more_body": False})
+
+        return answer
+
+
+def position_header(position: int) -> tuple[bytes, bytes]:
+    """The log position that an answer reflects."""
+    return b"log-position", b"%d" % position
+
+
+def done(saved: Saved) -> Answer[Receipt]:
+    """The answer to a command."""
+    return Answer(_receipt(saved), _headers_of(saved))
+
+
+def created(saved: Saved) -> Answer[Receipt]:
+    """The answer to a command that made a user."""
+    location = (b"location", b"/v1/users/%s" % str(saved.aggregate_id).encode())
+    return Answer(_receipt(saved), [*_headers_of(saved), location], status=201)
+
+
+def page_of(page: Page[Any], items: list[T]) -> Answer[PageView[T]]:
+    """One page of a list, its items in the form that goes out."""
+    return Answer(PageView(items=items, next_cursor=page.next_cursor), [position_header(page.position)])
+
+
+def _receipt(saved: Saved) -> Receipt:
+    return Receipt(saved.aggregate_id, saved.version, saved.position)
+
+
+def _headers_of(saved: Saved) -> Headers:
+    return [(b"etag", etag(saved.version)), position_header(saved.position)]

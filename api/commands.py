@@ -1,0 +1,72 @@
+"""How a request becomes a command: who, why, on which version, under which key."""
+
+import re
+from typing import Any
+
+from api.preconditions import expected_version
+from api.requests import ApiRequest, header_refused
+from application.actors import Actor, Metadata
+from application.commands import CommandContext, CommandKey, CommandT, UseCase
+from application.platform import Saved
+from domain.ids import uuid7
+from domain.values import parse_reason
+
+_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+
+
+async def run(request: ApiRequest, use_case: UseCase[CommandT], command: CommandT) -> Saved:
+    """Carry out a command for the bearer of the request's token."""
+    actor = request.access.actor
+    sender = "\n".join((str(actor), actor.client or "", actor.on_behalf_of or ""))
+    return await run_as(actor, sender, request, use_case, command)
+
+
+async def run_as(
+    actor: Actor, sender: str, request: ApiRequest, use_case: UseCase[CommandT], command: CommandT
+) -> Saved:
+    """Carry out a command for an actor; idempotency keys of different senders have nothing to do with each other."""
+    context = CommandContext(
+        metadata=Metadata(
+            command_id=uuid7(),
+            actor=actor,
+            reason=stated_reason(request),
+            correlation_id=request.uuid_header(b"correlation-id"),
+            trace_id=trace_id(request.scope),
+        ),
+        key=await _key(sender, request),
+        expected_version=expected_version(request),
+    )
+    return await request.service.commands.run(use_case, command, context)
+
+
+def stated_reason(request: ApiRequest) -> str | None:
+    """Why staff do what they do (Reprise-Reason). Raises `ReasonInvalid`."""
+    text = request.text_header(b"reprise-reason")
+    return None if text is None else parse_reason(text)
+
+
+def trace_id(scope: Any) -> bytes | None:
+    """The id of the trace the request belongs to (W3C Trace Context); one that is malformed does not count."""
+    for name, value in scope["headers"]:
+        if name == b"traceparent":
+            found = _TRACEPARENT.fullmatch(value)
+            return bytes.fromhex(found.group(1).decode()) if found else None
+    return None
+
+
+async def _key(sender: str, request: ApiRequest) -> CommandKey | None:
+    key = request.header(b"idempotency-key")
+    if key is None:
+        return None
+    if not _KEY.fullmatch(key):
+        raise header_refused(b"idempotency-key", "A key has 1 to 255 visible ASCII characters.")
+    return request.service.command_keys.make(
+        sender,
+        key.decode("ascii"),
+        request.scope["method"].encode(),
+        request.scope["path"].encode("utf-8", "surrogateescape"),
+        request.header(b"if-match") or b"",
+        request.header(b"reprise-reason") or b"",
+        await request.body(),
+    )

@@ -1,0 +1,35 @@
+"""Every URL, by subject."""
+
+from litestar import Router
+from litestar.types import ControllerRouterHandler
+
+from api.controllers.audit import AuditController
+from api.controllers.consents import ConsentsController
+from api.controllers.deactivation import DeactivationController
+from api.controllers.deletion import DeletionController
+from api.controllers.email_addresses import EmailChangeController, EmailVerificationsController
+from api.controllers.history import HistoryController
+from api.controllers.operations import OperationsController
+from api.controllers.projections import ProjectionsController
+from api.controllers.suspension import SuspensionController
+from api.controllers.users import UsersController
+
+
+def route_handlers() -> list[ControllerRouterHandler]:
+    """All there is, but for the documentation of it."""
+    v1 = Router(
+        "/v1",
+        route_handlers=[
+            UsersController,
+            EmailChangeController,
+            EmailVerificationsController,
+            ConsentsController,
+            SuspensionController,
+            DeactivationController,
+            DeletionController,
+            HistoryController,
+            AuditController,
+            ProjectionsController,
+        ],
+    )
+    return [v1, OperationsController]

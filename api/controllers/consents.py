@@ -1,0 +1,27 @@
+"""Consents: what a person says about each purpose."""
+
+from uuid import UUID
+
+from litestar import Controller, put
+from litestar.params import FromPath, JSONBody
+
+from api.answers import Answer, Receipt, done
+from api.commands import run
+from api.permissions import Permission
+from api.requests import ApiRequest
+from application.record_consent import ConsentChoice, RecordConsent, record_consent
+
+
+class ConsentsController(Controller):
+    """The answer to one purpose."""
+
+    path = "/users/{user_id:str}/consents/{purpose:str}"
+    tags = ("Consents",)
+
+    @put(permission=Permission.USERS_CONSENT)
+    async def record_consent(
+        self, request: ApiRequest, user_id: FromPath[UUID], purpose: FromPath[str], data: JSONBody[ConsentChoice]
+    ) -> Answer[Receipt]:
+        """Grant or withdraw consent to a purpose, as described in a version of a document; repeating it changes nothing."""
+        command = RecordConsent(user_id=user_id, purpose=purpose, choice=data)
+        return done(await run(request, record_consent, command))

@@ -1,0 +1,30 @@
+"""Deactivation: people put their account to rest, and take it up again."""
+
+from uuid import UUID
+
+from litestar import Controller, delete, post
+from litestar.params import FromPath
+
+from api.answers import Answer, Receipt, done
+from api.commands import run
+from api.permissions import Permission
+from api.requests import ApiRequest
+from application.deactivate_user import DeactivateUser, deactivate_user
+from application.reactivate_user import ReactivateUser, reactivate_user
+
+
+class DeactivationController(Controller):
+    """The deactivation of one user."""
+
+    path = "/users/{user_id:str}/deactivation"
+    tags = ("Deactivation",)
+
+    @post(permission=Permission.USERS_DEACTIVATE, status_code=200)
+    async def deactivate_user(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[Receipt]:
+        """Deactivate a user; 409 while suspended or waiting to be deleted."""
+        return done(await run(request, deactivate_user, DeactivateUser(user_id=user_id)))
+
+    @delete(permission=Permission.USERS_DEACTIVATE, status_code=200)
+    async def reactivate_user(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[Receipt]:
+        """Reactivate a user; 409 while suspended or waiting to be deleted."""
+        return done(await run(request, reactivate_user, ReactivateUser(user_id=user_id)))

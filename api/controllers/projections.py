@@ -1,0 +1,60 @@
+"""Projections: where the read models stand, and rebuilding them."""
+
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, get, post
+from litestar.params import FromPath
+
+from api.answers import Answer, position_header
+from api.permissions import Permission
+from api.problems import Kind, Refused
+from api.queries import reached
+from api.requests import ApiRequest
+from application.queries import ProjectionStatus, RebuildStatus
+
+
+class ProjectionList(msgspec.Struct, frozen=True, rename="camel"):
+    """Every read model."""
+
+    items: list[ProjectionStatus]
+
+
+class ProjectionsController(Controller):
+    """The read models themselves."""
+
+    path = "/projections"
+    tags = ("Projections",)
+
+    @get(permission=Permission.PROJECTIONS_READ)
+    async def list_projections(self, request: ApiRequest) -> Answer[ProjectionList]:
+        """Where each read model stands: position, lag, health."""
+        head = reached(request, await request.service.log.head())
+        return Answer(ProjectionList(await request.service.projections.statuses()), [position_header(head)])
+
+    @post("/{name:str}/rebuilds", permission=Permission.PROJECTIONS_REBUILD, status_code=202)
+    async def request_rebuild(self, request: ApiRequest, name: FromPath[str]) -> Answer[RebuildStatus]:
+        """Have a read model rebuilt from the whole log while it serves on; joins a rebuild that is under way."""
+        await request.body()
+        try:
+            rebuild_id = await request.service.projections.request_rebuild(name, str(request.access.actor))
+        except LookupError:
+            raise Refused(Kind.PROJECTION_NOT_FOUND) from None
+        status = await _rebuild(request, name, rebuild_id)
+        location = f"/v1/projections/{name}/rebuilds/{rebuild_id}".encode()
+        return Answer(status, [(b"location", location)], status=202)
+
+    @get("/{name:str}/rebuilds/{rebuild_id:str}", permission=Permission.PROJECTIONS_READ)
+    async def get_rebuild(
+        self, request: ApiRequest, name: FromPath[str], rebuild_id: FromPath[UUID]
+    ) -> Answer[RebuildStatus]:
+        """How a rebuild goes."""
+        head = reached(request, await request.service.log.head())
+        return Answer(await _rebuild(request, name, rebuild_id), [position_header(head)])
+
+
+async def _rebuild(request: ApiRequest, name: str, rebuild_id: UUID) -> RebuildStatus:
+    status = await request.service.projections.rebuild(rebuild_id)
+    if status is None or status.name != name:
+        raise Refused(Kind.REBUILD_NOT_FOUND)
+    return status

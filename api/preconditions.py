@@ -1,0 +1,48 @@
+"""Entity tags: the version of a user, quoted (RFC 9110 sections 8.8.3 and 13.1)."""
+
+import re
+
+from api.requests import ApiRequest, header_refused
+
+NO_VERSION = 0
+"""Versions begin at 1."""
+_TAG = rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
+_TAGS = re.compile(rb"\s*" + _TAG + rb"(?:\s*,\s*" + _TAG + rb")*\s*")
+_ONE_TAG = re.compile(_TAG)
+_VERSION = re.compile(rb'"([1-9][0-9]{0,9})"')
+
+
+def etag(version: int) -> bytes:
+    """The entity tag of a version."""
+    return b'"%d"' % version
+
+
+def expected_version(request: ApiRequest) -> int | None:
+    """The version a command was decided on (If-Match); None if it does not matter.
+
+    A tag that no version has, or a weak one, which never matches here, counts as a version that is stale.
+    """
+    value = request.header(b"if-match")
+    if value is None or value.strip() == b"*":
+        return None
+    tags = _tags(value, b"if-match")
+    if len(tags) > 1:
+        raise header_refused(b"if-match", "Name one version, or any (*).")
+    version = _VERSION.fullmatch(tags[0])
+    return int(version.group(1)) if version else NO_VERSION
+
+
+def is_known(request: ApiRequest, version: int) -> bool:
+    """Whether the caller has this version already (If-None-Match)."""
+    value = request.header(b"if-none-match")
+    if value is None:
+        return False
+    if value.strip() == b"*":
+        return True
+    return etag(version) in [tag.removeprefix(b"W/") for tag in _tags(value, b"if-none-match")]
+
+
+def _tags(value: bytes, header: bytes) -> list[bytes]:
+    if not _TAGS.fullmatch(value):
+        raise header_refused(header, 'An entity tag looks like "5", with its quotes.')
+    return _ONE_TAG.findall(value)

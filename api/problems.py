@@ -1,0 +1,183 @@
+"""Every refusal as a problem document (RFC 9457): which status, which code, which sentence.
+
+Neither table nor document ever holds a value that somebody sent.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from http import HTTPStatus
+
+import msgspec
+
+from domain import errors
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:reprise:problem:"
+
+STATUS_OF_ERROR: dict[type[errors.DomainError], HTTPStatus] = {
+    errors.UserNotFound: HTTPStatus.NOT_FOUND,
+    errors.UserIsErased: HTTPStatus.GONE,
+    errors.EmailTaken: HTTPStatus.CONFLICT,
+    errors.UserIsSuspended: HTTPStatus.CONFLICT,
+    errors.UserIsDeactivated: HTTPStatus.CONFLICT,
+    errors.DeletionIsPending: HTTPStatus.CONFLICT,
+    errors.VersionIsStale: HTTPStatus.PRECONDITION_FAILED,
+    errors.EmailInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.DisplayNameBlank: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.DisplayNameTooLong: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.DisplayNameHasControlCharacters: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.CountryUnknown: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.LocaleUnknown: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.BirthDateInFuture: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.TooYoung: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.ConsentPurposeInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.DocumentVersionInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.ReasonInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.ExternalIdInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.VerificationTokenInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+
+
+class Kind(Enum):
+    """A kind of problem that is the API's own, not the domain's: status, sentence, headers."""
+
+    REQUEST_MALFORMED = HTTPStatus.BAD_REQUEST, "The request is not well-formed."
+    CONTENT_MISSING = HTTPStatus.BAD_REQUEST, "This request needs content."
+    CONTENT_UNEXPECTED = HTTPStatus.BAD_REQUEST, "This request takes no content."
+    CONTENT_MALFORMED = HTTPStatus.BAD_REQUEST, "The content is not well-formed JSON in UTF-8."
+    CONTENT_INVALID = HTTPStatus.BAD_REQUEST, "The content does not have the form that is asked for."
+    PARAMETER_INVALID = HTTPStatus.BAD_REQUEST, "A parameter or header does not have the form that is asked for."
+    PARAMETER_UNKNOWN = HTTPStatus.BAD_REQUEST, "This resource does not know one of the query parameters."
+    CURSOR_INVALID = HTTPStatus.BAD_REQUEST, "This cursor was not given out for this query."
+    TOKEN_MISSING = (
+        HTTPStatus.UNAUTHORIZED,
+        "This request needs an access token (Authorization: Bearer …).",
+        {"WWW-Authenticate": 'Bearer realm="reprise"'},
+    )
+    TOKEN_INVALID = (
+        HTTPStatus.UNAUTHORIZED,
+        "The access token is not valid, or not any more.",
+        {"WWW-Authenticate": 'Bearer realm="reprise", error="invalid_token"'},
+    )
+    PERMISSION_DENIED = (
+        HTTPStatus.FORBIDDEN,
+        "The access token does not permit this request.",
+        {"WWW-Authenticate": 'Bearer realm="reprise", error="insufficient_scope"'},
+    )
+    RESOURCE_NOT_FOUND = HTTPStatus.NOT_FOUND, "There is nothing at this address."
+    MOMENT_NOT_FOUND = HTTPStatus.NOT_FOUND, "There was no such user at this moment, or there is no such version."
+    PROJECTION_NOT_FOUND = HTTPStatus.NOT_FOUND, "There is no projection with this name."
+    REBUILD_NOT_FOUND = HTTPStatus.NOT_FOUND, "This projection has no rebuild with this id."
+    METHOD_NOT_ALLOWED = HTTPStatus.METHOD_NOT_ALLOWED, "This resource does not have the method."
+    NOT_ACCEPTABLE = HTTPStatus.NOT_ACCEPTABLE, "Answers are application/json."
+    CONTENT_TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The content may have at most 65,536 octets."
+    CONTENT_TYPE_UNSUPPORTED = (
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "The content must be application/json, and not be encoded any further.",
+    )
+    IDEMPOTENCY_KEY_REUSED = (
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "This idempotency key was used before, for another request.",
+    )
+    POSITION_NOT_REACHED = (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "What is asked for does not reflect the log up to Min-Log-Position yet.",
+        {"Retry-After": "1"},
+    )
+    LOG_UNAVAILABLE = (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The log does not answer; whether the command was recorded is unknown. Repeat it with its Idempotency-Key.",
+        {"Retry-After": "1"},
+    )
+    DATABASE_UNAVAILABLE = (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The database does not answer. Try again.",
+        {"Retry-After": "1"},
+    )
+    NOT_READY = (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "This service cannot serve as it should now.",
+        {"Retry-After": "1"},
+    )
+    INTERNAL_ERROR = HTTPStatus.INTERNAL_SERVER_ERROR, "This is our fault. It is on record."
+
+    def __init__(self, status: HTTPStatus, sentence: str, headers: Mapping[str, str] | None = None) -> None:
+        self.status = status
+        self.sentence = sentence
+        self.headers = dict(headers or {})
+
+    @property
+    def code(self) -> str:
+        """The name for programs."""
+        return self.name.lower()
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One thing that readiness depends on."""
+
+    name: str
+    ok: bool
+    lag_events: int | None = None
+    lag_seconds: float | None = None
+    failure: str | None = None
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A problem document. `code` is for programs, `detail` for people; `field` and `source` say what it is about."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    field: str | None = None
+    """The field (`displayName`), parameter (`limit`) or header (`If-Match`) that was refused."""
+    source: str | None = None
+    """Where it is: `body`, `query`, `path` or `header`."""
+    checks: list[Check] | None = None
+    """What readiness depends on."""
+
+
+class Refused(Exception):
+    """A request was refused by the API itself."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        field: str | None = None,
+        source: str | None = None,
+        *,
+        detail: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        checks: list[Check] | None = None,
+    ) -> None:
+        super().__init__(kind.code)
+        self.kind = kind
+        self.headers = {**kind.headers, **(headers or {})}
+        self.problem = _problem(kind.status, kind.code, detail or kind.sentence, field, source, checks)
+
+
+def document_of(error: errors.DomainError) -> Problem:
+    """What the domain refuses, as a document."""
+    source = None if error.field is None else "body"
+    return _problem(STATUS_OF_ERROR[type(error)], error.code, error.sentence, error.field, source)
+
+
+def _problem(  # noqa: PLR0913 - the members of a document
+    status: HTTPStatus,
+    code: str,
+    detail: str,
+    field: str | None = None,
+    source: str | None = None,
+    checks: list[Check] | None = None,
+) -> Problem:
+    return Problem(
+        type=TYPE_PREFIX + code,
+        title=code.replace("_", " ").capitalize(),
+        status=status.value,
+        code=code,
+        detail=detail,
+        field=field,
+        source=source,
+        checks=checks,
+    )

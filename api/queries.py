@@ -1,0 +1,45 @@
+"""What queries have in common: how fresh, which page, and the names of their parameters on the wire."""
+
+import re
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from litestar.params import QueryParameter
+
+from api.requests import ApiRequest, header_refused
+from application.queries import PAGE_LIMIT, PageRequest, PositionNotReachedError
+
+HIGHEST_POSITION = 2**63 - 1
+HIGHEST_VERSION = 2**31 - 1
+_POSITION = re.compile(rb"[0-9]{1,19}")
+
+Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=PAGE_LIMIT, description="The most items on the page.")]
+Cursor = Annotated[
+    str | None,
+    QueryParameter(name="cursor", max_length=512, description="`nextCursor` of the page before, for the same query."),
+]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A date and time with its offset (RFC 3339)."""
+
+
+def min_position(request: ApiRequest) -> int:
+    """How much of the log the answer must reflect (Min-Log-Position)."""
+    value = request.header(b"min-log-position")
+    if value is None:
+        return 0
+    if not _POSITION.fullmatch(value) or int(value) > HIGHEST_POSITION:
+        raise header_refused(b"min-log-position", "A position is a number from 0 on.")
+    return int(value)
+
+
+def reached(request: ApiRequest, position: int) -> int:
+    """The position an answer reflects, if it is far enough. Raises `PositionNotReachedError`."""
+    if position < min_position(request):
+        raise PositionNotReachedError
+    return position
+
+
+def page_request(request: ApiRequest, limit: int, cursor: str | None) -> PageRequest:
+    """Which page, and how fresh."""
+    return PageRequest(limit=limit, cursor=cursor, min_position=min_position(request))

@@ -1,0 +1,103 @@
+"""Turns whatever a handler raises into a problem document."""
+
+import re
+import traceback
+from collections.abc import Callable
+
+import structlog
+from litestar.connection import Request
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
+from litestar.response import Response
+from litestar.types import ExceptionHandlersMap
+
+from api.problems import MEDIA_TYPE, Kind, Problem, Refused, document_of
+from application.access import TokenRefusedError
+from application.commands import IdempotencyKeyReusedError, LogUnavailableError
+from application.queries import CursorInvalidError, PositionNotReachedError
+from domain.errors import DomainError
+
+log = structlog.get_logger(__name__)
+
+_KIND_OF: dict[type[Exception], Kind] = {
+    TokenRefusedError: Kind.TOKEN_INVALID,
+    IdempotencyKeyReusedError: Kind.IDEMPOTENCY_KEY_REUSED,
+    LogUnavailableError: Kind.LOG_UNAVAILABLE,
+    CursorInvalidError: Kind.CURSOR_INVALID,
+    PositionNotReachedError: Kind.POSITION_NOT_REACHED,
+    NotFoundException: Kind.RESOURCE_NOT_FOUND,
+}
+_QUOTED_VALUE = re.compile(r" '.*", re.DOTALL)
+
+AnyRequest = Request[object, object, object]
+
+
+def exception_handlers(unavailable: tuple[type[Exception], ...]) -> ExceptionHandlersMap:
+    """Handlers for everything; `unavailable` are the errors of a database that does not answer."""
+    by_kind = {error: _of_kind(kind) for error, kind in _KIND_OF.items()}
+    without_database = dict.fromkeys(unavailable, _of_kind(Kind.DATABASE_UNAVAILABLE))
+    return {
+        **without_database,
+        **by_kind,
+        Refused: _refused,
+        DomainError: _domain_error,
+        MethodNotAllowedException: _method_not_allowed,
+        ValidationException: _parameter_invalid,
+        HTTPException: _of_kind(Kind.REQUEST_MALFORMED),
+        Exception: _unexpected,
+    }
+
+
+def _of_kind(kind: Kind) -> Callable[[AnyRequest, Exception], Response[Problem]]:
+    return lambda request, _: _refused(request, Refused(kind))
+
+
+def _refused(_: AnyRequest, error: Refused) -> Response[Problem]:
+    return _response(error.problem, error.headers)
+
+
+def _domain_error(_: AnyRequest, error: DomainError) -> Response[Problem]:
+    return _response(document_of(error), {})
+
+
+def _method_not_allowed(request: AnyRequest, error: MethodNotAllowedException) -> Response[Problem]:
+    allowed = {name.title(): value for name, value in (error.headers or {}).items()}
+    return _refused(request, Refused(Kind.METHOD_NOT_ALLOWED, headers=allowed))
+
+
+def _parameter_invalid(request: AnyRequest, error: ValidationException) -> Response[Problem]:
+    """Litestar refused a parameter: say which, and what was expected."""
+    first = next(iter(error.extra), {}) if isinstance(error.extra, list) else {}
+    name = first.get("key")
+    definition = request.route_handler.parsed_fn_signature.parameters.get(name) if name else None
+    alias = getattr(definition.kwarg_definition, "name", None) if definition else None
+    source = str(first.get("source", "query"))
+    detail = _QUOTED_VALUE.sub("", first.get("message", "")) or None
+    return _refused(request, Refused(Kind.PARAMETER_INVALID, alias or _camel(name), source, detail=detail))
+
+
+def _camel(name: str | None) -> str | None:
+    """The name on the wire."""
+    first, *others = (name or "").split("_")
+    return first + "".join(map(str.capitalize, others)) or None
+
+
+def _unexpected(request: AnyRequest, error: Exception) -> Response[Problem]:
+    """Our own bug: on record, by kind and place only, because messages can hold anything."""
+    frames = traceback.extract_tb(error.__traceback__)
+    log.error(
+        "request.failed",
+        route=request.scope.get("path_template"),
+        method=request.scope["method"],
+        error=type(error).__qualname__,
+        trace=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-12:]],
+    )
+    return _refused(request, Refused(Kind.INTERNAL_ERROR))
+
+
+def _response(problem: Problem, headers: dict[str, str]) -> Response[Problem]:
+    return Response(
+        problem,
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **headers},
+    )

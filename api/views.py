@@ -1,0 +1,155 @@
+"""What goes out, in the form it has on the wire."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from application.queries import TimelineItem, UserAt
+from application.user_directory import UserEntry
+from application.user_timeline import TimelineEntry
+from domain.users import User
+from domain.values import UserStatus
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Names in camelCase, nothing left out."""
+
+
+class ConsentView(View, frozen=True):
+    """What a person last said about one purpose."""
+
+    granted: bool
+    document_version: str
+
+
+class UserView(View, frozen=True):
+    """A user."""
+
+    id: UUID
+    version: int
+    email: str
+    email_verified: bool
+    pending_email: str | None
+    """The other address that waits to be confirmed."""
+    display_name: str
+    country: str
+    locale: str | None
+    birth_date: date | None
+    explicit_content_filter: bool
+    external_id: str | None
+    status: UserStatus
+    consents: dict[str, ConsentView]
+    """By purpose."""
+    erase_after: datetime | None
+    """When a user who asked to be deleted will be erased."""
+    created_at: datetime
+    updated_at: datetime
+
+
+class UserListItem(View, frozen=True):
+    """What a list tells of a user."""
+
+    id: UUID
+    version: int
+    email: str
+    email_verified: bool
+    display_name: str
+    country: str
+    locale: str | None
+    external_id: str | None
+    status: UserStatus
+    created_at: datetime
+    updated_at: datetime
+
+
+class UserStateView(View, frozen=True):
+    """A user as they were, and the last fact that this reflects."""
+
+    version: int
+    position: int
+    recorded_at: datetime
+    user: UserView
+
+
+class FactView(View, frozen=True):
+    """One fact: what, when, by whom, for whom, through which client, why, in which command."""
+
+    position: int
+    user_id: UUID
+    stream_id: UUID
+    version: int
+    topic: str
+    recorded_at: datetime
+    actor: str | None
+    on_behalf_of: str | None
+    client: str | None
+    reason: str | None
+    command_id: UUID | None
+    correlation_id: UUID | None
+
+
+class FactWithDataView(FactView, frozen=True):
+    """One fact, with its content."""
+
+    data: dict[str, Any]
+
+
+def user_view(user: User) -> UserView:
+    """A user as of the state that was loaded."""
+    return UserView(
+        id=user.id,
+        version=user.version,
+        email=user.email,
+        email_verified=user.email_verified,
+        pending_email=user.pending_email,
+        display_name=user.display_name,
+        country=user.country,
+        locale=user.locale,
+        birth_date=user.birth_date,
+        explicit_content_filter=user.explicit_content_filter,
+        external_id=user.external_id,
+        status=user.status,
+        consents={
+            purpose: ConsentView(granted=consent.granted, document_version=consent.document_version)
+            for purpose, consent in user.consents.items()
+        },
+        erase_after=user.erase_after,
+        created_at=user.created_on,
+        updated_at=user.modified_on,
+    )
+
+
+def user_list_item(entry: UserEntry) -> UserListItem:
+    """A user as the directory knows them."""
+    return UserListItem(
+        id=entry.user_id,
+        version=entry.version,
+        email=entry.email,
+        email_verified=entry.email_verified,
+        display_name=entry.display_name,
+        country=entry.country,
+        locale=entry.locale,
+        external_id=entry.external_id,
+        status=UserStatus(entry.status),
+        created_at=entry.created_at,
+        updated_at=entry.updated_at,
+    )
+
+
+def user_state(found: UserAt) -> UserStateView:
+    """A user at a moment."""
+    return UserStateView(
+        version=found.version, position=found.position, recorded_at=found.recorded_at, user=user_view(found.user)
+    )
+
+
+def fact(entry: TimelineEntry) -> FactView:
+    """One fact."""
+    return FactView(**msgspec.structs.asdict(entry))
+
+
+def fact_with_data(item: TimelineItem) -> FactWithDataView:
+    """One fact, with its content."""
+    return FactWithDataView(**msgspec.structs.asdict(item.entry), data=item.data)

@@ -1,0 +1,247 @@
+"""Take over people from another system, as many as a file has lines, each exactly once.
+
+Many lines are worked on at a time, and the outcome is still as if they had been taken one by one: of several lines with
+one address, or with one external id, the first is the person and the others are duplicates, however often the file is
+imported and wherever an import broke off. A line that was imported is known again by its external id, or by its whole
+content where it has none.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from enum import StrEnum
+from typing import NoReturn, Protocol
+from uuid import UUID
+
+import msgspec
+
+from application.actors import Actor, Metadata, Role
+from application.commands import CommandContext, CommandKey, CommandKeys, Commands, IdempotencyKeyReusedError
+from application.import_person import GivenConsent, ImportPerson, import_person
+from application.person_line import LineInvalidError, canonical, read_person
+from application.platform import Platform, Saved
+from application.turns import Turns
+from domain import errors
+from domain.email_claims import EmailClaim
+from domain.ids import uuid7
+from domain.kernel import Aggregate
+from domain.users import User
+from domain.values import EmailAddress, email_key, parse_document_version, parse_purpose
+
+IMPORTER = Actor(role=Role.SYSTEM, id="import")
+LINES_UNDER_WAY = 1_024
+"""Enough for the next appends to gather while one is under way; each takes some kilobytes of memory."""
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A line of a file, counted from 1; without its content if that is longer than any person's line may be."""
+
+    number: int
+    content: bytes | None
+
+
+class Outcome(StrEnum):
+    """What became of a line."""
+
+    BLANK = "blank"
+    IMPORTED = "imported"
+    ALREADY_IMPORTED = "alreadyImported"
+    DUPLICATE = "duplicate"
+    INVALID = "invalid"
+
+
+class LineResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a line, and why if it was refused; holds no personal values."""
+
+    line: int
+    outcome: Outcome
+    code: str | None = None
+    field: str | None = None
+    message: str | None = None
+
+
+class DuplicateError(Exception):
+    """An earlier line of the file, or an earlier import, has what this line claims."""
+
+    def __init__(self, code: str, field: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.field = field
+        self.sentence = sentence
+
+
+class Marks(Protocol):
+    """What the accepted lines of one file hold; there may be very many of them."""
+
+    def __contains__(self, mark: str, /) -> bool: ...
+
+    def add(self, mark: str, /) -> None:
+        """Remember a mark."""
+        ...
+
+
+async def import_people(
+    lines: AsyncIterator[Line], commands: Commands, keys: CommandKeys, accepted: Marks
+) -> AsyncIterator[LineResult]:
+    """Import the lines of one file; their results come in the order of the lines. Raises `LogUnavailableError`."""
+    file = _File(commands, keys, accepted)
+    under_way: deque[asyncio.Task[LineResult]] = deque()
+    try:
+        async for line in lines:
+            under_way.append(asyncio.create_task(file.take(line)))
+            if len(under_way) >= LINES_UNDER_WAY:
+                yield await under_way.popleft()
+        while under_way:
+            yield await under_way.popleft()
+    finally:
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
+
+class _File:
+    """The lines of one file, with what they have to know of each other."""
+
+    def __init__(self, commands: Commands, keys: CommandKeys, accepted: Marks) -> None:
+        self.accepted = accepted
+        self.turns = Turns()
+        self._commands = commands
+        self._keys = keys
+        self._correlation_id = uuid7()
+
+    async def take(self, line: Line) -> LineResult:
+        """Import a line."""
+        if line.content is None:
+            return _refused(line, Outcome.INVALID, "line_too_long", None, "The line is too long to be about a person.")
+        if not line.content.strip():
+            return LineResult(line=line.number, outcome=Outcome.BLANK)
+        try:
+            person = read_person(line.content)
+        except LineInvalidError as error:
+            return _refused(line, Outcome.INVALID, error.code, error.field, error.sentence)
+        try:
+            outcome = await self._import(person)
+        except DuplicateError as error:
+            return _refused(line, Outcome.DUPLICATE, error.code, error.field, error.sentence)
+        except errors.DomainError as error:
+            return _refused(line, Outcome.INVALID, error.code, _field(error, person), error.sentence)
+        return LineResult(line=line.number, outcome=outcome)
+
+    async def _import(self, person: ImportPerson) -> Outcome:
+        async with _Place(self.turns, self.accepted, person) as place:
+            saved = await self._run(person, place)
+            place.accept()
+        return Outcome.IMPORTED if saved.aggregate_id == place.offered else Outcome.ALREADY_IMPORTED
+
+    async def _run(self, person: ImportPerson, place: "_Place") -> Saved:
+        async def in_turn(command: ImportPerson, platform: Platform) -> Saved:
+            return await import_person(command, _InTurn(platform, place))
+
+        try:
+            return await self._commands.run(in_turn, person, self._context(person))
+        except errors.EmailTaken:
+            raise _address_taken() from None
+        except IdempotencyKeyReusedError:
+            raise _external_id_taken() from None
+
+    def _context(self, person: ImportPerson) -> CommandContext:
+        metadata = Metadata(command_id=uuid7(), actor=IMPORTER, correlation_id=self._correlation_id)
+        return CommandContext(metadata=metadata, key=self._key(person))
+
+    def _key(self, person: ImportPerson) -> CommandKey:
+        content = canonical(person)
+        if person.external_id is None:
+            return self._keys.make("import", f"content {content.decode()}", content)
+        return self._keys.make("import", f"external id {person.external_id}", content)
+
+
+class _Place:
+    """One line's place among the lines of its file that want the same address or external id."""
+
+    def __init__(self, turns: Turns, accepted: Marks, person: ImportPerson) -> None:
+        self.offered: UUID | None = None
+        """The user that was made of the line, whether or not it is the one in the log."""
+        self._turns = turns
+        self._accepted = accepted
+        self._external_id = person.external_id
+        self._marks: dict[str, DuplicateError] = {}
+        self._turn = AsyncExitStack()
+
+    async def __aenter__(self) -> "_Place":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._turn.aclose()
+
+    async def wait_for_turn(self, address: EmailAddress) -> None:
+        """Wait for the lines before; raises `DuplicateError` if one of them was accepted."""
+        if self._marks:
+            return
+        self._marks[f"address {email_key(address)}"] = _address_taken()
+        if self._external_id is not None:
+            self._marks[f"external id {self._external_id}"] = _external_id_taken()
+        await self._turn.enter_async_context(self._turns.turn(*self._marks))
+        for mark, error in self._marks.items():
+            if mark in self._accepted:
+                raise error
+
+    def accept(self) -> None:
+        """Let the lines after know that this one is the person."""
+        for mark in self._marks:
+            self._accepted.add(mark)
+
+
+class _InTurn:
+    """The platform, as the import of a line sees it.
+
+    A line takes its place as soon as its address is known. Nothing has been waited for by then, so that places are
+    taken in the order in which the lines were begun, which is their order in the file.
+    """
+
+    def __init__(self, platform: Platform, place: _Place) -> None:
+        self.now = platform.now
+        self.policy = platform.policy
+        self.email_tokens = platform.email_tokens
+        self._platform = platform
+        self._place = place
+
+    async def user(self, user_id: UUID) -> User:
+        return await self._platform.user(user_id)
+
+    async def email_claim(self, address: EmailAddress) -> EmailClaim:
+        await self._place.wait_for_turn(address)
+        return await self._platform.email_claim(address)
+
+    async def save(self, subject: Aggregate, *others: Aggregate) -> Saved:
+        self._place.offered = subject.id
+        return await self._platform.save(subject, *others)
+
+
+def _address_taken() -> DuplicateError:
+    return DuplicateError(errors.EmailTaken.code, errors.EmailTaken.field, errors.EmailTaken.sentence)
+
+
+def _external_id_taken() -> DuplicateError:
+    return DuplicateError("external_id_taken", "externalId", "This external id was imported before, with other content.")
+
+
+def _refused(line: Line, outcome: Outcome, code: str, field: str | None, sentence: str) -> LineResult:
+    return LineResult(line=line.number, outcome=outcome, code=code, field=field, message=sentence)
+
+
+def _field(error: errors.DomainError, person: ImportPerson) -> str | None:
+    """Where in the line the value is that was refused; a consent's has a number."""
+    for number, consent in enumerate(person.consents):
+        if error.field in {"purpose", "documentVersion"} and _is_invalid(consent):
+            return f"consents[{number}].{error.field}"
+    return error.field
+
+
+def _is_invalid(consent: GivenConsent) -> bool:
+    try:
+        parse_purpose(consent.purpose)
+        parse_document_version(consent.document_version)
+    except errors.RuleBroken:
+        return True
+    return False

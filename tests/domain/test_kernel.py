@@ -1,0 +1,171 @@
+"""What every aggregate and every event has, and which fields are personal."""
+
+import re
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from domain.email_claims import EmailClaim
+from domain.kernel import (
+    KERNEL_FIELDS,
+    Aggregate,
+    AggregateCreated,
+    AggregateEvent,
+    event_types,
+    payload_fields,
+    personal_fields,
+)
+from domain.users import User
+from tests.support.scenarios import event_of
+from tests.support.users import an_active_user
+
+AGGREGATES: tuple[type[Aggregate], ...] = (User, EmailClaim)
+EVENTS = [(aggregate, event_type) for aggregate in AGGREGATES for event_type in event_types(aggregate)]
+
+TOPICS = {
+    "user.registered",
+    "user.email_verification_requested",
+    "user.email_verified",
+    "user.email_change_requested",
+    "user.email_change_withdrawn",
+    "user.email_changed",
+    "user.display_name_changed",
+    "user.country_changed",
+    "user.locale_changed",
+    "user.birth_date_changed",
+    "user.explicit_content_filter_changed",
+    "user.consent_granted",
+    "user.consent_withdrawn",
+    "user.suspended",
+    "user.reinstated",
+    "user.deactivated",
+    "user.reactivated",
+    "user.deletion_requested",
+    "user.deletion_withdrawn",
+    "user.erased",
+    "email_claim.claimed",
+    "email_claim.released",
+}
+"""Every stored name there has ever been: add to it, and never change or remove one."""
+
+PERSONAL = {
+    "user.registered": {"email", "display_name", "birth_date", "external_id"},
+    "user.email_change_requested": {"email"},
+    "user.email_changed": {"email"},
+    "user.display_name_changed": {"display_name"},
+    "user.birth_date_changed": {"birth_date"},
+    "user.suspended": {"reason"},
+    "user.reinstated": {"reason"},
+}
+
+NOT_PERSONAL = {
+    "user.registered": {"country", "locale", "explicit_content_filter", "confirm_by"},
+    "user.email_verification_requested": {"confirm_by"},
+    "user.email_change_requested": {"confirm_by"},
+    "user.country_changed": {"country"},
+    "user.locale_changed": {"locale"},
+    "user.explicit_content_filter_changed": {"explicit_content_filter"},
+    "user.consent_granted": {"purpose", "document_version"},
+    "user.consent_withdrawn": {"purpose", "document_version"},
+    "user.deletion_requested": {"erase_after"},
+    "email_claim.claimed": {"user_id"},
+    "email_claim.released": {"user_id"},
+}
+"""A new field belongs into one of these tables: whether it tells something about a person is to be decided here."""
+
+
+def topic_of(event_type: type[AggregateEvent]) -> str:
+    topic = getattr(event_type, "TOPIC", None)
+    assert isinstance(topic, str)
+    return topic
+
+
+@pytest.mark.parametrize(("aggregate", "event_type"), EVENTS)
+def test_a_topic_is_the_event_s_name_in_snake_case(aggregate: type[Aggregate], event_type: type[AggregateEvent]) -> None:
+    snake_case = re.sub(r"(?<!^)(?=[A-Z])", "_", event_type.__name__).lower()
+
+    assert topic_of(event_type) == f"{getattr(aggregate, 'TOPIC', None)}.{snake_case}"
+
+
+def test_no_stored_name_ever_changes_or_is_used_twice() -> None:
+    topics = [topic_of(event_type) for _, event_type in EVENTS]
+
+    assert len(topics) == len(set(topics))
+    assert set(topics) == TOPICS
+
+
+@pytest.mark.parametrize("event_type", [event_type for _, event_type in EVENTS])
+def test_it_is_decided_for_every_field_whether_it_is_personal(event_type: type[AggregateEvent]) -> None:
+    topic = topic_of(event_type)
+
+    assert personal_fields(event_type) == PERSONAL.get(topic, set())
+    assert {field.name for field in payload_fields(event_type)} == PERSONAL.get(topic, set()) | NOT_PERSONAL.get(
+        topic, set()
+    )
+
+
+@pytest.mark.parametrize(("aggregate", "event_type"), EVENTS)
+def test_every_event_is_frozen_keyword_only_and_explained(
+    aggregate: type[Aggregate], event_type: type[AggregateEvent]
+) -> None:
+    event = getattr(aggregate, event_type.__name__)
+
+    assert msgspec.structs.fields(event)
+    assert event.__struct_config__.frozen
+    assert event.__doc__
+    with pytest.raises(TypeError, match="positional"):
+        event(uuid4())
+
+
+def test_an_event_cannot_be_changed() -> None:
+    (registered, *_) = an_active_user().collect_events()
+
+    with pytest.raises(AttributeError, match="immutable"):
+        registered.email = "somebody@example.org"  # type: ignore[attr-defined]
+
+
+def test_the_first_fact_of_a_user_makes_one_and_no_other_does() -> None:
+    makers = [event_type for event_type in event_types(User) if issubclass(event_type, AggregateCreated)]
+
+    assert makers == [User.Registered]
+
+
+def test_an_event_belongs_to_the_next_version_of_its_own_stream() -> None:
+    user = an_active_user()
+
+    for misplaced in (
+        event_of(User.Deactivated, stream_id=user.id, version=user.version),
+        event_of(User.Deactivated, stream_id=user.id, version=user.version + 2),
+        event_of(User.Deactivated, stream_id=uuid4(), version=user.version + 1),
+    ):
+        with pytest.raises(Exception, match="Originator"):
+            misplaced.mutate(user)
+    assert not user.deactivated
+
+
+def test_the_roots_of_events_are_not_events() -> None:
+    assert User.Event not in event_types(User)
+    assert EmailClaim.Event not in event_types(EmailClaim)
+
+
+def test_events_come_in_the_order_of_their_definition() -> None:
+    assert event_types(EmailClaim) == (EmailClaim.Claimed, EmailClaim.Released)
+    assert event_types(User)[0] is User.Registered
+    assert event_types(User)[-1] is User.Erased
+
+
+def test_the_payload_is_what_the_kernel_does_not_bring() -> None:
+    names = [field.name for field in payload_fields(User.EmailChangeRequested)]
+
+    assert names == ["email", "confirm_by"]
+    assert not KERNEL_FIELDS & set(names)
+
+
+def test_an_event_s_instant_is_aware_of_its_time_zone() -> None:
+    before = datetime.now(UTC)
+    (registered, *_) = an_active_user().collect_events()
+
+    assert isinstance(registered, AggregateEvent)
+    assert before <= registered.timestamp <= datetime.now(UTC)
