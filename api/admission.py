@@ -43,6 +43,7 @@ def check_declarations(routes: Iterable[BaseRoute]) -> None:
 
 async def admit(request: ApiRequest) -> None:
     """Let a request pass, or raise."""
+    _check_path(request.scope.get("raw_path") or b"")
     options = request.route_handler.opt
     if PERMISSION in options:
         request.access = _access(request)
@@ -52,6 +53,12 @@ async def admit(request: ApiRequest) -> None:
     elif not options.get(PUBLIC) and request.scope["method"] != "OPTIONS":
         raise Refused(Kind.PERMISSION_DENIED)
     _check_query(request)
+
+
+def _check_path(raw_path: bytes) -> None:
+    """Each resource has one address: what is close to it may mean something else to a proxy in front."""
+    if b"//" in raw_path or (raw_path.endswith(b"/") and raw_path != b"/") or b"%2f" in raw_path.lower():
+        raise Refused(Kind.RESOURCE_NOT_FOUND)
 
 
 def _access(request: ApiRequest) -> Access:

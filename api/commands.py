@@ -26,6 +26,7 @@ async def run_as(
     actor: Actor, sender: str, request: ApiRequest, use_case: UseCase[CommandT], command: CommandT
 ) -> Saved:
     """Carry out a command for an actor; idempotency keys of different senders have nothing to do with each other."""
+    content = await request.body()
     context = CommandContext(
         metadata=Metadata(
             command_id=uuid7(),
@@ -34,7 +35,7 @@ async def run_as(
             correlation_id=request.uuid_header(b"correlation-id"),
             trace_id=trace_id(request.scope),
         ),
-        key=await _key(sender, request),
+        key=_key(sender, request, content),
         expected_version=expected_version(request),
     )
     return await request.service.commands.run(use_case, command, context)
@@ -55,7 +56,7 @@ def trace_id(scope: Any) -> bytes | None:
     return None
 
 
-async def _key(sender: str, request: ApiRequest) -> CommandKey | None:
+def _key(sender: str, request: ApiRequest, content: bytes) -> CommandKey | None:
     key = request.header(b"idempotency-key")
     if key is None:
         return None
@@ -68,5 +69,5 @@ async def _key(sender: str, request: ApiRequest) -> CommandKey | None:
         request.scope["path"].encode("utf-8", "surrogateescape"),
         request.header(b"if-match") or b"",
         request.header(b"reprise-reason") or b"",
-        await request.body(),
+        content,
     )

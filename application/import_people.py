@@ -8,10 +8,10 @@ content where it has none.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from enum import StrEnum
-from typing import NoReturn, Protocol
+from typing import Protocol
 from uuid import UUID
 
 import msgspec
@@ -223,7 +223,9 @@ def _address_taken() -> DuplicateError:
 
 
 def _external_id_taken() -> DuplicateError:
-    return DuplicateError("external_id_taken", "externalId", "This external id was imported before, with other content.")
+    return DuplicateError(
+        "external_id_taken", "externalId", "This external id was imported before, with other content."
+    )
 
 
 def _refused(line: Line, outcome: Outcome, code: str, field: str | None, sentence: str) -> LineResult:

@@ -8,6 +8,9 @@ import msgspec
 
 from application.import_person import ImportPerson
 
+NAME_LIMIT = 64
+"""Characters of an unknown name that are shown."""
+
 _FIELDS = [(field.name, field.encode_name, field.default) for field in msgspec.structs.fields(ImportPerson)]
 _decoder = msgspec.json.Decoder(ImportPerson)
 # What msgspec says of JSON that has not the shape of a person; tests pin the wording.
@@ -64,7 +67,7 @@ def _must_be_distinct(pairs: list[tuple[str, Any]]) -> None:
     names = [name for name, _ in pairs]
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
-        raise LineInvalidError("duplicate_field", repeated, "The field is there more than once.")
+        raise LineInvalidError("duplicate_field", _printable(repeated), "The field is there more than once.")
 
 
 _distinct_decoder = json.JSONDecoder(object_pairs_hook=_must_be_distinct)
@@ -72,14 +75,19 @@ _distinct_decoder = json.JSONDecoder(object_pairs_hook=_must_be_distinct)
 
 def _wrong_shape(message: str) -> LineInvalidError:
     found = _SHAPE_ERROR.fullmatch(message)
-    parts = found.groupdict() if found else {}
+    parts: dict[str, str | None] = found.groupdict() if found else {}
     path = parts.get("path") or ""
-    if parts.get("missing"):
-        return LineInvalidError("missing_field", _joined(path, parts["missing"]), "The field is required.")
-    if parts.get("unknown") is not None:
-        return LineInvalidError("unknown_field", _joined(path, parts["unknown"]), "There is no such field.")
-    return LineInvalidError("wrong_type", path or None, f"{parts.get('wrong') or message}.")
+    if (missing := parts.get("missing")) is not None:
+        return LineInvalidError("missing_field", _joined(path, missing), "The field is required.")
+    if (unknown := parts.get("unknown")) is not None:
+        return LineInvalidError("unknown_field", _joined(path, unknown), "There is no such field.")
+    return LineInvalidError("wrong_type", path or None, f"{parts.get('wrong') or 'Not the form of a person'}.")
 
 
-def _joined(path: str, name: str | None) -> str:
-    return ".".join(part for part in (path, name) if part)
+def _joined(path: str, name: str) -> str:
+    return ".".join(part for part in (path, _printable(name)) if part)
+
+
+def _printable(name: str) -> str:
+    """A name that somebody else chose, fit to be shown on a terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name[:NAME_LIMIT])

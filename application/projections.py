@@ -1,7 +1,7 @@
 """How a read model is defined: as data and one pure function.
 
-The definition says which fact means what; the engine (`infrastructure/projections`) says how it is followed and rebuilt.
-Nothing else writes a model's rows.
+The definition says which fact means what; the engine (`infrastructure/projections`) says how it is followed and
+rebuilt. Nothing else writes a model's rows.
 """
 
 import hashlib
@@ -28,7 +28,8 @@ class Index(msgspec.Struct, frozen=True):
 
 def stream_id(recorded: Recorded[Any]) -> UUID:
     """One row for each stream."""
-    return recorded.event.originator_id
+    stream: UUID = recorded.event.originator_id
+    return stream
 
 
 def position(recorded: Recorded[Any]) -> int:
@@ -45,7 +46,7 @@ class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     """The facts it reads; all others pass it by."""
     row: type[Row]
     fold: Fold[Row]
-    """The row after an event, from the row before it; None for no row. Never changes its arguments, never looks outside."""
+    """The row after an event, from the row before it; None for no row. Pure: changes nothing, looks nowhere else."""
     key: Key = stream_id
     indexes: tuple[Index, ...] = ()
 

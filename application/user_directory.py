@@ -67,7 +67,7 @@ def _registered(event: Any, recorded_at: datetime) -> UserEntry:
     )
 
 
-def _changes(event: Any) -> dict[str, Any]:  # noqa: PLR0911 - a table of facts, one line each
+def _changes(event: Any) -> dict[str, Any]:
     match event:
         case User.EmailVerified():
             return {"email_verified": True}

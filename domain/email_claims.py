@@ -61,5 +61,5 @@ class EmailClaim(Aggregate):
         self.holder = user_id
 
     @records(Released)
-    def _released(self, user_id: UUID) -> None:
+    def _released(self, user_id: UUID) -> None:  # noqa: ARG002 - the event says whose it was
         self.holder = None

@@ -1,7 +1,8 @@
 """The event-sourcing kernel: the only domain module that knows the `eventsourcing` library."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
 import msgspec
@@ -57,6 +58,10 @@ class Aggregate(BaseAggregate[UUID]):
     def create_id(*_: Any, **__: Any) -> UUID:
         """Give out an id that sorts by time, for index locality."""
         return uuid7()
+
+    def collect_events(self) -> Sequence[AggregateEvent]:
+        """Take away the events that are new since the last time."""
+        return cast("Sequence[AggregateEvent]", super().collect_events())
 
 
 def event_types(aggregate: type[Aggregate]) -> tuple[type[AggregateEvent], ...]:

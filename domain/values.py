@@ -99,7 +99,7 @@ def parse_country(text: str) -> Country:
 def countries() -> frozenset[str]:
     """Every assigned ISO 3166-1 alpha-2 code, as the CLDR knows them."""
     codes = babel.Locale("en").territories
-    return frozenset(code for code in codes if re.fullmatch("[A-Z]{2}", code)) - _NOT_COUNTRIES
+    return frozenset(code for code in map(str, codes) if re.fullmatch("[A-Z]{2}", code)) - _NOT_COUNTRIES
 
 
 @lru_cache(maxsize=1024)

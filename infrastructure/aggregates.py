@@ -64,9 +64,9 @@ class Aggregates:
         tail = await self._streams.load(user_id, kept.version if kept else 0)
         if not tail.events:
             return kept, tail.head
-        user = play(copy_of(kept) if kept else None, tail.events)
-        if not isinstance(user, User):
-            return None, tail.head
+        if not isinstance(tail.events[0], User.Event):
+            return None, tail.head  # the id is that of another kind of stream
+        user: User = play(copy_of(kept) if kept else None, tail.events)
         self.cache.keep(user)
         return user, tail.head
 

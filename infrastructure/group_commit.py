@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import psycopg
@@ -42,7 +42,7 @@ class GroupCommit:
         self._flusher: asyncio.Task[None] | None = None
         self._closing = False
 
-    async def __aenter__(self) -> "GroupCommit":
+    async def __aenter__(self) -> Self:
         self._flusher = asyncio.create_task(self._flush_for_ever(), name="group-commit")
         return self
 

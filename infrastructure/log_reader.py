@@ -1,7 +1,7 @@
 """Reads the log in the order of its positions, in bulk.
 
-Because positions have no gaps and become visible in their order, a range of positions is all it takes: no cursor is held
-open, nothing is missed, and a reader that looks for few topics still moves on past all the others.
+Because positions have no gaps and become visible in their order, a range of positions is all it takes: no cursor is
+held open, nothing is missed, and a reader that looks for few topics still moves on past all the others.
 """
 
 from collections.abc import Iterator, Sequence

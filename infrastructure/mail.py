@@ -1,6 +1,5 @@
 """Ways out for mails: a folder of `.eml` files, or an SMTP server."""
 
-import os
 import smtplib
 from email.message import EmailMessage
 from email.policy import SMTPUTF8
@@ -33,7 +32,7 @@ class OutboxMailer:
         path = self._folder / f"{mail.id}.eml"
         unfinished = path.with_suffix(".tmp")
         unfinished.write_bytes(_message(mail, self._sender).as_bytes(policy=SMTPUTF8))
-        os.replace(unfinished, path)
+        unfinished.replace(path)
 
 
 class SmtpMailer:

@@ -36,7 +36,7 @@ ATTEMPTS = 20
 class CommandPlatform:
     """The write side of one process."""
 
-    def __init__(  # noqa: PLR0913 - the composition root names each part once
+    def __init__(
         self,
         aggregates: Aggregates,
         commits: GroupCommit,

@@ -35,7 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jwks_path: Path
     """REPRISE_JWKS: the file with the public keys of the issuer (default `keys/jwks.json` under home)."""
     mail_url: str | None = None
-    """REPRISE_MAIL_URL: `smtp://user:password@host:port` or `smtps://…`; without it, mails go to `outbox/` under home."""
+    """REPRISE_MAIL_URL: `smtp://user:password@host:port` or `smtps://…`; without it, mails go to `home/outbox/`."""
     mail_sender: str = "no-reply@reprise.example"
     """REPRISE_MAIL_SENDER"""
     public_url: str = "http://127.0.0.1:8000"

@@ -7,7 +7,7 @@ row make one hint.
 import asyncio
 import contextlib
 import threading
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 import structlog
@@ -28,7 +28,7 @@ class WakeUpSender:
         self._wanted = asyncio.Event()
         self._sender: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "WakeUpSender":
+    async def __aenter__(self) -> Self:
         self._sender = asyncio.create_task(self._send_for_ever(), name="wake-up-sender")
         return self
 

@@ -7,7 +7,6 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 from types import MappingProxyType
 from typing import final
 
@@ -18,7 +17,7 @@ from psycopg.sql import SQL, Identifier
 from infrastructure.embedded_postgres.data_directory import forget_misleading_process_id, initialise
 from infrastructure.embedded_postgres.errors import EmbeddedPostgresError
 from infrastructure.embedded_postgres.file_lock import FileLock
-from infrastructure.embedded_postgres.launch import Launcher
+from infrastructure.embedded_postgres.launch import Launcher, ServerProcess
 from infrastructure.embedded_postgres.programs import installed_programs
 from infrastructure.embedded_postgres.server_account import ServerAccount, invoking_user
 from infrastructure.embedded_postgres.server_socket import (
@@ -33,7 +32,7 @@ from infrastructure.embedded_postgres.settings import command_line, write_authen
 DATABASE = "reprise"
 _SUPERUSER = "postgres"
 _POLL = 0.02  # seconds, and so are these
-_PATIENCE_TO_START = 60
+_PATIENCE_TO_START = 300  # for recovery after a crash; a server that dies is noticed at once
 _PATIENCE_TO_STOP = {signal.SIGINT: 60, signal.SIGQUIT: 15}  # fast shutdown, immediate shutdown
 _NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
@@ -98,7 +97,7 @@ class _Server:
         self._account = ServerAccount.for_data(directory / "data")
         self._launcher = Launcher(self._account, directory / "postgres.log")
         self._start_of_words = self._launcher.end_of_log()
-        self._reaper: Thread | None = None
+        self._started: ServerProcess | None = None
         self._refusal: psycopg.OperationalError | None = None
 
     def start_or_join(self) -> EmbeddedPostgres:
@@ -117,8 +116,8 @@ class _Server:
         """Stop the server if it is alive, and do not return before its last process has ended."""
         if not any(self._ended_after(request, patience) for request, patience in _PATIENCE_TO_STOP.items()):
             raise self._failure("does not stop")
-        if self._reaper:
-            self._reaper.join()
+        if self._started:
+            self._started.status()
         remove_socket_directory(self._directory)
 
     def _is_alive(self) -> bool:
@@ -139,27 +138,23 @@ class _Server:
         return running
 
     def _start(self) -> None:
-        if self._reaper:
-            raise self._failure("ended while it was starting")
+        if self._started:
+            raise self._failure(f"ended with status {self._started.status()} while it was starting")
         data, programs = self._directory / "data", installed_programs()
         initialise(data, self._launcher, programs)
         forget_misleading_process_id(data)
         write_authentication(self._directory, sorted({invoking_user(), self._account.name}))
         place = provide_socket_directory(self._directory, self._account)
         command = command_line(programs, directory=self._directory, socket_directory=place, options=self._options)
-        self._reaper = self._launched(command, needed=[data, place])
+        self._started = self._launched(command, needed=[data, place])
 
-    def _launched(self, command: Sequence[str], *, needed: Sequence[Path]) -> Thread:
+    def _launched(self, command: Sequence[str], *, needed: Sequence[Path]) -> ServerProcess:
         lock = FileLock(self._directory / "server.lock")
         try:
             lock.acquire()
-            process = self._launcher.start_server(command, needed=needed, inherited=lock.descriptor)
+            return self._launcher.start_server(command, needed=needed, inherited=lock.descriptor)
         finally:
             lock.close()  # and not released: from now on it is the server's
-        # Whoever stops the server later, this process is its parent and must not leave a zombie.
-        reaper = Thread(target=process.wait, name="embedded-postgres-reaper", daemon=True)
-        reaper.start()
-        return reaper
 
     def _ended_after(self, request: signal.Signals, patience: float) -> bool:
         deadline = time.monotonic() + patience

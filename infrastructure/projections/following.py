@@ -38,8 +38,8 @@ def follow_batch(
 ) -> Progress | None:
     """Fold in the next events and move the checkpoint, all or nothing.
 
-    None if another worker holds this generation right now. Raises `PoisonEventError` and `FencedOffError`; then nothing has
-    changed.
+    None if another worker holds this generation right now. Raises `PoisonEventError` and `FencedOffError`; then nothing
+    has changed.
     """
     with connection.transaction():
         checkpoint = _lock_checkpoint(connection, projection.name, generation)

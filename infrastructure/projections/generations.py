@@ -85,6 +85,7 @@ def add_generation(connection: Connection, projection: Projection[Any], state: s
 def note_failure(connection: Connection, name: str, generation: int, failure: str) -> None:
     """Say why following stands still."""
     connection.execute(
-        "UPDATE projection.generation SET failure = %s WHERE name = %s AND generation = %s AND failure IS DISTINCT FROM %s",
+        "UPDATE projection.generation SET failure = %s "
+        "WHERE name = %s AND generation = %s AND failure IS DISTINCT FROM %s",
         (failure, name, generation, failure),
     )

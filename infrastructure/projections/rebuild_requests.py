@@ -11,7 +11,7 @@ from application.read_models import READ_MODELS
 from domain.ids import uuid7
 from infrastructure.connections import as_projector
 from infrastructure.log_reader import Connection
-from infrastructure.projections.rebuilding import OnProgress, Rebuilt, RebuildProgress, rebuild
+from infrastructure.projections.rebuilding import OnProgress, RebuildProgress, Rebuilt, rebuild
 
 REPORT_SECONDS = 0.2
 """How often progress is written down."""
@@ -30,7 +30,8 @@ def request_rebuild(connection: Connection, name: str, requested_by: str) -> UUI
     ).fetchone()
     if row is None:
         raise LookupError(name)
-    return row[0]
+    request: UUID = row[0]
+    return request
 
 
 def open_requests(connection: Connection) -> list[str]:
@@ -101,13 +102,15 @@ class _Report:
             return
         self._next, self._phase = time.monotonic() + REPORT_SECONDS, progress.phase
         self._connection.execute(
-            "UPDATE projection.rebuild SET phase = %s, events_done = %s, events_total = %s, rows_written = %s WHERE id = %s",
+            "UPDATE projection.rebuild SET phase = %s, events_done = %s, events_total = %s, rows_written = %s "
+            "WHERE id = %s",
             (progress.phase, progress.events_done, progress.events_total, progress.rows_written, self._request),
         )
 
     def finish(self, state: str, generation: int | None = None, failure: str | None = None) -> None:
         self._connection.execute(
             "UPDATE projection.rebuild SET state = %s, generation = %s, failure = %s, phase = NULL, "
-            "events_done = CASE WHEN %s THEN events_total ELSE events_done END, finished_at = clock_timestamp() WHERE id = %s",
+            "events_done = CASE WHEN %s THEN events_total ELSE events_done END, finished_at = clock_timestamp() "
+            "WHERE id = %s",
             (state, generation, failure, state == "succeeded", self._request),
         )

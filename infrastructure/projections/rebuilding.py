@@ -41,8 +41,8 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
 def rebuild(connection: Connection, projection: Projection[Any], on_progress: OnProgress = lambda _: None) -> Rebuilt:
     """Fill a new generation from position 1 and make it the live one; the old one serves, and is followed, until then.
 
-    On any error the new generation is thrown away and the old one stays. Raises `PoisonEventError` at the first event that
-    cannot be folded.
+    On any error the new generation is thrown away and the old one stays. Raises `PoisonEventError` at the first event
+    that cannot be folded.
     """
     ensure_live(connection, projection)
     with connection.transaction():

@@ -1,7 +1,7 @@
 """The projection worker: keeps every read model at the head of the log, sends mails, rebuilds on request.
 
-Any number of workers may run. Each piece of work is held by a row lock or an advisory lock for as long as somebody is at
-it, so workers share it out without knowing of each other, and a dead one's work is free at once.
+Any number of workers may run. Each piece of work is held by a row lock or an advisory lock for as long as somebody is
+at it, so workers share it out without knowing of each other, and a dead one's work is free at once.
 """
 
 import multiprocessing
@@ -23,8 +23,8 @@ from infrastructure.log_reader import Connection, PoisonEventError
 from infrastructure.mail import mailer_for
 from infrastructure.projections.following import FencedOffError, follow_batch
 from infrastructure.projections.generations import ensure_live, note_failure
-from infrastructure.projections.rebuilding import RebuildProgress
 from infrastructure.projections.rebuild_requests import open_requests, perform_rebuild
+from infrastructure.projections.rebuilding import RebuildProgress
 from infrastructure.settings import Settings
 from infrastructure.wake_ups import WakeUpListener
 
@@ -116,7 +116,8 @@ def _following(projection: Projection[Any]) -> Work:
 
 def _is_behind(connection: Connection, name: str, generation: int) -> bool:
     row = connection.execute(
-        'SELECT h."position" > g."position" FROM log.head h, projection.generation g WHERE g.name = %s AND g.generation = %s',
+        'SELECT h."position" > g."position" FROM log.head h, projection.generation g '
+        "WHERE g.name = %s AND g.generation = %s",
         (name, generation),
         prepare=True,
     ).fetchone()

@@ -56,7 +56,8 @@ class ProjectionQueries:
             row = await cursor.fetchone()
         if row is None:
             raise LookupError(name)
-        return row[0]
+        request: UUID = row[0]
+        return request
 
     async def rebuild(self, rebuild_id: UUID) -> RebuildStatus | None:
         """How a rebuild goes."""

@@ -38,9 +38,10 @@ class UserQueries:
         rows = await self._past(user_id, moment)
         if not rows or (moment.version is not None and rows[-1][2] != moment.version):
             return None
-        user = play(None, (decode(topic, state, user_id, version, at) for topic, state, version, at, _ in rows))
-        if not isinstance(user, User):
-            return None
+        events = [decode(topic, state, user_id, version, at) for topic, state, version, at, _ in rows]
+        if not isinstance(events[0], User.Event):
+            return None  # the id is that of another kind of stream
+        user: User = play(None, events)
         *_, version, recorded_at, position = rows[-1]
         return UserAt(user=user, version=version, position=position, recorded_at=recorded_at)
 

@@ -20,7 +20,9 @@ def test_the_drawn_tree_is_the_tree_of_classes() -> None:
 
 
 def test_every_error_of_the_module_is_in_the_tree() -> None:
-    classes = {member for _, member in inspect.getmembers(errors, inspect.isclass) if member.__module__ == "domain.errors"}
+    classes = {
+        member for _, member in inspect.getmembers(errors, inspect.isclass) if member.__module__ == "domain.errors"
+    }
 
     assert {member.__name__ for member in classes} == {"DomainError"} | {name for name, _ in _defined(DomainError)}
 

@@ -4,8 +4,8 @@ import re
 from datetime import UTC, datetime
 from uuid import uuid4
 
-import msgspec
 import pytest
+from eventsourcing.domain import OriginatorIDError, OriginatorVersionError
 
 from domain.email_claims import EmailClaim
 from domain.kernel import (
@@ -83,7 +83,9 @@ def topic_of(event_type: type[AggregateEvent]) -> str:
 
 
 @pytest.mark.parametrize(("aggregate", "event_type"), EVENTS)
-def test_a_topic_is_the_event_s_name_in_snake_case(aggregate: type[Aggregate], event_type: type[AggregateEvent]) -> None:
+def test_a_topic_is_the_event_s_name_in_snake_case(
+    aggregate: type[Aggregate], event_type: type[AggregateEvent]
+) -> None:
     snake_case = re.sub(r"(?<!^)(?=[A-Z])", "_", event_type.__name__).lower()
 
     assert topic_of(event_type) == f"{getattr(aggregate, 'TOPIC', None)}.{snake_case}"
@@ -110,13 +112,13 @@ def test_it_is_decided_for_every_field_whether_it_is_personal(event_type: type[A
 def test_every_event_is_frozen_keyword_only_and_explained(
     aggregate: type[Aggregate], event_type: type[AggregateEvent]
 ) -> None:
-    event = getattr(aggregate, event_type.__name__)
+    written = [base for base in event_type.__mro__ if base.__name__ == event_type.__name__]
 
-    assert msgspec.structs.fields(event)
-    assert event.__struct_config__.frozen
-    assert event.__doc__
+    assert getattr(aggregate, event_type.__name__) is event_type
+    assert event_type.__struct_config__.frozen
+    assert any(base.__doc__ for base in written)
     with pytest.raises(TypeError, match="positional"):
-        event(uuid4())
+        event_type(uuid4())  # type: ignore[misc] # that is what must fail
 
 
 def test_an_event_cannot_be_changed() -> None:
@@ -135,13 +137,12 @@ def test_the_first_fact_of_a_user_makes_one_and_no_other_does() -> None:
 def test_an_event_belongs_to_the_next_version_of_its_own_stream() -> None:
     user = an_active_user()
 
-    for misplaced in (
-        event_of(User.Deactivated, stream_id=user.id, version=user.version),
-        event_of(User.Deactivated, stream_id=user.id, version=user.version + 2),
-        event_of(User.Deactivated, stream_id=uuid4(), version=user.version + 1),
-    ):
-        with pytest.raises(Exception, match="Originator"):
-            misplaced.mutate(user)
+    with pytest.raises(OriginatorVersionError):
+        event_of(User.Deactivated, stream_id=user.id, version=user.version).mutate(user)
+    with pytest.raises(OriginatorVersionError):
+        event_of(User.Deactivated, stream_id=user.id, version=user.version + 2).mutate(user)
+    with pytest.raises(OriginatorIDError):
+        event_of(User.Deactivated, stream_id=uuid4(), version=user.version + 1).mutate(user)
     assert not user.deactivated
 
 

@@ -2,18 +2,20 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.commands import CommandContext, CommandKey, IdempotencyKeyReusedError, LogUnavailableError
 from application.platform import Saved
 from application.register_user import register_user
+from application.reinstate_user import ReinstateUser, reinstate_user
 from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
 from domain import errors
@@ -27,11 +29,11 @@ from infrastructure.streams import StreamLoader
 from tests.support.cutting_proxy import cutting_proxy
 from tests.support.running import context, registration, settings_in
 
-Test = Callable[..., Coroutine[Any, Any, None]]
+OpenService = Callable[..., AbstractAsyncContextManager[Service]]
 
 
 @pytest.fixture
-def service(database: str, home: Path) -> Callable[[], Any]:
+def service(database: str, home: Path) -> OpenService:
     """Opens one more process of the service, so to speak."""
 
     @asynccontextmanager
@@ -62,7 +64,7 @@ async def attempt(service: Service, name: str, ctx: CommandContext) -> Saved | E
         return refusal
 
 
-def test_a_hundred_identical_registrations_with_one_key_make_one_user(database: str, service: Any) -> None:
+def test_a_hundred_identical_registrations_with_one_key_make_one_user(database: str, service: OpenService) -> None:
     async def scenario() -> list[Any]:
         async with service() as one, service() as other:
             return await asyncio.gather(
@@ -76,7 +78,7 @@ def test_a_hundred_identical_registrations_with_one_key_make_one_user(database: 
     assert topics(database) == ["user.registered", "email_claim.claimed"]
 
 
-def test_one_address_in_many_spellings_finds_one_holder(database: str, service: Any) -> None:
+def test_one_address_in_many_spellings_finds_one_holder(database: str, service: OpenService) -> None:
     spellings = ["straße", "STRASSE", "Strasse", "sTRASSE", "stra\u00dfe"] * 10
 
     async def scenario() -> list[Any]:
@@ -91,7 +93,7 @@ def test_one_address_in_many_spellings_finds_one_holder(database: str, service: 
     assert topics(database) == ["user.registered", "email_claim.claimed"]
 
 
-def test_a_lost_answer_is_neither_a_conflict_nor_a_second_event(database: str, service: Any) -> None:
+def test_a_lost_answer_is_neither_a_conflict_nor_a_second_event(database: str, service: OpenService) -> None:
     async def scenario() -> list[Any]:
         with cutting_proxy(database) as (proxy, through_proxy):
             async with service(through_proxy) as running:
@@ -111,7 +113,7 @@ def test_a_lost_answer_is_neither_a_conflict_nor_a_second_event(database: str, s
     assert len(set(positions)) == len(positions)
 
 
-def test_a_killed_backend_goes_unnoticed(database: str, service: Any) -> None:
+def test_a_killed_backend_goes_unnoticed(database: str, service: OpenService) -> None:
     def kill() -> None:
         with psycopg.connect(database, autocommit=True) as admin:
             admin.execute(
@@ -133,7 +135,7 @@ def test_a_killed_backend_goes_unnoticed(database: str, service: Any) -> None:
     assert topics(database).count("user.registered") == 300
 
 
-def test_a_stored_answer_outlives_what_happens_later(service: Any) -> None:
+def test_a_stored_answer_outlives_what_happens_later(service: OpenService) -> None:
     async def scenario() -> tuple[Saved, Saved]:
         async with service() as running:
             first = await running.commands.run(register_user, registration("ada"), context(key("key")))
@@ -145,7 +147,7 @@ def test_a_stored_answer_outlives_what_happens_later(service: Any) -> None:
     assert again == first
 
 
-def test_a_key_cannot_be_used_for_another_request(database: str, service: Any) -> None:
+def test_a_key_cannot_be_used_for_another_request(database: str, service: OpenService) -> None:
     async def scenario() -> Any:
         async with service() as running:
             await attempt(running, "ada", context(key("key")))
@@ -155,7 +157,7 @@ def test_a_key_cannot_be_used_for_another_request(database: str, service: Any) -
     assert len(topics(database)) == 2
 
 
-def test_memory_is_not_believed_when_it_refuses(service: Any) -> None:
+def test_memory_is_not_believed_when_it_refuses(service: OpenService) -> None:
     async def scenario() -> Saved:
         async with service() as here, service() as there:
             ada = (await here.commands.run(register_user, registration("ada"), context())).aggregate_id
@@ -166,8 +168,6 @@ def test_memory_is_not_believed_when_it_refuses(service: Any) -> None:
             # Here nobody has heard of the suspension yet; it must be found out all the same.
             with pytest.raises(errors.UserIsSuspended):
                 await here.commands.run(change_profile, rename(ada, "New"), context())
-            from application.reinstate_user import ReinstateUser, reinstate_user
-
             await there.commands.run(reinstate_user, ReinstateUser(user_id=ada, reason="mistake"), context())
             # Here it is still remembered as suspended.
             return await here.commands.run(change_profile, rename(ada, "New"), context())
@@ -175,7 +175,7 @@ def test_memory_is_not_believed_when_it_refuses(service: Any) -> None:
     assert asyncio.run(scenario()).version == 4
 
 
-def test_memory_is_not_believed_when_it_says_there_is_nothing_to_do(service: Any) -> None:
+def test_memory_is_not_believed_when_it_says_there_is_nothing_to_do(service: OpenService) -> None:
     async def scenario() -> Saved:
         async with service() as here, service() as there:
             ada = (await here.commands.run(register_user, registration("ada"), context())).aggregate_id
@@ -185,7 +185,7 @@ def test_memory_is_not_believed_when_it_says_there_is_nothing_to_do(service: Any
     assert asyncio.run(scenario()).version == 3
 
 
-def test_of_many_who_decided_on_one_version_one_wins(database: str, service: Any) -> None:
+def test_of_many_who_decided_on_one_version_one_wins(database: str, service: OpenService) -> None:
     async def change(running: Service, user_id: uuid.UUID, name: str) -> Saved | Exception:
         try:
             return await running.commands.run(change_profile, rename(user_id, name), context(expected_version=1))
@@ -203,7 +203,7 @@ def test_of_many_who_decided_on_one_version_one_wins(database: str, service: Any
     assert topics(database).count("user.display_name_changed") == 1
 
 
-def test_commands_that_named_no_version_all_come_through(database: str, service: Any) -> None:
+def test_commands_that_named_no_version_all_come_through(database: str, service: OpenService) -> None:
     async def scenario() -> list[Saved]:
         async with service() as here, service() as there:
             ada = (await here.commands.run(register_user, registration("ada"), context())).aggregate_id
@@ -219,7 +219,7 @@ def test_commands_that_named_no_version_all_come_through(database: str, service:
     assert sorted(answer.version for answer in answers) == list(range(2, 12))
 
 
-def test_what_is_kept_in_memory_equals_its_replay(database: str, service: Any) -> None:
+def test_what_is_kept_in_memory_equals_its_replay(database: str, service: OpenService) -> None:
     async def scenario() -> None:
         async with service() as running, reading_pool(in_role(database, APP_ROLE), 2) as pool:
             ada = (await running.commands.run(register_user, registration("ada"), context())).aggregate_id
@@ -252,12 +252,7 @@ def test_a_command_that_cannot_be_stored_fails_alone(database: str) -> None:
     async def scenario() -> list[Any]:
         async with GroupCommit(in_role(database, APP_ROLE)) as commits:
             good = [Commit(metadata=context().metadata, events=[]) for _ in range(4)]
-            bad = Commit(
-                metadata=context().metadata.__class__(
-                    command_id=uuid.uuid4(), actor=context().metadata.actor, reason="\0"
-                ),
-                events=[],
-            )
+            bad = Commit(metadata=replace(context().metadata, reason="\0"), events=[])
             return await asyncio.gather(*(commits.commit(c) for c in [*good, bad]), return_exceptions=True)
 
     outcomes = asyncio.run(scenario())
@@ -275,7 +270,7 @@ def test_a_closed_service_takes_no_more_commands(database: str) -> None:
     asyncio.run(scenario())
 
 
-def test_what_was_accepted_before_closing_is_recorded(database: str, service: Any) -> None:
+def test_what_was_accepted_before_closing_is_recorded(database: str, service: OpenService) -> None:
     async def scenario() -> list[Any]:
         async with service() as running:
             under_way = [asyncio.create_task(attempt(running, f"user{n}", context())) for n in range(50)]
@@ -287,7 +282,7 @@ def test_what_was_accepted_before_closing_is_recorded(database: str, service: An
     assert topics(database).count("user.registered") == sum(isinstance(answer, Saved) for answer in answers)
 
 
-def test_every_event_carries_who_how_and_why(database: str, service: Any) -> None:
+def test_every_event_carries_who_how_and_why(database: str, service: OpenService) -> None:
     async def scenario() -> Saved:
         async with service() as running:
             return await running.commands.run(register_user, registration("ada"), context())

@@ -1,4 +1,4 @@
-"""Read models: what is followed, what is rebuilt and what is replayed are the same rows; none is ever silently wrong."""
+"""Read models: what is followed, rebuilt and replayed are the same rows; none is ever silently wrong."""
 
 import asyncio
 import multiprocessing

@@ -1,0 +1,65 @@
+"""Metrics of one process, in the form of Prometheus. Labels are route templates, never paths."""
+
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Histogram, generate_latest
+
+from application.service import Service
+
+log = structlog.get_logger(__name__)
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+UNMATCHED = "(unmatched)"
+"""The route of requests that no route matches."""
+
+
+class Metrics:
+    """What one process counts."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Histogram(
+            "reprise_http_request_duration_seconds",
+            "How long requests took, from their head to the end of the answer.",
+            ("route", "method", "status"),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._series: dict[tuple[str, str, int], Histogram] = {}
+        self.in_flight = _gauge(self, "http_requests_in_flight", "Requests that are being answered.")
+        self._head = _gauge(self, "log_head_position", "The last position of the log that was given out.")
+        self._reachable = _gauge(self, "database_reachable", "Whether the database answered this scrape.")
+        self._position = _gauge(self, "projection_position", "Up to where the log is folded in.", "projection")
+        self._lag_events = _gauge(self, "projection_lag_events", "Events not folded in yet.", "projection")
+        self._lag_seconds = _gauge(self, "projection_lag_seconds", "Age of the oldest such event.", "projection")
+        self._healthy = _gauge(self, "projection_healthy", "Whether following goes on.", "projection")
+
+    def count(self, route: str | None, method: str, status: int, seconds: float) -> None:
+        """One request was answered."""
+        key = (route or UNMATCHED, method if method in METHODS else "OTHER", status)
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = self._requests.labels(*key)
+        series.observe(seconds)
+
+    async def render(self, service: Service) -> tuple[bytes, str]:
+        """All metrics as text, and its media type; those of the process even if the database does not answer."""
+        try:
+            await self._ask(service)
+            self._reachable.set(1)
+        except Exception as error:  # noqa: BLE001 - metrics are needed most when things fail
+            log.warning("metrics.incomplete", error=type(error).__name__)
+            self._reachable.set(0)
+        return generate_latest(self.registry), CONTENT_TYPE_LATEST
+
+    async def _ask(self, service: Service) -> None:
+        self._head.set(await service.log.head())
+        for status in await service.projections.statuses():
+            self._position.labels(status.name).set(status.position)
+            self._lag_events.labels(status.name).set(status.lag_events)
+            self._lag_seconds.labels(status.name).set(status.lag_seconds)
+            self._healthy.labels(status.name).set(status.healthy)
+
+
+def _gauge(metrics: Metrics, name: str, documentation: str, *labels: str) -> Gauge:
+    return Gauge(f"reprise_{name}", documentation, labels, registry=metrics.registry)

@@ -1,0 +1,76 @@
+"""Around everything: one log line and one count for each request. Never bodies, query strings, ids or tokens."""
+
+import time
+from typing import Any
+
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.commands import trace_id
+from api.metrics import Metrics
+
+
+class Observed:
+    """An ASGI application whose requests are logged and counted."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, log: Any) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and look at what comes back."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        sent: Any = None
+
+        async def observed_send(message: Message) -> None:
+            nonlocal sent
+            if message["type"] == "http.response.start":
+                sent = message
+            await send(message)
+
+        started = time.perf_counter()
+        self._metrics.in_flight.inc()
+        try:
+            await self._app(scope, receive, observed_send)
+        finally:
+            self._metrics.in_flight.dec()
+            self._record(scope, sent, time.perf_counter() - started)
+
+    def _record(self, scope: Any, sent: Any, seconds: float) -> None:
+        route, method = scope.get("path_template"), scope["method"]
+        status = sent["status"] if sent else 500
+        self._metrics.count(route, method, status, seconds)
+        position = next((value for name, value in sent["headers"] if name == b"log-position"), None) if sent else None
+        trace = trace_id(scope)
+        self._log.info(
+            "request",
+            route=route,
+            method=method,
+            status=status,
+            ms=round(seconds * 1000, 2),
+            position=int(position) if position else None,
+            trace_id=trace.hex() if trace else None,
+            client=scope.get("reprise.client"),
+        )
+
+
+class HeadAnswered:
+    """An ASGI application that answers HEAD as it would GET, without the content (RFC 9110 section 9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Ask for GET and keep the content back."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app({**scope, "method": "GET"}, receive, send_head)
