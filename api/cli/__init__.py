@@ -6,13 +6,12 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
-from typing import NoReturn
 
 from cyclopts import App, CycloptsError, Parameter
 
 from api.cli.failures import ExitCode, Failure, explained
 from api.cli.lifeline import watch_lifeline
-from api.cli.terminal import write_error
+from api.cli.terminal import write_failure
 
 COMMANDS = {
     "run": ("api.cli.running:run", "Start everything: database, API and projections; Ctrl-C stops it."),
@@ -30,23 +29,67 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit code of the process."""
+    """Run one command; the answer is the exit code of the process."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    as_json = "--json" in given
-    _write_whatever_there_is_to_write()
-    _end_in_order_when_told_to()
+    _accept_all_text()
+    _end_in_order_on_signals()
     watch_lifeline()
     try:
-        code = app(given[:1]).__call__(given)
+        answer = command_line(given[:1])(given, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        return write_error(Failure(str(error), code="usage", exit_code=ExitCode.USAGE), as_json=as_json)
+        return write_failure(Failure(str(error), "usage", ExitCode.USAGE), as_json="--json" in given)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        return _reader_has_gone()
+        return _nobody_reads()
     except Exception as error:
         failure = explained(error)
         if failure is None:
             raise
-        return write_error(failure, as_json=as_json)
-    return code if isinstance(code, int) else ExitCode.DONE
+        return write_failure(failure, as_json="--json" in given)
+    return answer if isinstance(answer, int) else ExitCode.DONE
+
+
+def command_line(called: Sequence[str] = ()) -> App:
+    """The commands; only the module of the one that is called is imported."""
+    app = App(
+        name="reprise",
+        help="Reprise, an event-sourced user platform. Settings are environment variables: docs/cli.md lists them.",
+        help_format="plaintext",
+        version=_version,
+        default_parameter=Parameter(negative=()),
+        suppress_keyboard_interrupt=False,
+    )
+    for name, (place, summary) in COMMANDS.items():
+        app.command(place, name=name, help=None if name in called else summary)
+    return app
+
+
+def _version() -> str:
+    try:
+        return version("reprise")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _accept_all_text() -> None:
+    """A terminal that cannot show a letter is no reason to fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _end_in_order_on_signals() -> None:
+    """Have SIGTERM and SIGHUP unwind the program as Ctrl-C does, so that whatever it started is stopped."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGHUP, end)
+
+
+def _nobody_reads() -> int:
+    """End as quietly as a program that SIGPIPE kills; what is left in the buffers goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE

@@ -5,6 +5,8 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
+from typing import final
 
 from infrastructure.embedded_postgres.errors import EmbeddedPostgresError
 from infrastructure.embedded_postgres.server_account import ServerAccount
@@ -12,6 +14,21 @@ from infrastructure.embedded_postgres.server_account import ServerAccount
 # Not ours, which may hold secrets that anyone who may run commands in the database could read.
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 _LAST_WORDS = 2000  # bytes
+
+
+@final
+class ServerProcess:
+    """A server that this process started and so has to wait for, or it stays a zombie, whoever stops it and whenever."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._end = Thread(target=process.wait, name="embedded-postgres", daemon=True)
+        self._end.start()
+
+    def status(self) -> int:
+        """Wait until it has ended; its exit status, or the signal that killed it as a negative number."""
+        self._end.join()
+        return self._process.returncode
 
 
 @dataclass(frozen=True)
@@ -35,11 +52,9 @@ class Launcher:
             message = f"{command[0]} failed:\n{self.words_since(start_of_words)}"
             raise EmbeddedPostgresError(message)
 
-    def start_server(
-        self, command: Sequence[str], *, needed: Iterable[Path], inherited: int
-    ) -> subprocess.Popen[bytes]:
+    def start_server(self, command: Sequence[str], *, needed: Iterable[Path], inherited: int) -> ServerProcess:
         """Start a program that the terminal's Ctrl-C does not reach, and that holds an open file of ours as well."""
-        return self._started(command, needed, background=True, inherited=(inherited,))
+        return ServerProcess(self._started(command, needed, background=True, inherited=(inherited,)))
 
     def end_of_log(self) -> int:
         """The size of the log by now, in bytes."""

@@ -18,7 +18,6 @@ from tests.support.users import (
     LOCALE,
     NAME,
     OTHER_COUNTRY,
-    OTHER_DOCUMENT,
     OTHER_EMAIL,
     OTHER_NAME,
     REASON,

@@ -199,15 +199,22 @@ def test_after_a_killed_server_the_next_user_finds_all_that_was_committed(direct
 
 
 def test_a_process_that_got_the_number_of_a_crashed_server_is_neither_joined_nor_stopped(directory: Path) -> None:
-    data = directory / "data"
+    with bystander(directory.joinpath("data").stat().st_uid) as process:
+        pretend_to_be_the_server_of(directory, process.pid)
 
-    with bystander(data.stat().st_uid) as process:
-        (data / "postmaster.pid").write_text(f"{process.pid}\n{data}\n", encoding="utf-8")
-        (directory / "run").mkdir(mode=0o700)
-        (directory / "run" / ".s.PGSQL.5432.lock").write_text(f"{process.pid}\n{data}\n", encoding="utf-8")
         with embedded_postgres(directory) as server:
             assert server.pid != process.pid
+
         assert process.poll() is None
+
+
+def test_a_zombie_that_was_the_server_does_not_block_the_next_one(directory: Path) -> None:
+    with bystander(directory.joinpath("data").stat().st_uid) as zombie:
+        zombie.kill()
+        os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+        pretend_to_be_the_server_of(directory, zombie.pid)
+
+        start_and_stop(directory)
 
 
 def test_an_interrupted_first_start_is_done_again(new_directory: Path) -> None:
@@ -377,6 +384,13 @@ def identity(server: EmbeddedPostgres) -> tuple[int, int]:
     lines = Path(f"/proc/{server.pid}/status").read_text(encoding="utf-8").splitlines()
     fields = dict(line.split(":", 1) for line in lines)
     return int(fields["Uid"].split()[1]), int(fields["CapEff"], 16)
+
+
+def pretend_to_be_the_server_of(directory: Path, process_id: int) -> None:
+    """Leave what a crashed server would have left if it had had this number."""
+    (directory / "run").mkdir(mode=0o700)
+    for file in (directory / "data" / "postmaster.pid", directory / "run" / ".s.PGSQL.5432.lock"):
+        file.write_text(f"{process_id}\n{directory / 'data'}\n", encoding="utf-8")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from domain.errors import DomainError
 from domain.users import User
-from tests.support.instants import CONFIRM_BY, ERASE_AFTER, NOW
+from tests.support.instants import CONFIRM_BY, NOW
 from tests.support.scenarios import Ask
 from tests.support.users import (
     ADS,

@@ -4,7 +4,7 @@ Every scenario also checks that what happened, played again on the state before,
 """
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -13,6 +13,8 @@ import msgspec
 from domain.errors import DomainError
 from domain.kernel import Aggregate, AggregateCreated, AggregateEvent, payload_fields
 from tests.support.instants import NOW
+
+SOME_ID = UUID("01960000-0000-7000-8000-000000000001")
 
 AggregateT = TypeVar("AggregateT", bound=Aggregate)
 Ask = Callable[[AggregateT], object]
@@ -37,15 +39,15 @@ def fact_of(event: AggregateEvent) -> Fact:
     return Fact(type(event).__qualname__, {field.name: getattr(event, field.name) for field in fields})
 
 
-def event_of(event_type: type[AggregateEvent], stream_id: UUID = UUID(int=7), version: int = 1, **payload: Any) -> Any:
+def event_of(event_type: type[AggregateEvent], stream_id: UUID = SOME_ID, version: int = 1, **payload: Any) -> Any:
     """An event of this type, at some place in some stream."""
-    aggregate = event_type.__qualname__.split(".")[0]
-    created = {"originator_topic": aggregate.lower()} if issubclass(event_type, AggregateCreated) else {}
-    place = {"originator_id": stream_id, "originator_version": version, "timestamp": NOW}
-    return event_type(**place, **created, **payload)
+    place: dict[str, Any] = {"originator_id": stream_id, "originator_version": version, "timestamp": NOW}
+    if issubclass(event_type, AggregateCreated):
+        place["originator_topic"] = event_type.__qualname__.split(".")[0].lower()
+    return event_type(**place, **payload)
 
 
-def played(events: Iterable[AggregateEvent], aggregate: AggregateT | None = None) -> Any:
+def played(events: Iterable[Any], aggregate: AggregateT | None = None) -> Any:
     """The aggregate after these events; the given one is changed in place."""
     for event in events:
         aggregate = event.mutate(aggregate)
@@ -88,4 +90,5 @@ class Scenario(Generic[AggregateT]):
         assert self._aggregate == self._before
 
     def _recorded(self) -> list[AggregateEvent]:
-        return [event for event in self._aggregate.collect_events() if isinstance(event, AggregateEvent)]
+        events: Sequence[Any] = self._aggregate.collect_events()
+        return list(events)

@@ -1,0 +1,83 @@
+"""How commands fail: with one sentence that says what to do, a code for programs, and an exit code."""
+
+import errno
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process says when it ends."""
+
+    DONE = 0
+    FAILED = 1
+    """Refused, not found, or impossible now."""
+    USAGE = 2
+    """Called in a way that makes no sense."""
+    INTERRUPTED = 130
+
+
+class Failure(Exception):
+    """A command cannot do what it was asked; the message is for whoever asked."""
+
+    def __init__(self, message: str, code: str = "failed", exit_code: ExitCode = ExitCode.FAILED) -> None:
+        super().__init__(" ".join(message.split()))
+        self.code = code
+        self.exit_code = exit_code
+
+
+class NotFound(Failure):
+    """There is no such thing."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "not_found")
+
+
+def explained(error: Exception) -> Failure | None:
+    """The failure that an error means to the caller of a command; None if it is a mistake in this program."""
+    if isinstance(error, Failure):
+        return error
+    return _of_system(error) or _of_reprise(error)
+
+
+def _of_system(error: Exception) -> Failure | None:
+    if not isinstance(error, OSError) or error.errno is None:
+        return None
+    what = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+    return Failure(what, errno.errorcode.get(error.errno, "os_error").lower())
+
+
+def _of_reprise(error: Exception) -> Failure | None:
+    import psycopg
+    from psycopg_pool import PoolTimeout
+
+    from application.commands import LogUnavailableError
+    from application.queries import PositionNotReachedError
+    from domain.errors import DomainError
+    from infrastructure.database import DatabaseUnavailableError
+    from infrastructure.embedded_postgres import EmbeddedPostgresError
+    from infrastructure.keyring import SecretMissingError
+    from infrastructure.log_reader import PoisonEventError
+    from infrastructure.schema import MigrationEditedError, SchemaIsOutOfDateError
+    from infrastructure.settings import SettingInvalidError
+    from infrastructure.token_issuing import RoleNotIssuableError
+
+    match error:
+        case DomainError():
+            return Failure(str(error), error.code)
+        case SettingInvalidError() | SecretMissingError():
+            return Failure(str(error), "setting_invalid")
+        case RoleNotIssuableError():
+            return Failure(str(error), "role_not_issuable", ExitCode.USAGE)
+        case DatabaseUnavailableError() | EmbeddedPostgresError():
+            return Failure(str(error), "database_unavailable")
+        case SchemaIsOutOfDateError() | MigrationEditedError():
+            return Failure(str(error), "schema_out_of_date")
+        case LogUnavailableError() | PoolTimeout() | psycopg.OperationalError():
+            return Failure("The database does not answer (any more).", "database_unavailable")
+        case PositionNotReachedError():
+            return Failure("A read model is too far behind the log.", "position_not_reached")
+        case PoisonEventError():
+            return Failure(f"A read model stands still: {error}.", "projection_failed")
+        case psycopg.Error():
+            return Failure(f"The database refused: {error}", "database_refused")
+        case _:
+            return None

@@ -1,0 +1,56 @@
+"""`reprise token`: access tokens for operators, scripts and development."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.types import PositiveInt
+
+from api.cli.terminal import say, write_json
+from application.actors import Role
+from infrastructure.settings import settings_from
+from infrastructure.token_issuing import TokenIssuer
+
+DEFAULT_SUBJECT = "cli"
+
+
+def token(
+    *,
+    role: Role,
+    subject: str = DEFAULT_SUBJECT,
+    client: str | None = None,
+    ttl: PositiveInt = 3600,
+    rotate: bool = False,
+    json: bool = False,
+) -> None:
+    """Issue an access token.
+
+    It is printed alone on a line: TOKEN=$(reprise token --role admin). Whoever has it acts in its role until it expires.
+
+    Parameters
+    ----------
+    role
+        What its bearer may do.
+    subject
+        Who its bearer is, as it goes on record; for the role user, the id of the user.
+    client
+        The program that uses the token, as it goes on record.
+    ttl
+        Seconds until it expires.
+    rotate
+        Sign with a new key from now on. Tokens issued before stay good until they expire.
+    json
+        Write JSON.
+    """
+    issuer = TokenIssuer(settings_from())
+    if rotate:
+        issuer.rotate()
+    lifetime = timedelta(seconds=ttl)
+    issued = issuer.issue(role, subject, lifetime, client)
+    if not json:
+        say(issued)
+        return
+    expires_at = datetime.now(UTC) + lifetime
+    write_json(
+        {"token": issued, "role": role, "subject": subject, "client": client, "expiresAt": expires_at}
+    )

@@ -1,0 +1,128 @@
+"""Countries as ISO 3166-1 has them, locales as the CLDR has them."""
+
+import pytest
+from babel import localedata
+from hypothesis import given as for_all
+
+from domain.errors import CountryUnknown, DomainError, LocaleUnknown
+from domain.values import countries, parse_country, parse_locale_tag
+from tests.support.values import ANY_TEXT
+
+# The officially assigned codes of ISO 3166-1, as of its newsletter of 2011 that added South Sudan; unchanged since.
+ISO_3166_1 = """
+AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA CC CD
+CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD GE GF
+GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN
+KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA
+NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI
+SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI
+VN VU WF WS YE YT ZA ZM ZW
+"""
+
+
+def test_the_countries_are_the_249_that_iso_has_assigned() -> None:
+    assert countries() == set(ISO_3166_1.split())
+    assert len(countries()) == 249
+
+
+@pytest.mark.parametrize("text", ["SE", "GB", "TW", "BQ", "AQ"])
+def test_a_country_is_its_code(text: str) -> None:
+    assert parse_country(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "S",
+        "se",
+        "Se",
+        "SWE",
+        "SE ",
+        " SE",
+        "SE\n",
+        "UK",
+        "EU",
+        "XK",
+        "ZZ",
+        "AN",
+        "001",
+        "Sweden",
+        "ＳＥ",
+        "S\x00",
+        "\ud800",
+    ],
+)
+def test_what_iso_has_not_assigned_is_no_country(text: str) -> None:
+    with pytest.raises(CountryUnknown):
+        parse_country(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "tag"),
+    [
+        ("sv", "sv"),
+        ("sv-SE", "sv-SE"),
+        ("sv_SE", "sv-SE"),
+        ("SV-se", "sv-SE"),
+        ("en-001", "en-001"),
+        ("es-419", "es-419"),
+        ("sr-Latn-RS", "sr-Latn-RS"),
+        ("sr-latn-rs", "sr-Latn-RS"),
+        ("zh-TW", "zh-Hant-TW"),
+        ("zh-Hant-TW", "zh-Hant-TW"),
+        ("fil", "fil"),
+        ("nb-NO", "nb-NO"),
+    ],
+)
+def test_a_locale_is_kept_as_a_tag_of_bcp_47(text: str, tag: str) -> None:
+    assert parse_locale_tag(text) == tag
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "s",
+        "xx",
+        "swedish",
+        "sv-",
+        "-SE",
+        "sv-ZZ",
+        "sv-US",
+        "en-UK",
+        "root",
+        "und",
+        "en-US-POSIX",
+        "de-DE-1996",
+        "sv-SE.UTF-8",
+        "de@euro",
+        " sv",
+        "sv-SE\n",
+        "sv\x00",
+        "ſv",
+        "../../etc/passwd",
+        "\ud800",
+    ],
+)
+def test_what_the_cldr_does_not_know_is_no_locale(text: str) -> None:
+    with pytest.raises(LocaleUnknown):
+        parse_locale_tag(text)
+
+
+def test_every_locale_of_the_cldr_is_kept_in_a_form_that_is_its_own() -> None:
+    variants = {"be_TARASK", "ca_ES_VALENCIA", "el_POLYTON", "en_US_POSIX"}
+
+    tags = {parse_locale_tag(name) for name in localedata.locale_identifiers() if name not in variants}
+
+    assert len(tags) > 1000
+    assert {parse_locale_tag(tag) for tag in tags} == tags
+
+
+@for_all(ANY_TEXT)
+def test_any_text_is_a_locale_and_a_country_or_refused(text: str) -> None:
+    for parse, error in ((parse_locale_tag, LocaleUnknown), (parse_country, CountryUnknown)):
+        try:
+            assert parse(text).isascii()
+        except DomainError as refusal:
+            assert type(refusal) is error
