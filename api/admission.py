@@ -5,7 +5,7 @@ Permission is decided before anything is looked up, so that what exists and what
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
@@ -110,7 +110,7 @@ def _check_query(request: ApiRequest) -> None:
             raise Refused(Kind.PARAMETER_INVALID, name, "query")
 
 
-@lru_cache(maxsize=None)
+@cache
 def query_names(handler: HTTPRouteHandler) -> frozenset[str]:
     """The names of the query parameters that a handler reads."""
     definitions = handler.parsed_fn_signature.parameters.values()

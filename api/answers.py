@@ -1,5 +1,6 @@
 """Answers: encoded once, sent without detours, each with the log position it reflects."""
 
+from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -47,18 +48,39 @@ class Answer(Response[T]):
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIApp:  # type: ignore[override] # nothing of it is needed
         """The answer, ready to be sent."""
-        has_content = self.status_code != 304  # noqa: PLR2004 - Not Modified
-        content = _ENCODER.encode(self.content) if has_content else b""
+        status = self.status_code or HTTPStatus.OK
         headers = [*_ALWAYS, *self._octet_headers]
-        if has_content:
-            headers.append((b"content-length", b"%d" % len(content)))
-        status = self.status_code
+        if status == HTTPStatus.NOT_MODIFIED:
+            return _sending(status, headers, b"")
+        content = _ENCODER.encode(self.content)
+        headers.append((b"content-length", b"%d" % len(content)))
+        return _sending(status, headers, content)
 
-        async def answer(_: Scope, __: Receive, send: Send) -> None:
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": content, "more_body": False})
 
-        return answer
+class Document(Response[bytes]):
+    """An answer that is not JSON of ours: its octets and its media type."""
+
+    def __init__(self, content: bytes, media_type: str, headers: Headers | None = None) -> None:
+        super().__init__(content, media_type=media_type)
+        self._octet_headers = headers or []
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> ASGIApp:  # type: ignore[override] # nothing of it is needed
+        """The answer, ready to be sent."""
+        described = [
+            (b"content-type", str(self.media_type).encode()),
+            (b"content-length", b"%d" % len(self.content)),
+            (b"cache-control", b"no-cache"),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+        return _sending(HTTPStatus.OK, [*described, *self._octet_headers], self.content)
+
+
+def _sending(status: int, headers: Headers, content: bytes) -> ASGIApp:
+    async def send_answer(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content, "more_body": False})
+
+    return send_answer
 
 
 def position_header(position: int) -> tuple[bytes, bytes]:

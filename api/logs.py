@@ -8,7 +8,7 @@ import msgspec
 import structlog
 
 
-def configure_logs(level: int = logging.INFO) -> None:
+def configure_logging(level: int = logging.INFO) -> None:
     """Have every part of this process log in one form."""
     structlog.configure(
         processors=[

@@ -1,25 +1,36 @@
 """Puts the HTTP API together and serves it."""
 
-import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import psycopg
 import structlog
+import uvicorn
 from litestar import Litestar
 from litestar.types import ASGIApp
 
 from api.admission import admit, check_declarations
 from api.controllers import route_handlers
+from api.logs import configure_logging
 from api.metrics import Metrics
 from api.observation import HeadAnswered, Observed
 from api.refusals import exception_handlers
 from api.requests import ApiRequest
 from application.access import AccessTokens
 from application.service import Service
+from infrastructure.access_tokens import JwtAccessTokens
+from infrastructure.service import open_service
+from infrastructure.settings import Settings, settings_from
 
 ServiceOpener = Callable[[], AbstractAsyncContextManager[Service]]
-DATABASE_UNAVAILABLE: tuple[type[Exception], ...] = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
+
+DATABASE_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, ConnectionError, TimeoutError)
+DRAIN_SECONDS = 10
+"""How long requests under way may take when the server is to stop."""
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection stays open: longer than the usual 60 s of a proxy, which then is the one to close it."""
 
 
 def create_litestar(open_service: ServiceOpener, tokens: AccessTokens, metrics: Metrics) -> Litestar:
@@ -34,7 +45,7 @@ def create_litestar(open_service: ServiceOpener, tokens: AccessTokens, metrics: 
     app = Litestar(
         route_handlers=route_handlers(),
         lifespan=[lifespan],
-        before_request=admit,
+        before_request=admit,  # type: ignore[arg-type] # requests are of the class that is named below
         exception_handlers=exception_handlers(DATABASE_UNAVAILABLE),
         request_class=ApiRequest,
         openapi_config=None,
@@ -47,7 +58,47 @@ def create_litestar(open_service: ServiceOpener, tokens: AccessTokens, metrics: 
 
 
 def create_app(open_service: ServiceOpener, tokens: AccessTokens) -> ASGIApp:
-    """The whole API, as an ASGI application."""
+    """The whole API, as an ASGI application that opens and closes the service it is given."""
     metrics = Metrics()
     app = create_litestar(open_service, tokens, metrics)
     return Observed(HeadAnswered(app), metrics, structlog.get_logger("api"))
+
+
+def app_of(settings: Settings, conninfo: str) -> ASGIApp:
+    """The API on a migrated database."""
+    tokens = JwtAccessTokens(settings.jwks_path, settings.issuer, settings.audience)
+    return create_app(lambda: open_service(settings, conninfo), tokens)
+
+
+def app_from_environment() -> ASGIApp:
+    """The API in a worker process, which knows its settings from the environment only."""
+    configure_logging()
+    settings = settings_from()
+    return app_of(settings, settings.database_url or "")
+
+
+def serve(settings: Settings, conninfo: str, workers: int = 1) -> None:
+    """Serve until SIGINT or SIGTERM; requests under way are finished, within `DRAIN_SECONDS`."""
+    if workers == 1:
+        uvicorn.Server(uvicorn.Config(app_of(settings, conninfo), **server_options(settings))).run()
+        return
+    os.environ["REPRISE_DATABASE_URL"] = conninfo
+    uvicorn.run("api.main:app_from_environment", factory=True, workers=workers, **server_options(settings))
+
+
+def server_options(settings: Settings) -> dict[str, Any]:
+    """How uvicorn is to serve: nothing trusted, nothing told, nothing logged that is not logged by us."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "http": "httptools",
+        "loop": "uvloop",
+        "ws": "none",
+        "lifespan": "on",
+        "access_log": False,
+        "log_config": None,
+        "server_header": False,
+        "proxy_headers": False,
+        "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+        "timeout_graceful_shutdown": DRAIN_SECONDS,
+    }

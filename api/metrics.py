@@ -1,7 +1,7 @@
 """Metrics of one process, in the form of Prometheus. Labels are route templates, never paths."""
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 
 from application.service import Service
 
@@ -42,15 +42,15 @@ class Metrics:
             series = self._series[key] = self._requests.labels(*key)
         series.observe(seconds)
 
-    async def render(self, service: Service) -> tuple[bytes, str]:
-        """All metrics as text, and its media type; those of the process even if the database does not answer."""
+    async def render(self, service: Service) -> bytes:
+        """All metrics as text; those of the process even if the database does not answer."""
         try:
             await self._ask(service)
             self._reachable.set(1)
         except Exception as error:  # noqa: BLE001 - metrics are needed most when things fail
             log.warning("metrics.incomplete", error=type(error).__name__)
             self._reachable.set(0)
-        return generate_latest(self.registry), CONTENT_TYPE_LATEST
+        return generate_latest(self.registry)
 
     async def _ask(self, service: Service) -> None:
         self._head.set(await service.log.head())

@@ -1,4 +1,4 @@
-"""Who may do what: one table. A role that is not in a permission's line may not; a route without a permission may not be.
+"""Who may do what: one table. A role that is not in a permission's line may not; every route names its permission.
 
 People (role `user`) have these permissions for their own account only: the id in the path must be that of their token.
 """

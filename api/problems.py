@@ -163,7 +163,7 @@ def document_of(error: errors.DomainError) -> Problem:
     return _problem(STATUS_OF_ERROR[type(error)], error.code, error.sentence, error.field, source)
 
 
-def _problem(  # noqa: PLR0913 - the members of a document
+def _problem(
     status: HTTPStatus,
     code: str,
     detail: str,

@@ -4,9 +4,9 @@ import re
 from datetime import datetime
 from typing import Annotated
 
-import msgspec
 from litestar.params import QueryParameter
 
+from api.problems import Kind, Refused
 from api.requests import ApiRequest, header_refused
 from application.queries import PAGE_LIMIT, PageRequest, PositionNotReachedError
 
@@ -19,8 +19,6 @@ Cursor = Annotated[
     str | None,
     QueryParameter(name="cursor", max_length=512, description="`nextCursor` of the page before, for the same query."),
 ]
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-"""A date and time with its offset (RFC 3339)."""
 
 
 def min_position(request: ApiRequest) -> int:
@@ -43,3 +41,10 @@ def reached(request: ApiRequest, position: int) -> int:
 def page_request(request: ApiRequest, limit: int, cursor: str | None) -> PageRequest:
     """Which page, and how fresh."""
     return PageRequest(limit=limit, cursor=cursor, min_position=min_position(request))
+
+
+def instant(value: datetime | None, name: str) -> datetime | None:
+    """An instant that was given with its offset from UTC, without which it is none."""
+    if value is not None and value.tzinfo is None:
+        raise Refused(Kind.PARAMETER_INVALID, name, "query", detail="An instant has an offset: 2026-01-31T12:00:00Z.")
+    return value

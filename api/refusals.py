@@ -6,7 +6,14 @@ from collections.abc import Callable
 
 import structlog
 from litestar.connection import Request
-from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
+from litestar.enums import ParamType
+from litestar.exceptions import (
+    HTTPException,
+    InternalServerException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
 from litestar.response import Response
 from litestar.types import ExceptionHandlersMap
 
@@ -14,7 +21,7 @@ from api.problems import MEDIA_TYPE, Kind, Problem, Refused, document_of
 from application.access import TokenRefusedError
 from application.commands import IdempotencyKeyReusedError, LogUnavailableError
 from application.queries import CursorInvalidError, PositionNotReachedError
-from domain.errors import DomainError
+from domain import errors
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +35,11 @@ _KIND_OF: dict[type[Exception], Kind] = {
 }
 _QUOTED_VALUE = re.compile(r" '.*", re.DOTALL)
 
+EXISTING_ACCOUNT = (errors.UserNotFound, errors.UserIsErased, errors.VersionIsStale)
+"""What every command about one user may be refused with."""
+OPEN_ACCOUNT = (*EXISTING_ACCOUNT, errors.DeletionIsPending, errors.UserIsSuspended, errors.UserIsDeactivated)
+"""What is refused, besides, while the account is closed to its owner."""
+
 AnyRequest = Request[object, object, object]
 
 
@@ -39,10 +51,11 @@ def exception_handlers(unavailable: tuple[type[Exception], ...]) -> ExceptionHan
         **without_database,
         **by_kind,
         Refused: _refused,
-        DomainError: _domain_error,
+        errors.DomainError: _domain_error,
         MethodNotAllowedException: _method_not_allowed,
         ValidationException: _parameter_invalid,
         HTTPException: _of_kind(Kind.REQUEST_MALFORMED),
+        InternalServerException: _unexpected,
         Exception: _unexpected,
     }
 
@@ -55,7 +68,7 @@ def _refused(_: AnyRequest, error: Refused) -> Response[Problem]:
     return _response(error.problem, error.headers)
 
 
-def _domain_error(_: AnyRequest, error: DomainError) -> Response[Problem]:
+def _domain_error(_: AnyRequest, error: errors.DomainError) -> Response[Problem]:
     return _response(document_of(error), {})
 
 
@@ -70,8 +83,9 @@ def _parameter_invalid(request: AnyRequest, error: ValidationException) -> Respo
     name = first.get("key")
     definition = request.route_handler.parsed_fn_signature.parameters.get(name) if name else None
     alias = getattr(definition.kwarg_definition, "name", None) if definition else None
-    source = str(first.get("source", "query"))
-    detail = _QUOTED_VALUE.sub("", first.get("message", "")) or None
+    source = ParamType(first.get("source", ParamType.QUERY)).value
+    expectation = _QUOTED_VALUE.sub("", first.get("message", ""))
+    detail = f"{expectation}." if expectation else None
     return _refused(request, Refused(Kind.PARAMETER_INVALID, alias or _camel(name), source, detail=detail))
 
 

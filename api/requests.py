@@ -1,7 +1,7 @@
 """A request as controllers see it: who sends it, its headers, its content decoded strictly."""
 
 import re
-from functools import lru_cache
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -126,7 +126,7 @@ def header_refused(name: bytes, detail: str | None = None) -> Refused:
     return Refused(Kind.PARAMETER_INVALID, name.decode().title(), "header", detail=detail)
 
 
-@lru_cache(maxsize=None)
+@cache
 def content_form(handler: HTTPRouteHandler) -> ContentForm:
     """What content a handler takes: that of its parameter `data`, if it has one."""
     data = handler.parsed_fn_signature.parameters.get("data")

@@ -1,7 +1,7 @@
 """What goes out, in the form it has on the wire."""
 
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -11,6 +11,8 @@ from application.user_directory import UserEntry
 from application.user_timeline import TimelineEntry
 from domain.users import User
 from domain.values import UserStatus
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -42,10 +44,10 @@ class UserView(View, frozen=True):
     status: UserStatus
     consents: dict[str, ConsentView]
     """By purpose."""
-    erase_after: datetime | None
+    erase_after: Instant | None
     """When a user who asked to be deleted will be erased."""
-    created_at: datetime
-    updated_at: datetime
+    created_at: Instant
+    updated_at: Instant
 
 
 class UserListItem(View, frozen=True):
@@ -60,8 +62,8 @@ class UserListItem(View, frozen=True):
     locale: str | None
     external_id: str | None
     status: UserStatus
-    created_at: datetime
-    updated_at: datetime
+    created_at: Instant
+    updated_at: Instant
 
 
 class UserStateView(View, frozen=True):
@@ -69,7 +71,7 @@ class UserStateView(View, frozen=True):
 
     version: int
     position: int
-    recorded_at: datetime
+    recorded_at: Instant
     user: UserView
 
 
@@ -81,7 +83,7 @@ class FactView(View, frozen=True):
     stream_id: UUID
     version: int
     topic: str
-    recorded_at: datetime
+    recorded_at: Instant
     actor: str | None
     on_behalf_of: str | None
     client: str | None

@@ -48,6 +48,8 @@ class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     fold: Fold[Row]
     """The row after an event, from the row before it; None for no row. Pure: changes nothing, looks nowhere else."""
     key: Key = stream_id
+    reads_metadata: bool = False
+    """Whether the fold looks at by whom, how and why; if not, it does not get to see it."""
     indexes: tuple[Index, ...] = ()
 
     @property

@@ -11,7 +11,7 @@ from domain.kernel import AggregateEvent
 EventT_co = TypeVar("EventT_co", bound=AggregateEvent, covariant=True)
 
 
-class Recorded(msgspec.Struct, Generic[EventT_co], frozen=True, kw_only=True, gc=False):
+class Recorded(msgspec.Struct, Generic[EventT_co], frozen=True, gc=False):
     """An event with its place in the log, its instant on the log's clock, and by whom, how and why it came about."""
 
     event: EventT_co

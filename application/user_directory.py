@@ -1,5 +1,6 @@
 """The directory: one row for each person, for searching and listing."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -41,9 +42,12 @@ def user_entry(entry: UserEntry | None, recorded: Recorded[Any]) -> UserEntry | 
         return _registered(recorded.event, recorded.recorded_at)
     if entry is None or isinstance(recorded.event, User.Erased):
         return None
-    changes = _changes(recorded.event)
-    changed = replace(entry, version=recorded.event.originator_version, updated_at=recorded.recorded_at, **changes)
-    return replace(changed, status=_status(changed)) if changes else changed
+    event = recorded.event
+    change = _CHANGES.get(type(event))
+    if change is None:
+        return replace(entry, version=event.originator_version, updated_at=recorded.recorded_at)
+    changed = replace(entry, version=event.originator_version, updated_at=recorded.recorded_at, **change(event))
+    return replace(changed, status=_status(changed))
 
 
 def name_key(name: str) -> str:
@@ -67,26 +71,20 @@ def _registered(event: Any, recorded_at: datetime) -> UserEntry:
     )
 
 
-def _changes(event: Any) -> dict[str, Any]:
-    match event:
-        case User.EmailVerified():
-            return {"email_verified": True}
-        case User.EmailChanged(email=email):
-            return {"email": email, "email_key": email_key(email), "email_verified": True}
-        case User.DisplayNameChanged(display_name=name):
-            return {"display_name": name, "name_key": name_key(name)}
-        case User.CountryChanged(country=country):
-            return {"country": country}
-        case User.LocaleChanged(locale=locale):
-            return {"locale": locale}
-        case User.Suspended() | User.Reinstated():
-            return {"suspended": isinstance(event, User.Suspended)}
-        case User.Deactivated() | User.Reactivated():
-            return {"deactivated": isinstance(event, User.Deactivated)}
-        case User.DeletionRequested() | User.DeletionWithdrawn():
-            return {"deletion_requested": isinstance(event, User.DeletionRequested)}
-        case _:
-            return {}
+_CHANGES: dict[type, Callable[[Any], dict[str, Any]]] = {
+    User.EmailVerified: lambda _: {"email_verified": True},
+    User.EmailChanged: lambda e: {"email": e.email, "email_key": email_key(e.email), "email_verified": True},
+    User.DisplayNameChanged: lambda e: {"display_name": e.display_name, "name_key": name_key(e.display_name)},
+    User.CountryChanged: lambda e: {"country": e.country},
+    User.LocaleChanged: lambda e: {"locale": e.locale},
+    User.Suspended: lambda _: {"suspended": True},
+    User.Reinstated: lambda _: {"suspended": False},
+    User.Deactivated: lambda _: {"deactivated": True},
+    User.Reactivated: lambda _: {"deactivated": False},
+    User.DeletionRequested: lambda _: {"deletion_requested": True},
+    User.DeletionWithdrawn: lambda _: {"deletion_requested": False},
+}
+"""What a fact changes in the row; all others only make it newer."""
 
 
 def _status(entry: UserEntry) -> UserStatus:

@@ -56,6 +56,7 @@ USER_TIMELINE = Projection(
     row=TimelineEntry,
     fold=timeline_entry,
     key=position,
+    reads_metadata=True,
     indexes=(
         Index("user", ("user_id", "position")),
         Index("actor", ("actor", "position")),

@@ -1,7 +1,7 @@
 """Verifies access tokens: JWTs of type `at+jwt` (RFC 9068), signed with EdDSA or ES256, by keys of a JWKS file.
 
-The file is read again as soon as it changes, so that keys are rotated, and revoked, without a restart. What was verified
-is remembered by the token's digest, until it expires or the keys change.
+The file is read again as soon as it changes, so that keys are rotated, and revoked, without a restart. A verified token
+is remembered by its digest, until it expires or the keys change.
 """
 
 import hashlib
@@ -93,10 +93,7 @@ class JwtAccessTokens:
 
     def _claims(self, token: str, keys: dict[str, PublicKey]) -> Claims:
         try:
-            signed = jws.extract_compact(token.encode(), registry=Algorithms())
-            if not jws.validate_compact(signed, _key(signed.headers(), keys), registry=Algorithms()):
-                raise TokenRefusedError(REFUSAL)
-            claims = json.loads(signed.payload)
+            claims = json.loads(_signed_content(token, keys))
             self._rules.validate(claims)
             return msgspec.convert(claims, Claims)
         except Exception:  # noqa: BLE001 - whatever hostile input provokes is a refusal
@@ -107,6 +104,13 @@ class JwtAccessTokens:
         self._verified[digest] = access, expires
         if len(self._verified) > CACHE_LIMIT:
             self._verified.popitem(last=False)
+
+
+def _signed_content(token: str, keys: dict[str, PublicKey]) -> bytes:
+    signed = jws.extract_compact(token.encode(), registry=Algorithms())
+    if not jws.validate_compact(signed, _key(signed.headers(), keys), registry=Algorithms()):
+        raise TokenRefusedError(REFUSAL)
+    return signed.payload
 
 
 def _key(header: Mapping[str, Any], keys: dict[str, PublicKey]) -> ECKey | OKPKey:

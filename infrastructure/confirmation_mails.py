@@ -13,12 +13,12 @@ from application.recorded import Recorded
 from domain.users import User
 from infrastructure.aggregates import play
 from infrastructure.event_codec import decode
-from infrastructure.log_reader import Connection, read_head, read_range
+from infrastructure.log_reader import Connection, Wanted, read_head, read_range
 
 BATCH = 100
 """Positions looked at in one transaction, which lasts as long as their mails take."""
 _CALL_FOR_MAIL = (User.Registered, User.EmailVerificationRequested, User.EmailChangeRequested)
-_TOPICS = [event.TOPIC for event in _CALL_FOR_MAIL]
+_WANTED = Wanted(topics=[event.TOPIC for event in _CALL_FOR_MAIL], metadata=False)
 
 
 class ConfirmationMails:
@@ -41,7 +41,7 @@ class ConfirmationMails:
             upto = min(row[0] + BATCH, read_head(connection).position)
             if upto == row[0]:
                 return False
-            for recorded in read_range(connection, row[0], upto, _TOPICS):
+            for recorded in read_range(connection, row[0], upto, _WANTED):
                 self._send(connection, recorded)
             connection.execute('UPDATE projection.mail_mark SET "position" = %s', (upto,))
         return True

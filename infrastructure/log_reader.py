@@ -5,8 +5,10 @@ held open, nothing is missed, and a reader that looks for few topics still moves
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -21,14 +23,15 @@ CHUNK = 10_000
 """Positions read at a time: some megabytes."""
 
 _HEAD = """SELECT "position", CASE WHEN isfinite(recorded_at) THEN recorded_at END FROM log.head"""
-_COLUMNS = """
-    e.topic, e.state, e.stream_id, e.version, e.recorded_at, e."position", e.actor, e.on_behalf_of, e.client, e.reason,
-    e.command_id, e.correlation_id, e.causation_id, e.trace_id"""
-_RANGE = f"""
-SELECT {_COLUMNS} FROM log.event e
-WHERE e."position" > %(after)s AND e."position" <= %(upto)s AND e.topic = ANY (%(topics)s::text[])
+_FACT = 'e.topic, e.state, e.stream_id, e.version, e.recorded_at, e."position"'
+_METADATA = "e.actor, e.on_behalf_of, e.client, e.reason, e.command_id, e.correlation_id, e.causation_id, e.trace_id"
+_RANGE = """
+SELECT {columns} FROM log.event e
+WHERE e."position" > %(after)s AND e."position" <= %(upto)s AND e.topic = ANY (%(topics)s::text[]) AND {condition}
 ORDER BY e."position"
-"""  # noqa: S608 - constants of this module
+"""
+# The last octet of an id is random in version 7 and part of a keyed hash in version 8.
+_IN_SHARE = "get_byte(uuid_send(e.stream_id), 15) %% %(shares)s = %(share)s"
 
 
 class PoisonEventError(Exception):
@@ -53,42 +56,68 @@ def read_head(connection: Connection) -> Head:
     return Head(*row)
 
 
-def read_range(connection: Connection, after: int, upto: int, topics: Sequence[str]) -> list[Recorded[Any]]:
-    """The events of some topics in (after, upto], in order. Raises `PoisonEventError`."""
-    cursor = connection.cursor(binary=True)
-    cursor.execute(_RANGE, {"after": after, "upto": upto, "topics": topics}, prepare=True)
-    return [recorded(row) for row in cursor]
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which facts a reader is after, and how much of each."""
+
+    topics: Sequence[str]
+    metadata: bool = True
+    """Whether to read by whom, how and why, too; it costs about as much as the facts themselves."""
+    share: int = 0
+    shares: int = 1
+    """Only the streams of one share out of so many (at most 256): each stream is in exactly one."""
+
+
+def read_range(connection: Connection, after: int, upto: int, wanted: Wanted) -> list[Recorded[Any]]:
+    """The wanted facts in (after, upto], in order. Raises `PoisonEventError`."""
+    return facts_from(fetch_range(connection, after, upto, wanted))
 
 
 def read_chunks(
-    connection: Connection, after: int, upto: int, topics: Sequence[str], chunk: int = CHUNK
+    connection: Connection, after: int, upto: int, wanted: Wanted, chunk: int = CHUNK
 ) -> Iterator[tuple[int, list[Recorded[Any]]]]:
-    """The same in pieces, each with the position that has been reached with it."""
-    while after < upto:
-        reached = min(after + chunk, upto)
-        yield reached, read_range(connection, after, reached, topics)
-        after = reached
+    """The same in pieces, each with the position that has been reached with it.
+
+    While a piece is worked on, the next one is fetched, so the connection must not be used for anything else.
+    """
+    ends = [*range(after + chunk, upto, chunk), upto] if after < upto else []
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="log-reader") as ahead:
+        fetching: Future[list[TupleRow]] | None = None
+        for end, following in zip(ends, [*ends[1:], None], strict=True):
+            rows = fetching.result() if fetching else fetch_range(connection, after, end, wanted)
+            fetching = ahead.submit(fetch_range, connection, end, following, wanted) if following else None
+            yield end, facts_from(rows)
 
 
-def recorded(row: TupleRow) -> Recorded[Any]:
-    """One row of the log, in the order of the columns above, as a fact. Raises `PoisonEventError`."""
-    topic, state, stream_id, version, recorded_at, position, *metadata = row
-    actor, on_behalf_of, client, reason, command_id, correlation_id, causation_id, trace_id = metadata
+def fetch_range(connection: Connection, after: int, upto: int, wanted: Wanted) -> list[TupleRow]:
+    """The rows of the wanted facts in (after, upto]."""
+    parameters = {"after": after, "upto": upto, "topics": wanted.topics}
+    condition = "true"
+    if wanted.shares > 1:
+        condition = _IN_SHARE
+        parameters |= {"share": wanted.share, "shares": wanted.shares}
+    columns = f"{_FACT}, {_METADATA}" if wanted.metadata else _FACT
+    cursor = connection.cursor(binary=True)
+    # Planned each time: PostgreSQL hashes the list of topics only if it sees it when planning.
+    cursor.execute(_RANGE.format(columns=columns, condition=condition).encode(), parameters, prepare=False)
+    return cursor.fetchall()
+
+
+def facts_from(rows: Sequence[TupleRow]) -> list[Recorded[Any]]:
+    """Rows of the log as facts. Raises `PoisonEventError` at the first that this program cannot read."""
+    return [_fact(*row) for row in rows]
+
+
+def _fact(
+    topic: str,
+    state: bytes,
+    stream_id: UUID,
+    version: int,
+    recorded_at: datetime,
+    position: int,
+    *metadata: Any,
+) -> Recorded[Any]:
     try:
         event = decode(topic, state, stream_id, version, recorded_at)
     except (UnknownTopicError, UndecodableEventError) as error:
         raise PoisonEventError(position, error) from None
-    return Recorded(
-        event=event,
-        topic=topic,
-        position=position,
-        recorded_at=recorded_at,
-        actor=actor,
-        on_behalf_of=on_behalf_of,
-        client=client,
-        reason=reason,
-        command_id=command_id,
-        correlation_id=correlation_id,
-        causation_id=causation_id,
-        trace_id=trace_id,
-    )
+    return Recorded(event, topic, position, recorded_at, *metadata)

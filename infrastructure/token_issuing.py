@@ -1,4 +1,4 @@
-"""Issues access tokens, for the command line, for development and for tests: in production an identity provider does."""
+"""Issues access tokens, for operators, development and tests: in production an identity provider does."""
 
 import time
 from collections.abc import Callable

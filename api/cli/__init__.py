@@ -55,14 +55,19 @@ def command_line(called: Sequence[str] = ()) -> App:
     app = App(
         name="reprise",
         help="Reprise, an event-sourced user platform. Settings are environment variables: docs/cli.md lists them.",
-        help_format="plaintext",
+        help_format="markdown",
         version=_version,
-        default_parameter=Parameter(negative=()),
+        default_parameter=Parameter(negative=(), show_default=_told),
         suppress_keyboard_interrupt=False,
     )
     for name, (place, summary) in COMMANDS.items():
         app.command(place, name=name, help=None if name in called else summary)
     return app
+
+
+def _told(default: object) -> str | None:
+    """A default as the help tells it; that a switch is off goes without saying."""
+    return None if default is False else str(default)
 
 
 def _version() -> str:

@@ -4,20 +4,15 @@ import asyncio
 import gc
 import os
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, closing, contextmanager
 from io import FileIO
 from pathlib import Path
-from stat import S_ISREG
 
-import msgspec
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from api.cli.failures import ExitCode, Failure
-from api.cli.terminal import console, say, shown, write_json_line
+from api.cli.failures import ExitCode, Failure, explained
+from api.cli.import_reports import Bar, JsonReport, Report, TextReport
 from application.commands import CommandKeys, Commands
-from application.import_people import LineResult, import_people
+from application.import_people import import_people
 from application.import_tally import Tally
 from infrastructure.database import migrated_database
 from infrastructure.import_trial import open_trial
@@ -25,51 +20,94 @@ from infrastructure.people_file import MarksOnDisk, read_lines
 from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
 
-STANDARD_INPUT = Path("-")
+STANDARD_INPUT = "-"
+Parts = tuple[Commands, CommandKeys]
 
 
 def import_file(file: Path, /, *, dry_run: bool = False, strict: bool = False, json: bool = False) -> int:
     """Take over people from a file in JSON Lines, each exactly once.
 
-    A line is an object with email, displayName and country, and optionally locale, birthDate, explicitContentFilter,
-    consents (purpose, documentVersion, granted) and externalId. People are not mailed.
+    A line is an object with email, displayName and country, and if known with locale, birthDate, explicitContentFilter,
+    consents (each with purpose, documentVersion and granted) and externalId. People are not mailed.
 
-    Each line that is refused is reported with its number, a code and the field. The file may be imported again, also
-    after an import broke off: nobody is imported twice, and the account is the same. Of several lines with one address
-    or one external id the first is the person. A line is known again by its externalId, else by its whole content.
+    Each refused line is told of, with its number, a code and the field. The file may be imported again, also after an
+    import broke off: nobody is imported twice, and the account comes out the same. Of several lines with one address or
+    one external id, the first is the person. A line is known again by its externalId, or else by its whole content.
 
-    The exit code is 1 if not a single line was accepted.
+    The exit code is 1 if there were lines and none was accepted.
 
     Parameters
     ----------
     file
         The file; - for standard input.
     dry_run
-        Say what would come of it, and record nothing.
+        Tell what would come of it, and record nothing.
     strict
         Exit with 1 if any line was refused.
     json
         Write JSON.
     """
     settings = settings_from()
-    with _opened(file) as lines, migrated_database(settings) as conninfo:
-        report = JsonReport(dry_run=dry_run) if json else TextReport(lines, dry_run=dry_run)
-        _take_fewer_pauses()
-        tally = asyncio.run(_import(settings, conninfo, lines, report, dry_run=dry_run))
+    with _opened(file) as opened, migrated_database(settings) as conninfo:
+        report = JsonReport(dry_run=dry_run) if json else TextReport(dry_run=dry_run)
+        tally = Tally()
+        _look_for_garbage_less_often()
+        with _told_if_it_breaks_off(report, tally):
+            with Bar(opened, as_json=json) as bar:
+                asyncio.run(_import(opened, _parts(settings, conninfo, dry_run=dry_run), tally, report, bar))
+            report.finish(tally)
     refused = tally.lines - tally.accepted
     return ExitCode.FAILED if refused and (strict or not tally.accepted) else ExitCode.DONE
 
 
-@contextmanager
-def _opened(file: Path) -> Iterator[FileIO]:
-    if file == STANDARD_INPUT:
-        yield FileIO(sys.stdin.fileno(), closefd=False)
-        return
-    with FileIO(os.fspath(file)) as opened:
-        yield opened
-
-
-def _take_fewer_pauses() -> None:
-    """Nearly all that an import makes is needed until its line is done: looking for garbage often finds none."""
+def _look_for_garbage_less_often() -> None:
+    """What an import makes is in use until its line is done, so that looking takes a quarter of the time and finds little."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+async def _import(
+    opened: FileIO, parts: AbstractAsyncContextManager[Parts], tally: Tally, report: Report, bar: Bar
+) -> None:
+    async with parts as (commands, keys):
+        with closing(MarksOnDisk()) as accepted:
+            async with aclosing(import_people(read_lines(opened, bar.read), commands, keys, accepted)) as results:
+                async for result in results:
+                    tally.count(result)
+                    report.add(result)
+                    bar.line()
+
+
+@asynccontextmanager
+async def _parts(settings: Settings, conninfo: str, *, dry_run: bool) -> AsyncIterator[Parts]:
+    if dry_run:
+        async with open_trial(settings, conninfo) as trial:
+            yield trial
+    else:
+        async with open_service(settings, conninfo) as service:
+            yield service.commands, service.command_keys
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[FileIO]:
+    if str(file) == STANDARD_INPUT:
+        yield FileIO(sys.stdin.fileno(), closefd=False)
+    else:
+        with FileIO(os.fspath(file)) as opened:
+            yield opened
+
+
+@contextmanager
+def _told_if_it_breaks_off(report: Report, tally: Tally) -> Iterator[None]:
+    """Complete the report, whatever happens to the import."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        report.break_off(tally, Failure("The import was interrupted.", "interrupted", ExitCode.INTERRUPTED))
+        raise
+    except Exception as error:
+        failure = explained(error)
+        if failure is None:
+            raise
+        report.break_off(tally, failure)
+        raise SystemExit(failure.exit_code) from error

@@ -1,12 +1,87 @@
-"""`reprise serve`, `reprise project` and `reprise migrate`: the parts that `reprise run` starts, each by itself."""
+"""`reprise serve`, `reprise project` and `reprise migrate`: what `reprise run` starts, each by itself."""
 
 import signal
 import threading
-from dataclasses import replace
+from types import FrameType
+from typing import Annotated
 
-import msgspec
+from cyclopts import Parameter, validators
+from msgspec.structs import replace
 
 from api.cli.terminal import say, write_json
+from api.logs import configure_logging
 from infrastructure.database import database, migrated_database
-from infrastructure.settings import settings_from
-from infrastructure.structured_logs import configure_logging
+from infrastructure.schema import migrate as apply_migrations
+from infrastructure.settings import Settings, settings_from
+
+Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65_535))]
+
+
+def serve(*, host: str | None = None, port: Port | None = None, workers: int = 1) -> None:
+    """Serve the HTTP API.
+
+    It logs to standard error, in JSON. SIGTERM lets the requests under way finish.
+
+    Parameters
+    ----------
+    host
+        The address to listen at (REPRISE_HOST, else 127.0.0.1).
+    port
+        The port to listen at (REPRISE_PORT, else 8000).
+    workers
+        How many processes share the work.
+    """
+    from api.main import serve as serve_api
+
+    configure_logging()
+    settings = settings_for(host, port)
+    with migrated_database(settings) as conninfo:
+        serve_api(settings, conninfo, workers)
+
+
+def project() -> None:
+    """Keep the read models at the head of the log, and send mails.
+
+    Any number of these processes may run; they share out the work. It logs to standard error, in JSON. SIGTERM and
+    Ctrl-C let a batch under way finish.
+    """
+    from infrastructure.projections.worker import run_worker
+
+    configure_logging()
+    settings = settings_from()
+    stop = threading.Event()
+
+    def stop_soon(_: int, __: FrameType | None) -> None:
+        stop.set()
+
+    with migrated_database(settings) as conninfo:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, stop_soon)
+        run_worker(settings, conninfo, stop)
+
+
+def migrate(*, json: bool = False) -> None:
+    """Bring the database to the schema that this version needs.
+
+    Applies what is missing, in order. Safe to run by many at once, and while an older version is running.
+
+    Parameters
+    ----------
+    json
+        Write JSON.
+    """
+    with database(settings_from()) as conninfo:
+        applied = apply_migrations(conninfo)
+    if json:
+        write_json({"applied": applied})
+        return
+    for name in applied:
+        say(f"applied {name}")
+    if not applied:
+        say("The schema is up to date.")
+
+
+def settings_for(host: str | None, port: int | None) -> Settings:
+    """The settings of the environment, with what the command line says instead."""
+    settings = settings_from()
+    return replace(settings, host=host or settings.host, port=settings.port if port is None else port)

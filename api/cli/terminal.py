@@ -48,6 +48,26 @@ def write_json_line(value: Any) -> None:
     sys.stdout.flush()
 
 
+class JsonList:
+    """One JSON document with a list of unknown length, written item by item so that nothing has to be kept."""
+
+    def __init__(self, name: str, **before: Any) -> None:
+        self._separator = "\n"
+        opening = msgspec.json.encode({**before, name: []}).decode().removesuffix("]}")
+        sys.stdout.write(opening)
+
+    def add(self, item: Any) -> None:
+        """One more item."""
+        sys.stdout.write(self._separator + msgspec.json.encode(item).decode())
+        self._separator = ",\n"
+
+    def end(self, **after: Any) -> None:
+        """No more items; what is known by now."""
+        closing = msgspec.json.encode(after).decode().removeprefix("{")
+        sys.stdout.write("\n]" + (", " if after else "") + closing + "\n")
+        sys.stdout.flush()
+
+
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Rows under headings; numbers to the right."""
     table = Table(box=None, pad_edge=False, header_style="bold")

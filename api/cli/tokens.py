@@ -51,6 +51,4 @@ def token(
         say(issued)
         return
     expires_at = datetime.now(UTC) + lifetime
-    write_json(
-        {"token": issued, "role": role, "subject": subject, "client": client, "expiresAt": expires_at}
-    )
+    write_json({"token": issued, "role": role, "subject": subject, "client": client, "expiresAt": expires_at})

@@ -7,6 +7,7 @@ from api.controllers.audit import AuditController
 from api.controllers.consents import ConsentsController
 from api.controllers.deactivation import DeactivationController
 from api.controllers.deletion import DeletionController
+from api.controllers.documentation import DocumentationController
 from api.controllers.email_addresses import EmailChangeController, EmailVerificationsController
 from api.controllers.history import HistoryController
 from api.controllers.operations import OperationsController
@@ -16,7 +17,7 @@ from api.controllers.users import UsersController
 
 
 def route_handlers() -> list[ControllerRouterHandler]:
-    """All there is, but for the documentation of it."""
+    """All there is."""
     v1 = Router(
         "/v1",
         route_handlers=[
@@ -32,4 +33,4 @@ def route_handlers() -> list[ControllerRouterHandler]:
             ProjectionsController,
         ],
     )
-    return [v1, OperationsController]
+    return [v1, OperationsController, DocumentationController]

@@ -1,5 +1,6 @@
 """Audit: facts about all accounts, searched."""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -8,7 +9,8 @@ from litestar.params import QueryParameter
 
 from api.answers import Answer, PageView, page_of
 from api.permissions import Permission
-from api.queries import Cursor, Instant, Limit, page_request
+from api.problems import Kind
+from api.queries import Cursor, Limit, instant, page_request
 from api.requests import ApiRequest
 from api.views import FactView, fact
 from application.queries import AuditFilter
@@ -20,8 +22,8 @@ AboutUser = Annotated[UUID | None, QueryParameter(name="user", description="Whos
 OfTopic = Annotated[
     str | None, QueryParameter(name="topic", max_length=100, description="What happened (`user.suspended`).")
 ]
-From = Annotated[Instant | None, QueryParameter(name="from", description="Recorded at this instant or later.")]
-To = Annotated[Instant | None, QueryParameter(name="to", description="Recorded before this instant.")]
+From = Annotated[datetime | None, QueryParameter(name="from", description="Recorded at this instant or later.")]
+To = Annotated[datetime | None, QueryParameter(name="to", description="Recorded before this instant.")]
 InCommand = Annotated[UUID | None, QueryParameter(name="command", description="In which command.")]
 Correlated = Annotated[UUID | None, QueryParameter(name="correlation", description="With which Correlation-Id.")]
 
@@ -32,8 +34,8 @@ class AuditController(Controller):
     path = "/audit/events"
     tags = ("Audit",)
 
-    @get(permission=Permission.AUDIT_READ)
-    async def search_events(  # noqa: PLR0913 - each filter is a parameter
+    @get(permission=Permission.AUDIT_READ, refusals=(Kind.CURSOR_INVALID,))
+    async def search_events(  # noqa: PLR0913, PLR0917 - each filter is a parameter
         self,
         request: ApiRequest,
         actor: ByActor = None,
@@ -51,8 +53,8 @@ class AuditController(Controller):
             actor=actor,
             user_id=user,
             topic=topic,
-            recorded_from=recorded_from,
-            recorded_to=recorded_to,
+            recorded_from=instant(recorded_from, "from"),
+            recorded_to=instant(recorded_to, "to"),
             command_id=command,
             correlation_id=correlation,
         )

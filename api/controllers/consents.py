@@ -8,8 +8,10 @@ from litestar.params import FromPath, JSONBody
 from api.answers import Answer, Receipt, done
 from api.commands import run
 from api.permissions import Permission
+from api.refusals import EXISTING_ACCOUNT
 from api.requests import ApiRequest
 from application.record_consent import ConsentChoice, RecordConsent, record_consent
+from domain import errors
 
 
 class ConsentsController(Controller):
@@ -18,10 +20,13 @@ class ConsentsController(Controller):
     path = "/users/{user_id:str}/consents/{purpose:str}"
     tags = ("Consents",)
 
-    @put(permission=Permission.USERS_CONSENT)
+    @put(
+        permission=Permission.USERS_CONSENT,
+        refusals=(*EXISTING_ACCOUNT, errors.ConsentPurposeInvalid, errors.DocumentVersionInvalid),
+    )
     async def record_consent(
         self, request: ApiRequest, user_id: FromPath[UUID], purpose: FromPath[str], data: JSONBody[ConsentChoice]
     ) -> Answer[Receipt]:
-        """Grant or withdraw consent to a purpose, as described in a version of a document; repeating it changes nothing."""
+        """Grant or withdraw consent to a purpose, as described in a version of a document; idempotent."""
         command = RecordConsent(user_id=user_id, purpose=purpose, choice=data)
         return done(await run(request, record_consent, command))

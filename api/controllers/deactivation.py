@@ -8,9 +8,13 @@ from litestar.params import FromPath
 from api.answers import Answer, Receipt, done
 from api.commands import run
 from api.permissions import Permission
+from api.refusals import EXISTING_ACCOUNT
 from api.requests import ApiRequest
 from application.deactivate_user import DeactivateUser, deactivate_user
 from application.reactivate_user import ReactivateUser, reactivate_user
+from domain import errors
+
+NOT_WHILE = (*EXISTING_ACCOUNT, errors.UserIsSuspended, errors.DeletionIsPending)
 
 
 class DeactivationController(Controller):
@@ -19,12 +23,12 @@ class DeactivationController(Controller):
     path = "/users/{user_id:str}/deactivation"
     tags = ("Deactivation",)
 
-    @post(permission=Permission.USERS_DEACTIVATE, status_code=200)
+    @post(permission=Permission.USERS_DEACTIVATE, status_code=200, refusals=NOT_WHILE)
     async def deactivate_user(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[Receipt]:
         """Deactivate a user; 409 while suspended or waiting to be deleted."""
         return done(await run(request, deactivate_user, DeactivateUser(user_id=user_id)))
 
-    @delete(permission=Permission.USERS_DEACTIVATE, status_code=200)
+    @delete(permission=Permission.USERS_DEACTIVATE, status_code=200, refusals=NOT_WHILE)
     async def reactivate_user(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[Receipt]:
         """Reactivate a user; 409 while suspended or waiting to be deleted."""
         return done(await run(request, reactivate_user, ReactivateUser(user_id=user_id)))

@@ -8,6 +8,7 @@ from litestar.params import FromPath
 from api.answers import Answer, Receipt, done
 from api.commands import run
 from api.permissions import Permission
+from api.refusals import EXISTING_ACCOUNT
 from api.requests import ApiRequest
 from application.request_deletion import RequestDeletion, request_deletion
 from application.withdraw_deletion import WithdrawDeletion, withdraw_deletion
@@ -19,12 +20,12 @@ class DeletionController(Controller):
     path = "/users/{user_id:str}/deletion"
     tags = ("Deletion",)
 
-    @post(permission=Permission.USERS_DELETE, status_code=200)
+    @post(permission=Permission.USERS_DELETE, status_code=200, refusals=EXISTING_ACCOUNT)
     async def request_deletion(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[Receipt]:
         """Have a user erased when the grace period ends; asking again does not prolong it."""
         return done(await run(request, request_deletion, RequestDeletion(user_id=user_id)))
 
-    @delete(permission=Permission.USERS_DELETE, status_code=200)
+    @delete(permission=Permission.USERS_DELETE, status_code=200, refusals=EXISTING_ACCOUNT)
     async def withdraw_deletion(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[Receipt]:
         """Keep the account after all."""
         return done(await run(request, withdraw_deletion, WithdrawDeletion(user_id=user_id)))

@@ -9,10 +9,12 @@ from litestar.params import FromPath, JSONBody
 from api.answers import Answer, Receipt, done
 from api.commands import run, run_as
 from api.permissions import Permission
+from api.refusals import OPEN_ACCOUNT
 from api.requests import ApiRequest
 from application.actors import Actor, Role
 from application.confirm_email import ConfirmEmail, confirm_email
 from application.request_email_change import RequestEmailChange, request_email_change
+from domain import errors
 
 RECIPIENT = Actor(Role.USER, "recipient-of-mail")
 """Whoever has the mailed token, which is all that is known of them."""
@@ -30,7 +32,11 @@ class EmailChangeController(Controller):
     path = "/users/{user_id:str}/email-change"
     tags = ("Email addresses",)
 
-    @post(permission=Permission.USERS_CHANGE_EMAIL, status_code=200)
+    @post(
+        permission=Permission.USERS_CHANGE_EMAIL,
+        status_code=200,
+        refusals=(*OPEN_ACCOUNT, errors.EmailTaken, errors.EmailInvalid),
+    )
     async def request_email_change(
         self, request: ApiRequest, user_id: FromPath[UUID], data: JSONBody[WantedAddress]
     ) -> Answer[Receipt]:
@@ -45,7 +51,7 @@ class EmailVerificationsController(Controller):
     path = "/email-verifications"
     tags = ("Email addresses",)
 
-    @post(public=True, status_code=200)
+    @post(public=True, status_code=200, refusals=(*OPEN_ACCOUNT, errors.VerificationTokenInvalid))
     async def confirm_email(self, request: ApiRequest, data: JSONBody[ConfirmEmail]) -> Answer[Receipt]:
         """Confirm an address with the token that was mailed to it, once, in time. The token is all the proof needed."""
         return done(await run_as(RECIPIENT, f"recipient\n{data.token}", request, confirm_email, data))

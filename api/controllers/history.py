@@ -1,5 +1,6 @@
 """History: what was done to an account, and what the account was at any moment."""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -9,19 +10,21 @@ from litestar.params import FromPath, QueryParameter
 from api.answers import Answer, PageView, page_of, position_header
 from api.permissions import Permission
 from api.problems import Kind, Refused
-from api.queries import HIGHEST_POSITION, HIGHEST_VERSION, Cursor, Instant, Limit, page_request, reached
+from api.queries import HIGHEST_POSITION, HIGHEST_VERSION, Cursor, Limit, instant, page_request, reached
 from api.requests import ApiRequest
 from api.views import FactWithDataView, UserStateView, fact_with_data, user_state
 from application.queries import Moment
 from domain import errors
 
 AtVersion = Annotated[
-    int | None, QueryParameter(name="version", ge=1, le=HIGHEST_VERSION, description="After this many facts about the user.")
+    int | None,
+    QueryParameter(name="version", ge=1, le=HIGHEST_VERSION, description="After this many facts about the user."),
 ]
 AtPosition = Annotated[
-    int | None, QueryParameter(name="position", ge=0, le=HIGHEST_POSITION, description="After this position of the log.")
+    int | None,
+    QueryParameter(name="position", ge=0, le=HIGHEST_POSITION, description="After this position of the log."),
 ]
-AtInstant = Annotated[Instant | None, QueryParameter(name="at", description="At this instant, on the log's clock.")]
+AtInstant = Annotated[datetime | None, QueryParameter(name="at", description="At this instant, on the log's clock.")]
 
 
 class HistoryController(Controller):
@@ -30,7 +33,7 @@ class HistoryController(Controller):
     path = "/users/{user_id:str}"
     tags = ("History",)
 
-    @get("/events", permission=Permission.USERS_TIMELINE)
+    @get("/events", permission=Permission.USERS_TIMELINE, refusals=(errors.UserNotFound, Kind.CURSOR_INVALID))
     async def get_timeline(
         self, request: ApiRequest, user_id: FromPath[UUID], limit: Limit = 50, cursor: Cursor = None
     ) -> Answer[PageView[FactWithDataView]]:
@@ -40,7 +43,7 @@ class HistoryController(Controller):
             await _must_exist(request, user_id)
         return page_of(page, [fact_with_data(item) for item in page.items])
 
-    @get("/state", permission=Permission.USERS_STATE)
+    @get("/state", permission=Permission.USERS_STATE, refusals=(Kind.MOMENT_NOT_FOUND,))
     async def get_state(
         self,
         request: ApiRequest,
@@ -53,7 +56,8 @@ class HistoryController(Controller):
         if [version, position, at].count(None) != 2:  # noqa: PLR2004 - of three
             raise Refused(Kind.PARAMETER_INVALID, source="query", detail="Name one of version, position and at.")
         head = reached(request, await request.service.log.head())
-        found = await request.service.users.user_at(user_id, Moment(version=version, position=position, at=at))
+        moment = Moment(version=version, position=position, at=instant(at, "at"))
+        found = await request.service.users.user_at(user_id, moment)
         if found is None:
             raise Refused(Kind.MOMENT_NOT_FOUND)
         return Answer(user_state(found), [position_header(head)])

@@ -1,9 +1,10 @@
 """Operations: is it alive, is it ready, how does it do. Open to everybody who can reach the port; nothing personal."""
 
 import msgspec
-from litestar import Controller, MediaType, Response, get
+from litestar import Controller, get
+from prometheus_client import CONTENT_TYPE_LATEST
 
-from api.answers import Answer
+from api.answers import Answer, Document
 from api.problems import Check, Kind, Refused
 from api.requests import ApiRequest
 from application.queries import ProjectionStatus
@@ -36,7 +37,7 @@ class OperationsController(Controller):
         """The process lives; says nothing of what it depends on."""
         return Answer(Health(), [])
 
-    @get("/readyz", public=True)
+    @get("/readyz", public=True, refusals=(Kind.NOT_READY,))
     async def check_readiness(self, request: ApiRequest) -> Answer[Readiness]:
         """The database answers, and every read model is healthy and close to the log; 503 names the one that is not."""
         checks = [Check(name="database", ok=True)]
@@ -45,11 +46,10 @@ class OperationsController(Controller):
             raise Refused(Kind.NOT_READY, checks=checks)
         return Answer(Readiness("ready", checks), [])
 
-    @get("/metrics", public=True, media_type=MediaType.TEXT)
-    async def read_metrics(self, request: ApiRequest) -> Response[bytes]:
+    @get("/metrics", public=True)
+    async def read_metrics(self, request: ApiRequest) -> Document:
         """Requests by route and status, the log's head, each read model's position and lag, for Prometheus."""
-        text, media_type = await request.app.state.metrics.render(request.service)
-        return Response(text, media_type=media_type)
+        return Document(await request.app.state.metrics.render(request.service), CONTENT_TYPE_LATEST)
 
 
 def _check(status: ProjectionStatus) -> Check:

@@ -32,19 +32,29 @@ class ProjectionsController(Controller):
         head = reached(request, await request.service.log.head())
         return Answer(ProjectionList(await request.service.projections.statuses()), [position_header(head)])
 
-    @post("/{name:str}/rebuilds", permission=Permission.PROJECTIONS_REBUILD, status_code=202)
+    @post(
+        "/{name:str}/rebuilds",
+        permission=Permission.PROJECTIONS_REBUILD,
+        status_code=202,
+        refusals=(Kind.PROJECTION_NOT_FOUND,),
+    )
     async def request_rebuild(self, request: ApiRequest, name: FromPath[str]) -> Answer[RebuildStatus]:
         """Have a read model rebuilt from the whole log while it serves on; joins a rebuild that is under way."""
         await request.body()
+        head = reached(request, await request.service.log.head())
         try:
             rebuild_id = await request.service.projections.request_rebuild(name, str(request.access.actor))
         except LookupError:
             raise Refused(Kind.PROJECTION_NOT_FOUND) from None
         status = await _rebuild(request, name, rebuild_id)
         location = f"/v1/projections/{name}/rebuilds/{rebuild_id}".encode()
-        return Answer(status, [(b"location", location)], status=202)
+        return Answer(status, [(b"location", location), position_header(head)], status=202)
 
-    @get("/{name:str}/rebuilds/{rebuild_id:str}", permission=Permission.PROJECTIONS_READ)
+    @get(
+        "/{name:str}/rebuilds/{rebuild_id:str}",
+        permission=Permission.PROJECTIONS_READ,
+        refusals=(Kind.REBUILD_NOT_FOUND,),
+    )
     async def get_rebuild(
         self, request: ApiRequest, name: FromPath[str], rebuild_id: FromPath[UUID]
     ) -> Answer[RebuildStatus]:

@@ -9,9 +9,11 @@ from litestar.params import FromPath, JSONBody
 from api.answers import Answer, Receipt, done
 from api.commands import run, stated_reason
 from api.permissions import Permission
+from api.refusals import EXISTING_ACCOUNT
 from api.requests import ApiRequest
 from application.reinstate_user import ReinstateUser, reinstate_user
 from application.suspend_user import SuspendUser, suspend_user
+from domain import errors
 
 
 class StatedReason(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -26,17 +28,17 @@ class SuspensionController(Controller):
     path = "/users/{user_id:str}/suspension"
     tags = ("Suspension",)
 
-    @post(permission=Permission.USERS_SUSPEND, status_code=200)
+    @post(permission=Permission.USERS_SUSPEND, status_code=200, refusals=(*EXISTING_ACCOUNT, errors.ReasonInvalid))
     async def suspend_user(
         self, request: ApiRequest, user_id: FromPath[UUID], data: JSONBody[StatedReason]
     ) -> Answer[Receipt]:
         """Suspend a user, for a reason that goes on record."""
         return done(await run(request, suspend_user, SuspendUser(user_id=user_id, reason=data.reason)))
 
-    @delete(permission=Permission.USERS_REINSTATE, status_code=200)
+    @delete(permission=Permission.USERS_REINSTATE, status_code=200, refusals=(*EXISTING_ACCOUNT, errors.ReasonInvalid))
     async def reinstate_user(
         self, request: ApiRequest, user_id: FromPath[UUID], data: JSONBody[StatedReason | None] = None
     ) -> Answer[Receipt]:
-        """Reinstate a user, for a reason: as content, or, where DELETE cannot have any, in the header Reprise-Reason."""
+        """Reinstate a user, for a reason: as content or, where DELETE cannot have any, in Reprise-Reason."""
         reason = data.reason if data else stated_reason(request) or ""
         return done(await run(request, reinstate_user, ReinstateUser(user_id=user_id, reason=reason)))

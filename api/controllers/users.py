@@ -1,5 +1,6 @@
 """Users: register, read, list, change."""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -10,7 +11,9 @@ from api.answers import Answer, PageView, Receipt, created, done, page_of, posit
 from api.commands import run
 from api.permissions import Permission
 from api.preconditions import etag, is_known
-from api.queries import Cursor, Instant, Limit, page_request, reached
+from api.problems import Kind
+from api.queries import Cursor, Limit, instant, page_request, reached
+from api.refusals import OPEN_ACCOUNT
 from api.requests import ApiRequest
 from api.views import UserListItem, UserView, user_list_item, user_view
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
@@ -19,7 +22,9 @@ from application.register_user import RegisterUser, register_user
 from domain import errors
 from domain.values import UserStatus
 
-ByEmail = Annotated[str | None, QueryParameter(name="email", max_length=254, description="This address, in any spelling.")]
+ByEmail = Annotated[
+    str | None, QueryParameter(name="email", max_length=254, description="This address, in any spelling.")
+]
 Beginning = Annotated[
     str | None,
     QueryParameter(name="q", min_length=2, max_length=100, description="The beginning of the display name or address."),
@@ -28,7 +33,20 @@ InCountry = Annotated[
     str | None, QueryParameter(name="country", pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2 code.")
 ]
 HavingStatus = Annotated[UserStatus | None, QueryParameter(name="status", description="What the account is now.")]
-CreatedAfter = Annotated[Instant | None, QueryParameter(name="createdAfter", description="Registered after this instant.")]
+CreatedAfter = Annotated[
+    datetime | None, QueryParameter(name="createdAfter", description="Registered after this instant.")
+]
+
+EMAIL_RULES = (errors.EmailInvalid, errors.ExternalIdInvalid)
+PROFILE_RULES = (
+    errors.DisplayNameBlank,
+    errors.DisplayNameTooLong,
+    errors.DisplayNameHasControlCharacters,
+    errors.CountryUnknown,
+    errors.LocaleUnknown,
+    errors.BirthDateInFuture,
+    errors.TooYoung,
+)
 
 
 class UsersController(Controller):
@@ -37,12 +55,21 @@ class UsersController(Controller):
     path = "/users"
     tags = ("Users",)
 
-    @post(permission=Permission.USERS_REGISTER, status_code=201)
+    @post(
+        permission=Permission.USERS_REGISTER,
+        status_code=201,
+        refusals=(errors.EmailTaken, *PROFILE_RULES, *EMAIL_RULES),
+    )
     async def register_user(self, request: ApiRequest, data: JSONBody[RegisterUser]) -> Answer[Receipt]:
         """Register a person, who is then mailed a token to verify the address; 409 if the address is in use."""
         return created(await run(request, register_user, data))
 
-    @get("/{user_id:str}", permission=Permission.USERS_READ)
+    @get(
+        "/{user_id:str}",
+        permission=Permission.USERS_READ,
+        conditional=True,
+        refusals=(errors.UserNotFound, errors.UserIsErased),
+    )
     async def get_user(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[UserView | None]:
         """One user, as of now: never older than anything that was acknowledged before. 410 if they were erased."""
         user, position = await request.service.users.user(user_id)
@@ -55,8 +82,8 @@ class UsersController(Controller):
             return Answer(None, headers, status=304)
         return Answer(user_view(user), headers)
 
-    @get(permission=Permission.USERS_LIST)
-    async def list_users(  # noqa: PLR0913 - each filter is a parameter
+    @get(permission=Permission.USERS_LIST, refusals=(Kind.CURSOR_INVALID,))
+    async def list_users(
         self,
         request: ApiRequest,
         email: ByEmail = None,
@@ -68,11 +95,13 @@ class UsersController(Controller):
         cursor: Cursor = None,
     ) -> Answer[PageView[UserListItem]]:
         """Users in the order in which they were registered; all given filters must hold."""
-        wanted = DirectoryFilter(email=email, q=q, country=country, status=status, created_after=created_after)
+        wanted = DirectoryFilter(
+            email=email, q=q, country=country, status=status, created_after=instant(created_after, "createdAfter")
+        )
         page = await request.service.directory.page(wanted, page_request(request, limit, cursor))
         return page_of(page, [user_list_item(entry) for entry in page.items])
 
-    @patch("/{user_id:str}", permission=Permission.USERS_CHANGE)
+    @patch("/{user_id:str}", permission=Permission.USERS_CHANGE, refusals=(*OPEN_ACCOUNT, *PROFILE_RULES))
     async def change_profile(
         self, request: ApiRequest, user_id: FromPath[UUID], data: JSONBody[ProfilePatch]
     ) -> Answer[Receipt]:

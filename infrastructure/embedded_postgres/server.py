@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from infrastructure.embedded_postgres.file_lock import FileLock
 from infrastructure.embedded_postgres.launch import Launcher, ServerProcess
 from infrastructure.embedded_postgres.programs import installed_programs
 from infrastructure.embedded_postgres.server_account import ServerAccount, invoking_user
+from infrastructure.embedded_postgres.server_log import ServerLog
 from infrastructure.embedded_postgres.server_socket import (
     PORT,
     listening_process,
@@ -87,16 +88,16 @@ def _provided(directory: Path) -> Path:
 class _Server:
     """What a user does with the server when it is its turn.
 
-    Every process of the server inherits `server.lock` and holds it until it ends, so the kernel knows whether any is
-    alive. A process id would not tell: it may be someone else's by now.
+    Every process of the server, and of making its data, inherits `server.lock` and holds it until it ends, so the
+    kernel knows whether any is alive. A process id would not tell: it may be someone else's by now.
     """
 
     def __init__(self, directory: Path, options: Mapping[str, str]) -> None:
         self._directory = directory
         self._options = options
         self._account = ServerAccount.for_data(directory / "data")
-        self._launcher = Launcher(self._account, directory / "postgres.log")
-        self._start_of_words = self._launcher.end_of_log()
+        self._log = ServerLog(directory / "postgres.log")
+        self._start_of_words = self._log.end()
         self._started: ServerProcess | None = None
         self._refusal: psycopg.OperationalError | None = None
 
@@ -140,21 +141,21 @@ class _Server:
     def _start(self) -> None:
         if self._started:
             raise self._failure(f"ended with status {self._started.status()} while it was starting")
+        alive = FileLock(self._directory / "server.lock")
+        try:
+            alive.acquire()
+            self._started = self._launched(Launcher(self._account, self._log, alive))
+        finally:
+            alive.close()  # and not released: from now on it is the server's
+
+    def _launched(self, launcher: Launcher) -> ServerProcess:
         data, programs = self._directory / "data", installed_programs()
-        initialise(data, self._launcher, programs)
+        initialise(data, launcher, programs)
         forget_misleading_process_id(data)
         write_authentication(self._directory, sorted({invoking_user(), self._account.name}))
         place = provide_socket_directory(self._directory, self._account)
         command = command_line(programs, directory=self._directory, socket_directory=place, options=self._options)
-        self._started = self._launched(command, needed=[data, place])
-
-    def _launched(self, command: Sequence[str], *, needed: Sequence[Path]) -> ServerProcess:
-        lock = FileLock(self._directory / "server.lock")
-        try:
-            lock.acquire()
-            return self._launcher.start_server(command, needed=needed, inherited=lock.descriptor)
-        finally:
-            lock.close()  # and not released: from now on it is the server's
+        return launcher.start_server(command, needed=[data, place])
 
     def _ended_after(self, request: signal.Signals, patience: float) -> bool:
         deadline = time.monotonic() + patience
@@ -175,8 +176,8 @@ class _Server:
         return True
 
     def _failure(self, what: str) -> EmbeddedPostgresError:
-        words = self._launcher.words_since(self._start_of_words) or "(nothing)"
-        return EmbeddedPostgresError(f"PostgreSQL in {self._directory} {what}. {self._launcher.log} says:\n{words}")
+        words = self._log.words_since(self._start_of_words)
+        return EmbeddedPostgresError(f"PostgreSQL in {self._directory} {what}. {self._log.path} says:\n{words}")
 
 
 def _provide_database(running: EmbeddedPostgres) -> None:

@@ -52,9 +52,8 @@ def _peer(connection: socket.socket) -> int:
 
 def provide_socket_directory(directory: Path, account: ServerAccount) -> Path:
     """Make room for the socket of a server that is about to start, and clear what a crashed one left."""
+    remove_socket_directory(directory)
     run = directory / "run"
-    if run.is_symlink():
-        run.unlink()  # It may lead to the socket of another server, if the directory is a copy of that one's.
     place = run if _usable(run) else _substitute_for(run)
     account.provide_private_directory(place)
     _remove_sockets(place)
@@ -67,7 +66,7 @@ def remove_socket_directory(directory: Path) -> None:
     """Take away what the socket of a server that has ended needed."""
     run = directory / "run"
     place = run.resolve()
-    # A link in a directory that was copied from another leads to a socket that is not ours to remove.
+    # The link in a copy of another server's directory leads to a socket that is not ours to remove.
     if place == run or place.name == _substitute_name(run):
         _remove_sockets(place)
         with suppress(OSError):  # It is gone already, or somebody keeps other things there.

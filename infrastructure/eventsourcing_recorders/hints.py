@@ -1,4 +1,6 @@
-"""Hints that the log has grown. They are sent after an append, never within it, and a lost one costs followers a poll.
+"""Hints that the log has grown, as of `infrastructure.wake_ups`, for the threads of the library.
+
+They are sent after an append, never within it, and a lost one costs followers a poll.
 
 A NOTIFY inside the append would make the commits of all writers queue a second time, at a lock of the whole server.
 """
@@ -11,8 +13,8 @@ from typing import Self
 import psycopg
 
 from infrastructure.eventsourcing_recorders.datastore import Connection
+from infrastructure.wake_ups import LOG_CHANNEL
 
-HINT_CHANNEL = "log_appended"
 CONNECT_TIMEOUT_SECONDS = 5
 
 # A hint need not survive a crash, so it does not wait for the disk as the append did.
@@ -30,10 +32,12 @@ class AppendHints:
         """Wake those who listen; if that fails they will find out by themselves."""
         self._due = True
         while self._due and self._sending.acquire(blocking=False):
-            self._due = False
-            with suppress(psycopg.Error):
-                connection.execute(_NOTIFY, (HINT_CHANNEL,), prepare=True)
-            self._sending.release()
+            try:
+                self._due = False
+                with suppress(psycopg.Error):
+                    connection.execute(_NOTIFY, (LOG_CHANNEL,), prepare=True)
+            finally:
+                self._sending.release()
 
 
 class AppendListener:
@@ -78,7 +82,7 @@ class AppendListener:
 def _listening(conninfo: str) -> Connection:
     connection = psycopg.connect(conninfo, autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS)
     try:
-        connection.execute(f"LISTEN {HINT_CHANNEL}")
+        connection.execute(f"LISTEN {LOG_CHANNEL}")
     except psycopg.Error:
         connection.close()
         raise

@@ -7,7 +7,7 @@ import msgspec
 
 from application.projections import Projection
 from application.recorded import Recorded
-from infrastructure.log_reader import Connection, PoisonEventError, read_head, read_range
+from infrastructure.log_reader import Connection, PoisonEventError, Wanted, read_head, read_range
 from infrastructure.projections.tables import ModelTable
 
 BATCH = 1_000
@@ -49,11 +49,16 @@ def follow_batch(
         upto = min(checkpoint + limit, head.position)
         if upto == checkpoint:
             return Progress(checkpoint, head.position, 0)
-        events = read_range(connection, checkpoint, upto, projection.topics)
+        events = read_range(connection, checkpoint, upto, wanted_by(projection))
         apply(connection, ModelTable(projection, generation), events)
         _move_checkpoint(connection, projection.name, generation, checkpoint, upto)
         connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, projection.name))
     return Progress(upto, head.position, len(events))
+
+
+def wanted_by(projection: Projection[Any]) -> Wanted:
+    """What a definition wants to see of the log."""
+    return Wanted(topics=projection.topics, metadata=projection.reads_metadata)
 
 
 def apply(connection: Connection, table: ModelTable[Any], events: Sequence[Recorded[Any]]) -> None:

@@ -47,18 +47,18 @@ def perform_rebuild(conninfo: str, name: str, on_progress: OnProgress = lambda _
     """
     projection = READ_MODELS[name]
     conninfo = as_projector(conninfo)
-    with psycopg.connect(conninfo, autocommit=True) as worker, psycopg.connect(conninfo, autocommit=True) as reporter:
-        if not _lock(worker, name):
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        if not _lock(connection, name):
             return None
-        request = _start(reporter, name)
+        request = _start(connection, name)
         if request is None:
             return None
-        return _perform(worker, _Report(reporter, request, on_progress), projection)
+        return _perform(conninfo, _Report(connection, request, on_progress), projection)
 
 
-def _perform(worker: Connection, report: "_Report", projection: Projection[Any]) -> Rebuilt:
+def _perform(conninfo: str, report: "_Report", projection: Projection[Any]) -> Rebuilt:
     try:
-        rebuilt = rebuild(worker, projection, report)
+        rebuilt = rebuild(conninfo, projection, report)
     except Exception as error:
         report.finish("failed", failure=f"{type(error).__name__}: {error}" if _is_safe(error) else type(error).__name__)
         raise

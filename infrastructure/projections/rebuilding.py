@@ -1,21 +1,22 @@
 """Builds a new generation of a read model beside the live one, and switches to it in one short transaction."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 import msgspec
+import psycopg
 
 from application.projections import Projection
-from infrastructure.log_reader import Connection, read_chunks, read_head
-from infrastructure.projections.following import Progress, fold_all, follow_batch
+from infrastructure.log_reader import Connection, read_head
+from infrastructure.projections.filling import fill
+from infrastructure.projections.following import Progress, follow_batch
 from infrastructure.projections.generations import add_generation, ensure_live
 from infrastructure.projections.tables import ModelTable
+from infrastructure.projections.verifying import verify_sample
 
-EVENTS_PER_PASS = 1_500_000
-"""How many events' worth of rows are held in memory at a time; a longer log is read in several passes, by stream."""
 SWITCH_WITHIN = 500
 """Positions that the new generation may be behind when the switch begins: it folds in the rest under the lock."""
+CATCH_UP_BATCH = 5_000
 
 OnProgress = Callable[["RebuildProgress"], None]
 
@@ -24,8 +25,8 @@ class RebuildProgress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a rebuild has come."""
 
     phase: str
-    events_done: int = 0
-    events_total: int = 0
+    events_done: int
+    events_total: int
     rows_written: int = 0
 
 
@@ -38,39 +39,81 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
 
 
-def rebuild(connection: Connection, projection: Projection[Any], on_progress: OnProgress = lambda _: None) -> Rebuilt:
+def rebuild(conninfo: str, projection: Projection[Any], on_progress: OnProgress = lambda _: None) -> Rebuilt:
     """Fill a new generation from position 1 and make it the live one; the old one serves, and is followed, until then.
 
-    On any error the new generation is thrown away and the old one stays. Raises `PoisonEventError` at the first event
-    that cannot be folded.
+    On any error the new generation is thrown away and the old one stays. Raises `PoisonEventError` at an event that
+    cannot be folded, and `RowDiffersError` if the new rows are not what the log says.
     """
-    ensure_live(connection, projection)
-    with connection.transaction():
-        drop_abandoned(connection, projection)
-        generation = add_generation(connection, projection, "building")
-    table = ModelTable(projection, generation)
-    try:
-        head = read_head(connection)
-        rows = _fill(connection, table, head.position, on_progress)
-        on_progress(
-            RebuildProgress(phase="index", events_done=head.position, events_total=head.position, rows_written=rows)
-        )
-        table.create_indexes(connection)
-        _set_checkpoint(connection, projection.name, generation, head.position)
-        on_progress(
-            RebuildProgress(phase="catch_up", events_done=head.position, events_total=head.position, rows_written=rows)
-        )
-        _catch_up(connection, projection, generation)
-        position = _switch(connection, projection, generation)
-    except BaseException:
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        ensure_live(connection, projection)
         with connection.transaction():
-            _discard(connection, projection, generation)
-        raise
-    return Rebuilt(generation=generation, position=position, events=head.position, rows=rows)
+            _drop_abandoned(connection, projection)
+            generation = add_generation(connection, projection, "building")
+        try:
+            return _Rebuild(conninfo, connection, projection, generation, on_progress).run()
+        except BaseException:
+            with connection.transaction():
+                _discard(connection, projection, generation)
+            raise
 
 
-def drop_abandoned(connection: Connection, projection: Projection[Any]) -> None:
-    """Throw away what a killed rebuild left behind, and generations older than the one before the live one."""
+class _Rebuild:
+    """One rebuild under way."""
+
+    def __init__(
+        self,
+        conninfo: str,
+        connection: Connection,
+        projection: Projection[Any],
+        generation: int,
+        on_progress: OnProgress,
+    ) -> None:
+        self._conninfo = conninfo
+        self._connection = connection
+        self._projection = projection
+        self._generation = generation
+        self._on_progress = on_progress
+        self._total = read_head(connection).position
+        self._done = 0
+        self._rows = 0
+
+    def run(self) -> Rebuilt:
+        """Fill, index, catch up, verify, switch."""
+        self._say("fill")
+        self._rows = fill(self._conninfo, self._projection, self._generation, self._total, self._count)
+        self._done = self._total
+        self._say("index")
+        with self._connection.transaction():
+            self._connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
+            ModelTable(self._projection, self._generation).create_indexes(self._connection)
+        _set_checkpoint(self._connection, self._projection.name, self._generation, self._total)
+        self._say("catch_up")
+        reached = self._catch_up()
+        self._say("verify")
+        verify_sample(self._connection, self._projection, self._generation, reached)
+        self._catch_up()
+        position = _switch(self._connection, self._projection, self._generation)
+        return Rebuilt(generation=self._generation, position=position, events=self._total, rows=self._rows)
+
+    def _count(self, events: int) -> None:
+        self._done += events
+        self._say("fill")
+
+    def _say(self, phase: str) -> None:
+        self._on_progress(
+            RebuildProgress(phase=phase, events_done=self._done, events_total=self._total, rows_written=self._rows)
+        )
+
+    def _catch_up(self) -> int:
+        progress: Progress | None = None
+        while progress is None or progress.head - progress.position > SWITCH_WITHIN:
+            progress = follow_batch(self._connection, self._projection, self._generation, CATCH_UP_BATCH)
+        return progress.position
+
+
+def _drop_abandoned(connection: Connection, projection: Projection[Any]) -> None:
+    """Throw away what a killed rebuild left behind, and all generations but the live one and the one before it."""
     rows = connection.execute(
         """
         SELECT generation FROM projection.generation g
@@ -84,39 +127,6 @@ def drop_abandoned(connection: Connection, projection: Projection[Any]) -> None:
         _discard(connection, projection, generation)
 
 
-def _fill(connection: Connection, table: ModelTable[Any], upto: int, on_progress: OnProgress) -> int:
-    """Write the rows that all events up to a position come to; returns how many."""
-    passes = 1 if table.projection.appends else max(1, -(-upto // EVENTS_PER_PASS))
-    written = 0
-    for number in range(passes):
-        for done, rows in _folded(connection, table.projection, upto, number, passes):
-            written += table.copy(connection, rows)
-            share = (number * upto + done) // passes
-            on_progress(RebuildProgress(phase="fill", events_done=share, events_total=upto, rows_written=written))
-    return written
-
-
-def _folded(
-    connection: Connection, projection: Projection[Any], upto: int, number: int, passes: int
-) -> Iterator[tuple[int, list[Any]]]:
-    """Finished rows, with the position reached: at once where each event makes its own, else at the end of the pass."""
-    rows: dict[Any, Any] = {}
-    for reached, events in read_chunks(connection, 0, upto, projection.topics):
-        mine = events if passes == 1 else [e for e in events if bucket(e.event.originator_id, passes) == number]
-        fold_all(projection, rows, mine)
-        if projection.appends:
-            yield reached, list(rows.values())
-            rows.clear()
-        else:
-            yield reached, []
-    yield upto, [row for row in rows.values() if row is not None]
-
-
-def bucket(stream_id: UUID, buckets: int) -> int:
-    """The bucket a stream belongs to: its last octets are random in version 7 and a keyed hash in version 8."""
-    return int.from_bytes(stream_id.bytes[-4:]) % buckets
-
-
 def _set_checkpoint(connection: Connection, name: str, generation: int, position: int) -> None:
     connection.execute(
         """
@@ -126,12 +136,6 @@ def _set_checkpoint(connection: Connection, name: str, generation: int, position
         """,
         (position, position, name, generation),
     )
-
-
-def _catch_up(connection: Connection, projection: Projection[Any], generation: int) -> None:
-    progress: Progress | None = None
-    while progress is None or progress.head - progress.position > SWITCH_WITHIN:
-        progress = follow_batch(connection, projection, generation, limit=5_000)
 
 
 def _switch(connection: Connection, projection: Projection[Any], generation: int) -> int:
@@ -145,7 +149,7 @@ def _switch(connection: Connection, projection: Projection[Any], generation: int
         old = row[0] if row else 0
         position = -1
         while position < old:
-            progress = follow_batch(connection, projection, generation, limit=5_000)
+            progress = follow_batch(connection, projection, generation, CATCH_UP_BATCH)
             position = progress.position if progress else position
         connection.execute(
             "UPDATE projection.generation SET state = 'retired' WHERE name = %s AND state = 'live'", (projection.name,)

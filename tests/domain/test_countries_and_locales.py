@@ -4,8 +4,9 @@ import pytest
 from babel import localedata
 from hypothesis import given as for_all
 
-from domain.errors import CountryUnknown, DomainError, LocaleUnknown
+from domain.errors import CountryUnknown, LocaleUnknown
 from domain.values import countries, parse_country, parse_locale_tag
+from tests.support.outcomes import answer
 from tests.support.values import ANY_TEXT
 
 # The officially assigned codes of ISO 3166-1, as of its newsletter of 2011 that added South Sudan; unchanged since.
@@ -48,7 +49,7 @@ def test_a_country_is_its_code(text: str) -> None:
         "AN",
         "001",
         "Sweden",
-        "ＳＥ",
+        "\uff33\uff25",
         "S\x00",
         "\ud800",
     ],
@@ -100,7 +101,7 @@ def test_a_locale_is_kept_as_a_tag_of_bcp_47(text: str, tag: str) -> None:
         " sv",
         "sv-SE\n",
         "sv\x00",
-        "ſv",
+        "\u017fv",
         "../../etc/passwd",
         "\ud800",
     ],
@@ -108,6 +109,12 @@ def test_a_locale_is_kept_as_a_tag_of_bcp_47(text: str, tag: str) -> None:
 def test_what_the_cldr_does_not_know_is_no_locale(text: str) -> None:
     with pytest.raises(LocaleUnknown):
         parse_locale_tag(text)
+
+
+@pytest.mark.xfail(reason="a script without data is dropped, where a territory without data is refused")
+def test_a_locale_in_a_script_without_data_is_no_locale() -> None:
+    with pytest.raises(LocaleUnknown):
+        parse_locale_tag("en-Cyrl-US")
 
 
 def test_every_locale_of_the_cldr_is_kept_in_a_form_that_is_its_own() -> None:
@@ -121,8 +128,7 @@ def test_every_locale_of_the_cldr_is_kept_in_a_form_that_is_its_own() -> None:
 
 @for_all(ANY_TEXT)
 def test_any_text_is_a_locale_and_a_country_or_refused(text: str) -> None:
-    for parse, error in ((parse_locale_tag, LocaleUnknown), (parse_country, CountryUnknown)):
-        try:
-            assert parse(text).isascii()
-        except DomainError as refusal:
-            assert type(refusal) is error
+    locale, country = answer(parse_locale_tag, text), answer(parse_country, text)
+
+    assert isinstance(locale, LocaleUnknown) or locale.isascii()
+    assert isinstance(country, CountryUnknown) or country in countries()

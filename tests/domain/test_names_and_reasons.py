@@ -9,10 +9,10 @@ from domain.errors import (
     DisplayNameBlank,
     DisplayNameHasControlCharacters,
     DisplayNameTooLong,
-    DomainError,
     ReasonInvalid,
 )
 from domain.values import DisplayName, Reason, parse_display_name, parse_reason
+from tests.support.outcomes import answer
 from tests.support.values import ANY_TEXT, display_names, reasons
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
@@ -61,6 +61,13 @@ def test_a_name_without_anything_to_see_is_blank(text: str) -> None:
         parse_display_name(text)
 
 
+@pytest.mark.xfail(reason="letters, marks and symbols count as visible, even those that show nothing")
+@pytest.mark.parametrize("text", ["\u3164", "\u115f\u1160", "\uffa0", "\u2800", "\ufe0f", "\u034f", "\u17b4"])
+def test_a_name_of_fillers_and_selectors_is_blank(text: str) -> None:
+    with pytest.raises(DisplayNameBlank):
+        parse_display_name(text)
+
+
 @pytest.mark.parametrize("text", ["a" * 51, "e\u0301" * 51, "\u0958" * 26, "李" * 51, "a" * 1_000_000])
 def test_a_name_of_more_than_50_characters_is_too_long(text: str) -> None:
     with pytest.raises(DisplayNameTooLong):
@@ -99,6 +106,12 @@ def test_a_name_cannot_hold_what_tricks_the_eye_or_a_program(trick: str) -> None
         parse_display_name(TRICKS[trick])
 
 
+@pytest.mark.xfail(reason="the last of the characters with the property Bidi_Control is missing in the list")
+def test_a_name_cannot_hold_an_arabic_letter_mark() -> None:
+    with pytest.raises(DisplayNameHasControlCharacters):
+        parse_display_name("A\u061cda")
+
+
 @for_all(display_names())
 def test_the_form_in_which_a_name_is_kept_is_its_own(name: DisplayName) -> None:
     assert parse_display_name(name) == name
@@ -108,10 +121,10 @@ def test_the_form_in_which_a_name_is_kept_is_its_own(name: DisplayName) -> None:
 
 @for_all(ANY_TEXT)
 def test_any_text_is_a_name_or_refused(text: str) -> None:
-    try:
-        assert parse_display_name(text).encode()
-    except DomainError as refusal:
-        assert type(refusal) in {DisplayNameBlank, DisplayNameHasControlCharacters, DisplayNameTooLong}
+    name = answer(parse_display_name, text)
+
+    refusals = (DisplayNameBlank, DisplayNameHasControlCharacters, DisplayNameTooLong)
+    assert isinstance(name, refusals) or name.encode()
 
 
 @pytest.mark.parametrize(
@@ -135,7 +148,6 @@ def test_the_form_in_which_a_reason_is_kept_is_its_own(reason: Reason) -> None:
 
 @for_all(ANY_TEXT)
 def test_any_text_is_a_reason_or_refused(text: str) -> None:
-    try:
-        assert parse_reason(text).encode()
-    except DomainError as refusal:
-        assert type(refusal) is ReasonInvalid
+    reason = answer(parse_reason, text)
+
+    assert isinstance(reason, ReasonInvalid) or reason.encode()

@@ -20,6 +20,7 @@ from infrastructure.eventsourcing_recorders.process_recorder import LogProcessRe
 from infrastructure.eventsourcing_recorders.streams import StreamRecorder
 from infrastructure.eventsourcing_recorders.tracking import LogTrackingRecorder
 from infrastructure.schema import migrate
+from infrastructure.wake_ups import LOG_CHANNEL
 from tests.support.cut_line import CuttableLine
 from tests.support.eventually import eventually
 
@@ -330,7 +331,7 @@ def test_a_subscription_to_some_topics_moves_on_past_the_others(factory: Factory
     recorder = RecorderThatNotesStarts(factory.datastore, "")
     recorder.insert_events(happened(1, 2, 3))
 
-    with recorder.subscribe(topics=["rare"]) as subscription, ThreadPoolExecutor() as executor:
+    with ThreadPoolExecutor() as executor, recorder.subscribe(topics=["rare"]) as subscription:
         awaited = executor.submit(next, subscription)
         eventually(lambda: 3 in recorder.starts, "a search that begins after the others")
         recorder.insert_events([StoredEvent(uuid4(), 1, "rare", b"")])
@@ -340,10 +341,10 @@ def test_a_subscription_to_some_topics_moves_on_past_the_others(factory: Factory
 
 def test_an_append_sends_a_hint_to_those_who_listen(factory: Factory, database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("LISTEN log_appended")
+        connection.execute(f"LISTEN {LOG_CHANNEL}")
         factory.application_recorder().insert_events(happened(1))
 
-        assert [hint.channel for hint in connection.notifies(timeout=20, stop_after=1)] == ["log_appended"]
+        assert [hint.channel for hint in connection.notifies(timeout=20, stop_after=1)] == [LOG_CHANNEL]
 
 
 def test_two_followers_of_one_application_do_not_share_their_progress(database: str) -> None:

@@ -23,6 +23,6 @@ def test_the_same_crowd_finds_the_events_that_the_librarys_stock_recorder_lets_f
     log = StockLibraryLog(empty_database)
     log.create()
 
-    observation = Crowd(commands=60).observe(log)
+    observation = Crowd(commands=40).observe(log)
 
     assert any(observation.skipped())

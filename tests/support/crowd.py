@@ -8,7 +8,7 @@ others have got ahead. Connections are cut. Transactions are slow, or rolled bac
 import os
 import signal
 from collections.abc import Callable, Generator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 
@@ -48,7 +48,7 @@ class Crowd(msgspec.Struct, frozen=True):
             connection.autocommit = True
             sightings = [crowd.submit(follow, log, number) for number in range(self.followers)]
             reports = [crowd.submit(write, log, number, self.commands) for number in range(self.writers)]
-            self._disturb(log, connection, stage, lambda: all(report.done() for report in reports))
+            self._disturb(log, connection, stage, lambda: _all_is_written(reports))
             written = [*(report.result() for report in reports), _farewell(log, connection)]
             seen = [sighting.result() for sighting in sightings]
             return Observation(log.read_after(connection, 0, 10**9), seen, written)
@@ -60,12 +60,17 @@ class Crowd(msgspec.Struct, frozen=True):
             goal = log.head(connection) + events
             eventually(lambda: log.head(connection) >= goal or all_is_written(), "that others record")
 
-        eventually(stage.stall_is_over.is_set, "the end of the stall")
-        with _writer_stopped(stage):
+        eventually(lambda: stage.stall_is_over.is_set() or all_is_written(), "the end of the stall")
+        with _writer_stopped(stage, all_is_written):
             others_record(LEAD_OVER_THE_STOPPED)
         for _ in range(self.cuts):
             others_record(EVENTS_BETWEEN_CUTS)
             connection.execute(_CUT_TWO)
+
+
+def _all_is_written(reports: list[Future[WriterReport]]) -> bool:
+    """Whether all have finished; raises the error of one who failed."""
+    return len([report.result() for report in reports if report.done()]) == len(reports)
 
 
 def _farewell(log: LogUnderTest, connection: Connection) -> WriterReport:
@@ -74,8 +79,8 @@ def _farewell(log: LogUnderTest, connection: Connection) -> WriterReport:
 
 
 @contextmanager
-def _writer_stopped(stage: Stage) -> Generator[None]:
-    process = eventually(lambda: stage.stopped_process.value, "a writer that is about to be stopped")
+def _writer_stopped(stage: Stage, all_is_written: Callable[[], bool]) -> Generator[None]:
+    process = eventually(lambda: stage.stopped_process.value or all_is_written(), "a writer that is about to stop")
     try:
         eventually(lambda: os.waitid(os.P_PID, process, os.WSTOPPED | os.WNOHANG | os.WNOWAIT), "its stop")
         yield

@@ -1,0 +1,28 @@
+"""Brings a read model to the head of the log before it is asked, because maybe nothing else is running."""
+
+import time
+from typing import Any
+
+import psycopg
+
+from application.projections import Projection
+from infrastructure.connections import as_projector
+from infrastructure.log_reader import read_head
+from infrastructure.projections.following import FencedOffError, follow_batch
+from infrastructure.projections.generations import ensure_live
+
+PAUSE_SECONDS = 0.02
+"""Between two looks at a model that a worker is at."""
+
+
+def catch_up(conninfo: str, projection: Projection[Any]) -> None:
+    """Have every event that is in the log by now folded in, by whoever does it. Raises `PoisonEventError`."""
+    with psycopg.connect(as_projector(conninfo), autocommit=True) as connection:
+        head = read_head(connection).position
+        while (live := ensure_live(connection, projection)).position < head:
+            try:
+                progress = follow_batch(connection, projection, live.generation)
+            except FencedOffError:
+                progress = None
+            if progress is None:
+                time.sleep(PAUSE_SECONDS)

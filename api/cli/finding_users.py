@@ -1,0 +1,31 @@
+"""Finds whom an operator means: by the id of a user, or by the email address that they hold."""
+
+from uuid import UUID
+
+from api.cli.failures import NotFound
+from domain.values import parse_email_address
+from infrastructure.aggregates import Aggregates
+from infrastructure.connections import APP_ROLE, in_role, reading_pool
+from infrastructure.keyring import ClaimIds, load_keyring
+from infrastructure.settings import Settings
+from infrastructure.streams import StreamLoader
+
+
+async def find_user(settings: Settings, conninfo: str, wanted: str) -> UUID:
+    """The id of whoever is meant; of an id alone it is not checked that somebody has it. Raises `NotFound`."""
+    if "@" in wanted:
+        return await _holder(settings, conninfo, wanted)
+    try:
+        return UUID(wanted)
+    except ValueError:
+        raise NotFound("This is neither the id of a user nor an email address.") from None
+
+
+async def _holder(settings: Settings, conninfo: str, address: str) -> UUID:
+    """Who holds an address by the log itself: a read model might be behind."""
+    claim_id = ClaimIds(load_keyring(settings.keys).claims).of(parse_email_address(address))
+    async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
+        claim = await Aggregates(StreamLoader(pool)).email_claim(claim_id)
+    if claim.holder is None:
+        raise NotFound("Nobody holds this email address.")
+    return claim.holder

@@ -1,0 +1,118 @@
+"""What `reprise import` writes while it reads, so that nothing has to be kept: each refused line, then the account."""
+
+import sys
+import time
+from io import FileIO
+from os import fstat
+from stat import S_ISREG
+from typing import Protocol
+
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from api.cli.failures import Failure
+from api.cli.terminal import JsonList, console, say, shown, write_failure
+from application.import_people import LineResult
+from application.import_tally import Tally
+
+LINES_PER_REFRESH = 200
+
+
+class Report(Protocol):
+    """How an import is told of."""
+
+    def add(self, result: LineResult) -> None:
+        """One more line was dealt with."""
+        ...
+
+    def finish(self, tally: Tally) -> None:
+        """All were."""
+        ...
+
+    def break_off(self, tally: Tally, failure: Failure) -> None:
+        """The others were not."""
+        ...
+
+
+class JsonReport:
+    """One document: the refused lines, and then the account."""
+
+    def __init__(self, *, dry_run: bool) -> None:
+        self._refused = JsonList("refused", dryRun=dry_run)
+
+    def add(self, result: LineResult) -> None:
+        if result.code is not None:
+            self._refused.add(
+                {"line": result.line, "code": result.code, "field": result.field, "message": result.message}
+            )
+
+    def finish(self, tally: Tally) -> None:
+        self._refused.end(**tally.as_json())
+
+    def break_off(self, tally: Tally, failure: Failure) -> None:
+        self._refused.end(**tally.as_json(), error={"code": failure.code, "message": str(failure)})
+
+
+class TextReport:
+    """A line for each refused line, and the account at the end."""
+
+    def __init__(self, *, dry_run: bool) -> None:
+        self._dry_run = dry_run
+        self._began = time.monotonic()
+
+    def add(self, result: LineResult) -> None:
+        if result.code is not None:
+            say(f"line {result.line}: {result.code}{f' ({result.field})' if result.field else ''}: {result.message}")
+
+    def finish(self, tally: Tally) -> None:
+        seconds = time.monotonic() - self._began
+        say(f"{shown(tally.lines)} lines in {seconds:.1f} s, {shown(round(tally.lines / seconds))} a second")
+        say(f"  {shown(tally.accepted)} accepted: {shown(tally.imported)} {self._imported}, "
+            f"{shown(tally.already_imported)} imported before")
+        say(f"  {shown(tally.duplicates)} duplicates")
+        say(f"  {shown(tally.invalid)} invalid")
+
+    def break_off(self, tally: Tally, failure: Failure) -> None:
+        say(f"Broke off after {shown(tally.lines)} lines. Import the file again to go on: nobody is imported twice.")
+        write_failure(failure, as_json=False)
+
+    @property
+    def _imported(self) -> str:
+        return "would be imported (nothing was recorded)" if self._dry_run else "imported now"
+
+
+class Bar:
+    """A progress bar, where there is a terminal to show it on."""
+
+    def __init__(self, file: FileIO, *, as_json: bool) -> None:
+        status = fstat(file.fileno())
+        shown_on = console() if sys.stdout.isatty() and not as_json else console(error=True)
+        self._lines = 0
+        self._read = 0
+        self._progress = Progress(
+            TextColumn("Importing"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[lines]:,} lines"),
+            TimeRemainingColumn(),
+            console=shown_on,
+            transient=True,
+            disable=not shown_on.is_terminal,
+        )
+        self._task = self._progress.add_task("", total=status.st_size if S_ISREG(status.st_mode) else None, lines=0)
+
+    def __enter__(self) -> "Bar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def read(self, octets: int) -> None:
+        """So much more was read from the file."""
+        self._read += octets
+
+    def line(self) -> None:
+        """One more line was dealt with."""
+        self._lines += 1
+        if self._lines % LINES_PER_REFRESH == 0:
+            self._progress.update(self._task, completed=self._read, lines=self._lines)

@@ -1,0 +1,153 @@
+"""`reprise projections`: where the read models stand, and how they are made again."""
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from cyclopts import App
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from api.cli.failures import Failure, NotFound
+from api.cli.terminal import console, say, shown, write_json, write_table
+from application.queries import ProjectionStatus, RebuildStatus
+from application.read_models import READ_MODELS
+from infrastructure.connections import APP_ROLE, as_projector, in_role, reading_pool
+from infrastructure.database import migrated_database, require_data
+from infrastructure.log_reader import PoisonEventError
+from infrastructure.projections.rebuild_requests import perform_rebuild, request_rebuild
+from infrastructure.projections.rebuilding import RebuildProgress
+from infrastructure.queries.projections import ProjectionQueries
+from infrastructure.settings import settings_from
+
+app = App(name="projections", help="Look at the read models, and rebuild them.")
+
+REQUESTED_BY = "system:cli"
+LOOK_SECONDS = 0.2
+"""Between two looks at a rebuild that somebody else carries out."""
+ENDED = frozenset({"succeeded", "failed"})
+
+
+@app.command(name="list")
+def list_projections(*, json: bool = False) -> None:
+    """Tell where each read model stands: how far it has come, and whether it is healthy.
+
+    Parameters
+    ----------
+    json
+        Write JSON.
+    """
+    settings = settings_from()
+    require_data(settings)
+    with migrated_database(settings) as conninfo:
+        statuses = asyncio.run(_statuses(conninfo))
+    if json:
+        write_json({"items": statuses})
+    else:
+        columns = ("name", "version", "generation", "position", "events behind", "seconds behind", "rows", "MB", "health")
+        write_table(columns, map(_row, statuses))
+
+
+@app.command
+def rebuild(name: str, /, *, json: bool = False) -> None:
+    """Make a read model again from the log, beside the present one, which serves until the new one takes its place.
+
+    If the rebuild is under way already, in a worker perhaps, this follows it to its end.
+
+    Parameters
+    ----------
+    name
+        The read model: `reprise projections list` tells their names.
+    json
+        Write JSON.
+    """
+    if name not in READ_MODELS:
+        raise NotFound(f"There is no read model of this name. There are: {', '.join(READ_MODELS)}.")
+    settings = settings_from()
+    require_data(settings)
+    with migrated_database(settings) as conninfo:
+        with psycopg.connect(as_projector(conninfo), autocommit=True) as connection:
+            request = request_rebuild(connection, name, REQUESTED_BY)
+        with _Bar() as bar:
+            status = _rebuilt(conninfo, request, name, bar)
+    if status.state != "succeeded":
+        raise Failure(f"The rebuild failed, and nothing has changed: {status.failure}.", "rebuild_failed")
+    if json:
+        write_json(status)
+    else:
+        say(f"{name} is rebuilt: {shown(status.rows_written)} rows of {shown(status.events_total)} events.")
+
+
+async def _statuses(conninfo: str) -> list[ProjectionStatus]:
+    async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
+        return await ProjectionQueries(pool).statuses()
+
+
+async def _status(conninfo: str, request: UUID) -> RebuildStatus:
+    async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
+        status = await ProjectionQueries(pool).rebuild(request)
+    if status is None:
+        raise NotFound("The rebuild is not on record any more.")
+    return status
+
+
+def _rebuilt(conninfo: str, request: UUID, name: str, bar: "_Bar") -> RebuildStatus:
+    """Carry the rebuild out, or watch the worker that was faster, and step in if that one dies."""
+    while True:
+        with suppress(PoisonEventError):  # It is on record with the rebuild.
+            perform_rebuild(conninfo, name, bar.show)
+        status = asyncio.run(_status(conninfo, request))
+        if status.state in ENDED:
+            return status
+        bar.show(status)
+        time.sleep(LOOK_SECONDS)
+
+
+class _Bar:
+    """A progress bar, where there is a terminal to show it on."""
+
+    def __init__(self) -> None:
+        shown_on = console(error=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.completed:,} of {task.total:,} events"),
+            TimeRemainingColumn(),
+            console=shown_on,
+            transient=True,
+            disable=not shown_on.is_terminal,
+        )
+        self._task = self._progress.add_task("requested", total=0)
+
+    def __enter__(self) -> "_Bar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, progress: RebuildProgress | RebuildStatus) -> None:
+        """This far it has come."""
+        self._progress.update(
+            self._task,
+            description=(progress.phase or "requested").replace("_", " "),
+            completed=progress.events_done,
+            total=progress.events_total,
+        )
+
+
+def _row(status: ProjectionStatus) -> tuple[Any, ...]:
+    return (
+        status.name,
+        status.version,
+        status.generation,
+        status.position,
+        status.lag_events,
+        status.lag_seconds,
+        status.rows,
+        round(status.size_bytes / 1_000_000, 1),
+        "healthy" if status.healthy else status.failure,
+    )

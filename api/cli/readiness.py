@@ -1,0 +1,71 @@
+"""Whether the API can be reached at all, and whether it is ready."""
+
+import asyncio
+import errno
+import socket
+from contextlib import closing
+
+from api.cli.failures import Failure
+from infrastructure.settings import Settings
+
+LOOK_SECONDS = 0.05
+LONGEST_ANSWER = 65_536
+LOOK_TIMEOUT_SECONDS = 5.0
+READY_WITHIN_SECONDS = 90.0
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
+
+
+def free_port(host: str, port: int) -> int:
+    """The port, or any free one for 0. Raises `Failure` if it is taken, or if it cannot be listened at."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with closing(socket.socket(family, kind, protocol)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            found: int = probe.getsockname()[1]
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Failure(
+                f"Port {port} of {host} is in use. Stop what uses it, or choose another one: --port or REPRISE_PORT.",
+                "port_in_use",
+            ) from None
+        raise Failure(f"Nobody can listen at port {port} of {host}: {error.strerror}.", "address_unusable") from error
+    return found
+
+
+def reachable_host(settings: Settings) -> str:
+    """Where this machine reaches the API."""
+    return _ANY_ADDRESS.get(settings.host, settings.host)
+
+
+def base_url(settings: Settings) -> str:
+    """The URL of the API, as seen from this machine."""
+    host = reachable_host(settings)
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+async def until_ready(settings: Settings) -> None:
+    """Wait until the API says that it is ready. Raises `Failure`, with what it says instead, if it takes too long."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + READY_WITHIN_SECONDS
+    answer = b""
+    while not answer.startswith(b"HTTP/1.1 200 "):
+        if loop.time() > deadline:
+            said = answer.partition(b"\r\n\r\n")[2].decode(errors="replace") or "nothing"
+            raise Failure(f"The API is not ready after {READY_WITHIN_SECONDS:.0f} s; it says: {said}", "not_ready")
+        await asyncio.sleep(LOOK_SECONDS)
+        answer = await _ask(settings)
+
+
+async def _ask(settings: Settings) -> bytes:
+    """The answer of /readyz; nothing, if there is none."""
+    host = reachable_host(settings)
+    try:
+        async with asyncio.timeout(LOOK_TIMEOUT_SECONDS):
+            reader, writer = await asyncio.open_connection(host, settings.port)
+            writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            answer = await reader.read(LONGEST_ANSWER)
+            writer.close()
+    except (OSError, TimeoutError):
+        return b""
+    return answer

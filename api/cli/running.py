@@ -1,0 +1,176 @@
+"""`reprise run`: everything, under one supervisor."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Coroutine
+from contextlib import ExitStack, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from msgspec.structs import replace
+
+from api.cli.processes import Port, settings_for
+from api.cli.readiness import base_url, free_port, until_ready
+from api.cli.run_reports import JsonRunReport, Running, RunReport, TextRunReport
+from api.cli.supervision import Child, Supervisor, supervision
+from application.actors import Role
+from infrastructure.database import database
+from infrastructure.embedded_postgres import EmbeddedPostgresError
+from infrastructure.schema import migrate
+from infrastructure.settings import Settings
+from infrastructure.token_issuing import TokenIssuer
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+TOKEN_LIFETIME = timedelta(hours=12)
+SAMPLE = Path(__file__).parents[2] / "examples" / "people.jsonl"
+"""Sample users; in a checkout only."""
+LOOK_AT_DATABASE_SECONDS = 1.0
+
+
+def run(*, host: str | None = None, port: Port | None = None, json: bool = False) -> None:
+    """Start everything: database, API and projections; Ctrl-C stops it.
+
+    The database is the embedded PostgreSQL, unless REPRISE_DATABASE_URL names another one. Its schema is brought up to
+    date, and sample users are imported if the log is empty. A process that dies is started again. A second Ctrl-C does
+    not wait for the requests under way.
+
+    Parameters
+    ----------
+    host
+        The address to listen at (REPRISE_HOST, else 127.0.0.1).
+    port
+        The port to listen at (REPRISE_PORT, else 8000); 0 for any free one.
+    json
+        Write lines of JSON: one when everything is ready, and one whenever a process was started again.
+    """
+    settings = settings_for(host, port)
+    settings = replace(settings, port=free_port(settings.host, settings.port))
+    report = JsonRunReport() if json else TextRunReport()
+    with ExitStack() as databases:
+        conninfo = databases.enter_context(database(settings))
+        report.progress(f"The database is up: {'embedded' if settings.database_url is None else 'REPRISE_DATABASE_URL'}.")
+        migrate(conninfo)
+        asyncio.run(_Run(settings, conninfo, report, databases).run())
+    report.stopped()
+
+
+class _Run:
+    """One run, from the first process to the last."""
+
+    def __init__(self, settings: Settings, conninfo: str, report: RunReport, databases: ExitStack) -> None:
+        self._settings = settings
+        self._conninfo = conninfo
+        self._report = report
+        self._databases = databases
+        self._stop_requested = asyncio.Event()
+
+    async def run(self) -> None:
+        """Start the processes, tell when they are ready, keep them running until asked to stop, stop them."""
+        try:
+            async with supervision(self._restarted) as supervisor:
+                self._listen_to_signals(supervisor)
+                await self._start(supervisor)
+        finally:
+            _ignore_signals()  # What is left to do is to stop the database, which must not be left half-way.
+
+    async def _start(self, supervisor: Supervisor) -> None:
+        api, projections = self._child("api", "serve"), self._child("projections", "project")
+        await supervisor.keep(api)
+        await supervisor.keep(projections)
+        await supervisor.until(_first(self._stop_requested.wait(), self._become_ready(supervisor)))
+        if not self._stop_requested.is_set():
+            supervisor.is_steady = True
+            self._report.ready(self._running(api, projections))
+            await supervisor.until(_first(self._stop_requested.wait(), self._keep_database()))
+        self._report.stopping()
+
+    async def _become_ready(self, supervisor: Supervisor) -> None:
+        if SAMPLE.exists() and await asyncio.to_thread(_log_is_empty, self._conninfo):
+            samples = self._child("samples", "import", str(SAMPLE), "--json")
+            await supervisor.start(samples)
+            failed = await samples.ended()
+            self._report.progress(
+                f"The sample users could not be imported: see {samples.log}." if failed else "There are sample users."
+            )
+        await until_ready(self._settings)
+
+    async def _keep_database(self) -> None:
+        """Bring the embedded server up again if it dies."""
+        while True:
+            await asyncio.sleep(LOOK_AT_DATABASE_SECONDS)
+            if self._settings.database_url is not None or await asyncio.to_thread(_answers, self._conninfo):
+                continue
+            with suppress(EmbeddedPostgresError):
+                await asyncio.to_thread(self._databases.enter_context, database(self._settings))
+                self._report.progress("The database had died and is up again.")
+
+    def _running(self, *children: Child) -> Running:
+        url = base_url(self._settings)
+        return Running(
+            url=url,
+            docs=f"{url}/docs",
+            home=str(self._settings.home),
+            token=TokenIssuer(self._settings).issue(Role.ADMIN, "cli", TOKEN_LIFETIME),
+            token_lifetime=TOKEN_LIFETIME,
+            processes={child.name: child.pid for child in children},
+        )
+
+    def _child(self, name: str, *arguments: str) -> Child:
+        settings = self._settings
+        environment = {
+            **os.environ,
+            "REPRISE_HOME": str(settings.home),
+            "REPRISE_HOST": settings.host,
+            "REPRISE_PORT": str(settings.port),
+        }
+        return Child(name, arguments, settings.home / "logs", environment)
+
+    def _restarted(self, child: Child, code: int) -> None:
+        self._report.restarted(child.name, child.pid, code)
+
+    def _listen_to_signals(self, supervisor: Supervisor) -> None:
+        def stop() -> None:
+            if self._stop_requested.is_set():
+                supervisor.at_once.set()
+            self._stop_requested.set()
+
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            loop.add_signal_handler(number, stop)
+
+
+def _ignore_signals() -> None:
+    loop = asyncio.get_running_loop()
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    for number in SIGNALS:
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+async def _first(*works: Coroutine[Any, Any, object]) -> None:
+    """Wait for the first of several to end, and end the others."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _log_is_empty(conninfo: str) -> bool:
+    with psycopg.connect(conninfo) as connection:
+        return connection.execute('SELECT FROM log.head WHERE "position" = 0').rowcount == 1
+
+
+def _answers(conninfo: str) -> bool:
+    try:
+        psycopg.connect(conninfo, connect_timeout=5).close()
+    except psycopg.OperationalError:
+        return False
+    return True

@@ -1,0 +1,173 @@
+"""Runs processes of this program, starts them again when they die, and stops them one after another."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from api.cli.failures import Failure
+from api.cli.lifeline import LIFELINE
+
+T = TypeVar("T")
+
+LOG_LIMIT = 10_000_000
+"""Octets; a longer log is put aside when its process starts."""
+LAST_WORDS = 2_000
+"""Octets at the end of a log that are shown when its process cannot be started."""
+PATIENCE_SECONDS = 20.0
+"""How long a process may take to stop."""
+FIRST_PAUSE_SECONDS = 0.2
+STEADY_SECONDS = 30.0
+"""Who has lived so long did not die of the start."""
+EARLY_DEATHS = 6
+"""So many in a row are no accident; the pauses between them double."""
+
+
+class Child:
+    """A process in a session of its own, which the terminal's Ctrl-C does not reach."""
+
+    def __init__(self, name: str, arguments: Sequence[str], logs: Path, environment: Mapping[str, str]) -> None:
+        self.name = name
+        self.log = logs / f"{name}.log"
+        self._arguments = arguments
+        self._environment = environment
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, as long as it lives."""
+        return self._process.pid if self._process and self._process.returncode is None else None
+
+    async def start(self, lifeline: int) -> None:
+        """Start it; it ends by itself when the writing end of the lifeline is closed."""
+        with _opened(self.log) as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-P", "-m", "api.cli", *self._arguments),  # -P: not what the working directory happens to hold
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**self._environment, LIFELINE: str(lifeline)},
+                pass_fds=(lifeline,),
+                start_new_session=True,
+            )
+
+    async def ended(self) -> int:
+        """Wait until it and its own children have ended; its exit code."""
+        if self._process is None:
+            return 0
+        code = await self._process.wait()
+        self._kill()
+        return code
+
+    async def stop(self, at_once: asyncio.Event) -> None:
+        """Let it finish what it is at, but not for ever."""
+        if self._process is None or self._process.returncode is not None:
+            return
+        self._process.terminate()
+        ended, hurried = asyncio.create_task(self.ended()), asyncio.create_task(at_once.wait())
+        await asyncio.wait({ended, hurried}, timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        if not ended.done():
+            self._kill()
+        await ended
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        with self.log.open("rb") as log:
+            log.seek(max(0, self.log.stat().st_size - LAST_WORDS))
+            return log.read().decode(errors="replace").strip()
+
+    def _kill(self) -> None:
+        """Kill whatever is left of its session."""
+        if self._process:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+
+class Supervisor:
+    """Children under supervision."""
+
+    def __init__(self, on_restart: Callable[[Child, int], None]) -> None:
+        self.is_steady = False
+        """Whether all have been seen to work: until then, the death of one is the end of all."""
+        self.at_once = asyncio.Event()
+        """Set it to stop without patience."""
+        self._on_restart = on_restart
+        self._lifeline, self._writing_end = os.pipe()
+        self._children: list[Child] = []
+        self._keepers: set[asyncio.Task[None]] = set()
+
+    async def start(self, child: Child) -> None:
+        """Start a child that comes to an end by itself."""
+        await child.start(self._lifeline)
+        self._children.append(child)
+
+    async def keep(self, child: Child) -> None:
+        """Start a child, and start it again whenever it dies."""
+        await self.start(child)
+        self._keepers.add(asyncio.create_task(self._keep(child)))
+
+    async def until(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for something while the children live. Raises `Failure` if one of them cannot be kept alive."""
+        awaited = asyncio.create_task(work)
+        try:
+            await asyncio.wait({awaited, *self._keepers}, return_when=asyncio.FIRST_COMPLETED)
+            for keeper in self._keepers:
+                if keeper.done():
+                    keeper.result()
+            return await awaited
+        finally:
+            awaited.cancel()
+
+    async def stop(self) -> None:
+        """Stop the children in the order in which they were started, one after another."""
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        for child in self._children:
+            await child.stop(self.at_once)
+        os.close(self._writing_end)
+        os.close(self._lifeline)
+
+    async def _keep(self, child: Child) -> None:
+        loop = asyncio.get_running_loop()
+        early_deaths = 0
+        while True:
+            began = loop.time()
+            code = await child.ended()
+            early_deaths = 1 if loop.time() - began > STEADY_SECONDS else early_deaths + 1
+            if not self.is_steady or early_deaths > EARLY_DEATHS:
+                raise Failure(f"{child.name} ended with {code}. The end of {child.log}: {child.last_words()}")
+            await asyncio.sleep(FIRST_PAUSE_SECONDS * 2 ** (early_deaths - 1))
+            await child.start(self._lifeline)
+            self._on_restart(child, code)
+
+
+@asynccontextmanager
+async def supervision(on_restart: Callable[[Child, int], None]) -> AsyncIterator[Supervisor]:
+    """A supervisor, which in the end stops its children, whatever happens meanwhile."""
+    supervisor = Supervisor(on_restart)
+    try:
+        yield supervisor
+    finally:
+        await supervisor.stop()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """A log to append to, readable by its owner only; one that has grown too long begins anew beside the old one."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        if path.stat().st_size > LOG_LIMIT:
+            path.replace(path.with_suffix(".old.log"))
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

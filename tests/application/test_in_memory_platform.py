@@ -1,0 +1,94 @@
+"""The platform that the tests of the use cases run on keeps what its port promises."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from application.platform import Platform
+from application.suspend_user import SuspendUser, suspend_user
+from domain.errors import UserNotFound, VersionIsStale
+from domain.users import User
+from domain.values import EmailAddress
+from tests.support.in_memory_platform import InMemoryLog, OutdatedError
+from tests.support.scenarios import happened
+from tests.support.users import EMAIL, OTHER_EMAIL, OTHER_NAME, an_active_user
+
+
+def test_it_is_a_platform() -> None:
+    platform: Platform = InMemoryLog().platform()
+
+    assert platform.now.tzinfo
+
+
+def test_a_user_is_found_as_saved() -> None:
+    log, user = InMemoryLog(), an_active_user()
+    log.has(user)
+
+    found = asyncio.run(log.platform().user(user.id))
+
+    assert found == user
+    assert found is not user
+
+
+def test_an_unknown_user_is_not_found() -> None:
+    with pytest.raises(UserNotFound):
+        asyncio.run(InMemoryLog().platform().user(uuid4()))
+
+
+def test_another_version_than_the_command_named_is_stale() -> None:
+    log, user = InMemoryLog(), an_active_user()
+    log.has(user)
+
+    assert asyncio.run(log.platform(expected_version=2).user(user.id)) == user
+    with pytest.raises(VersionIsStale):
+        asyncio.run(log.platform(expected_version=1).user(user.id))
+
+
+def test_each_spelling_of_an_address_is_the_same_claim_within_one_command() -> None:
+    platform = InMemoryLog().platform()
+
+    one, other = (
+        asyncio.run(platform.email_claim(EMAIL)),
+        asyncio.run(platform.email_claim(EmailAddress(EMAIL.upper()))),
+    )
+
+    assert one is other
+    assert one is not asyncio.run(platform.email_claim(OTHER_EMAIL))
+
+
+def test_what_rests_on_an_older_version_is_not_saved() -> None:
+    log, user = InMemoryLog(), an_active_user()
+    log.has(user)
+    platform = log.platform()
+    outdated = asyncio.run(platform.user(user.id))
+    log.run(suspend_user, SuspendUser(user_id=user.id, reason="Fraud"))
+
+    outdated.change_display_name(OTHER_NAME)
+
+    with pytest.raises(OutdatedError):
+        asyncio.run(platform.save(outdated))
+    assert log.news() == [happened(User.Suspended, reason="Fraud")]
+
+
+def test_all_is_saved_or_nothing() -> None:
+    log = InMemoryLog()
+    log.has(an_active_user())
+    platform, latecomer = log.platform(), an_active_user()
+    claim = asyncio.run(platform.email_claim(OTHER_EMAIL))
+    log.has(an_active_user(OTHER_EMAIL))
+    claim.claim(latecomer.id)
+
+    with pytest.raises(OutdatedError):
+        asyncio.run(platform.save(latecomer, claim))
+
+    assert log.news() == []
+
+
+def test_saving_tells_the_version_and_the_position_that_shows_it() -> None:
+    log, user = InMemoryLog(), an_active_user()
+    log.has(user)
+
+    saved = log.run(suspend_user, SuspendUser(user_id=user.id, reason="Fraud"))
+
+    assert (saved.aggregate_id, saved.version, saved.position, saved.recorded_at) == (user.id, 3, 4, log.now)

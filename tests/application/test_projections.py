@@ -1,0 +1,96 @@
+"""Definitions of read models: what the engine learns from them."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from application.projections import Index, Projection, position, stream_id
+from application.read_models import READ_MODELS
+from application.recorded import Recorded
+from domain.users import User
+from tests.support.instants import NOW
+from tests.support.scenarios import event_of
+
+
+class Row(msgspec.Struct, frozen=True):
+    user_id: UUID
+    country: str
+
+
+class WiderRow(msgspec.Struct, frozen=True):
+    user_id: UUID
+    country: str
+    locale: str | None = None
+
+
+class RowOfOtherTypes(msgspec.Struct, frozen=True):
+    user_id: UUID
+    country: bytes
+
+
+def fold(row: Any, recorded: Recorded[Any]) -> Any:
+    return row
+
+
+MODEL: Projection[Any] = Projection(
+    name="model",
+    version=1,
+    events=(User.Registered, User.Erased),
+    row=Row,
+    fold=fold,
+    indexes=(Index("c", ("country",)),),
+)
+
+
+def test_a_model_reads_the_topics_of_its_events() -> None:
+    assert MODEL.topics == ["user.registered", "user.erased"]
+
+
+def test_the_first_field_of_a_row_is_its_key() -> None:
+    assert MODEL.key_column == "user_id"
+
+
+def test_a_model_keeps_one_row_for_each_stream_unless_it_says_otherwise() -> None:
+    event = Recorded(
+        event=event_of(User.Erased, stream_id=UUID(int=5)), topic="user.erased", position=9, recorded_at=NOW
+    )
+
+    assert (MODEL.key(event), MODEL.appends) == (UUID(int=5), False)
+    assert (replace(MODEL, key=position).key(event), replace(MODEL, key=position).appends) == (9, True)
+    assert stream_id(event) == UUID(int=5)
+
+
+def test_the_same_definition_has_the_same_fingerprint() -> None:
+    assert replace(MODEL).fingerprint == MODEL.fingerprint
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "other"},
+        {"version": 2},
+        {"events": (User.Registered,)},
+        {"row": WiderRow},
+        {"row": RowOfOtherTypes},
+        {"indexes": ()},
+        {"indexes": (Index("c", ("country", "user_id")),)},
+    ],
+)
+def test_another_shape_has_another_fingerprint(change: dict[str, Any]) -> None:
+    assert replace(MODEL, **change).fingerprint != MODEL.fingerprint
+
+
+def test_every_read_model_is_found_by_its_name() -> None:
+    assert set(READ_MODELS) == {"user_directory", "user_timeline"}
+    assert all(model.name == name for name, model in READ_MODELS.items())
+
+
+@pytest.mark.parametrize("name", READ_MODELS)
+def test_a_read_model_s_rows_are_frozen_and_its_indexes_have_names_of_their_own(name: str) -> None:
+    model = READ_MODELS[name]
+
+    assert model.row.__struct_config__.frozen
+    assert len({index.name for index in model.indexes}) == len(model.indexes)

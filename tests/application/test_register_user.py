@@ -1,0 +1,124 @@
+"""Registering: one person, one account, one holder for each address."""
+
+import asyncio
+from datetime import date
+from typing import Any
+
+import msgspec
+import pytest
+
+from application.register_user import RegisterUser, register_user
+from domain import errors
+from domain.email_claims import EmailClaim
+from domain.users import User
+from tests.support.in_memory_platform import InMemoryLog, OutdatedError
+from tests.support.instants import CONFIRM_BY
+from tests.support.scenarios import happened
+from tests.support.users import EMAIL, OTHER_EMAIL, a_user_with_a_pending_email, an_active_user
+
+REGISTER = RegisterUser(email=EMAIL, display_name="Ada", country="GB")
+
+
+def test_registering_records_the_person_and_their_right_to_the_address() -> None:
+    log = InMemoryLog()
+
+    saved = log.run(register_user, REGISTER)
+
+    assert log.news() == [
+        happened(User.Registered, email=EMAIL, display_name="Ada", country="GB", confirm_by=CONFIRM_BY),
+        happened(EmailClaim.Claimed, user_id=saved.aggregate_id),
+    ]
+    assert (saved.version, saved.position) == (1, 2)
+
+
+def test_registering_records_every_fact_in_its_normal_form() -> None:
+    log = InMemoryLog()
+
+    log.run(
+        register_user,
+        RegisterUser(
+            email="Ada@EXAMPLE.com",
+            display_name="  Ada ",
+            country="GB",
+            locale="en_GB",
+            birth_date=date(2013, 3, 14),
+            explicit_content_filter=True,
+            external_id="crm-1",
+        ),
+    )
+
+    assert log.news()[0] == happened(
+        User.Registered,
+        email="Ada@example.com",
+        display_name="Ada",
+        country="GB",
+        locale="en-GB",
+        birth_date=date(2013, 3, 14),
+        explicit_content_filter=True,
+        external_id="crm-1",
+        confirm_by=CONFIRM_BY,
+    )
+
+
+@pytest.mark.parametrize("spelling", ["ada@example.com", "ADA@Example.COM", "\uff41da@example.com"])
+def test_an_address_that_is_in_use_is_refused_in_every_spelling(spelling: str) -> None:
+    log = InMemoryLog()
+    log.has(an_active_user(EMAIL))
+
+    with pytest.raises(errors.EmailTaken):
+        log.run(register_user, msgspec.structs.replace(REGISTER, email=spelling))
+
+    assert log.news() == []
+
+
+def test_an_address_that_somebody_has_merely_reserved_is_refused() -> None:
+    log = InMemoryLog()
+    log.has(a_user_with_a_pending_email(EMAIL, pending=OTHER_EMAIL))
+
+    with pytest.raises(errors.EmailTaken):
+        log.run(register_user, msgspec.structs.replace(REGISTER, email=OTHER_EMAIL))
+
+    assert log.news() == []
+
+
+def test_of_two_who_register_an_address_at_once_one_gets_it() -> None:
+    log = InMemoryLog()
+    slower = log.platform()
+    asyncio.run(slower.email_claim(EMAIL))
+    faster = log.run(register_user, REGISTER)
+    log.news()
+
+    with pytest.raises(OutdatedError):
+        asyncio.run(register_user(REGISTER, slower))
+
+    assert log.news() == []
+    assert log.holder(EMAIL) == faster.aggregate_id
+
+
+@pytest.mark.parametrize(
+    ("fact", "refusal"),
+    [
+        ({"email": "ada"}, errors.EmailInvalid),
+        ({"display_name": " "}, errors.DisplayNameBlank),
+        ({"country": "UK"}, errors.CountryUnknown),
+        ({"locale": "xx"}, errors.LocaleUnknown),
+        ({"birth_date": date(2013, 3, 15)}, errors.TooYoung),
+        ({"birth_date": date(2026, 3, 14)}, errors.BirthDateInFuture),
+        ({"external_id": ""}, errors.ExternalIdInvalid),
+    ],
+)
+def test_a_fact_that_breaks_a_rule_is_refused(fact: dict[str, Any], refusal: type[errors.DomainError]) -> None:
+    log = InMemoryLog()
+
+    with pytest.raises(refusal):
+        log.run(register_user, msgspec.structs.replace(REGISTER, **fact))
+
+    assert log.news() == []
+
+
+@pytest.mark.parametrize("field", ["verified", "emailVerified", "status", "id", "userId", "display_name", "confirmBy"])
+def test_what_only_the_service_decides_cannot_be_sent(field: str) -> None:
+    body = {"email": EMAIL, "displayName": "Ada", "country": "GB", field: True}
+
+    with pytest.raises(msgspec.ValidationError, match="unknown field"):
+        msgspec.convert(body, RegisterUser)

@@ -1,0 +1,157 @@
+"""The API as its clients meet it: on a real socket, a real database, with tokens in each role."""
+
+import re
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import psycopg
+import uvicorn
+
+from api.main import app_of, server_options
+from application.actors import Role
+from infrastructure.settings import Settings
+from infrastructure.token_issuing import TokenIssuer
+from tests.support.waiting import wait_until
+
+JSON_PROBLEM = "application/problem+json"
+HOUR = timedelta(hours=1)
+
+
+class Caller:
+    """Somebody with a token, or without one."""
+
+    def __init__(self, http: httpx.Client, token: str | None) -> None:
+        self._http = http
+        self.token = token
+
+    def __call__(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """Send a request; `headers` come on top of the token."""
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        headers |= request.pop("headers", {})
+        return self._http.request(method, path, headers=headers, **request)
+
+    def get(self, path: str, **request: Any) -> httpx.Response:
+        return self("GET", path, **request)
+
+    def post(self, path: str, json: Any = None, **request: Any) -> httpx.Response:
+        return self("POST", path, json=json, **request)
+
+    def put(self, path: str, json: Any = None, **request: Any) -> httpx.Response:
+        return self("PUT", path, json=json, **request)
+
+    def patch(self, path: str, json: Any = None, **request: Any) -> httpx.Response:
+        return self("PATCH", path, json=json, **request)
+
+    def delete(self, path: str, **request: Any) -> httpx.Response:
+        return self("DELETE", path, **request)
+
+
+class Api:
+    """A running API."""
+
+    def __init__(self, url: str, settings: Settings, conninfo: str, http: httpx.Client) -> None:
+        self.url = url
+        self.settings = settings
+        self.conninfo = conninfo
+        self.issuer = TokenIssuer(settings)
+        self._http = http
+
+    def as_(self, role: Role, subject: str = "somebody", client_id: str | None = None) -> Caller:
+        """A caller in a role; for the role user, the subject is the id of their account."""
+        return Caller(self._http, self.issuer.issue(role, subject, HOUR, client_id))
+
+    def with_token(self, token: str | None) -> Caller:
+        """A caller with this token."""
+        return Caller(self._http, token)
+
+    @property
+    def admin(self) -> Caller:
+        """A caller who may do everything."""
+        return self.as_(Role.ADMIN, "root")
+
+    def register(self, email: str | None = None, **facts: Any) -> httpx.Response:
+        """Register somebody; who, does not matter."""
+        registered = self.admin.post("/v1/users", a_person(email, **facts))
+        assert registered.status_code == 201, registered.text
+        return registered
+
+    def user_id(self, email: str | None = None, **facts: Any) -> str:
+        """The id of somebody who was just registered."""
+        user_id: str = self.register(email, **facts).json()["userId"]
+        return user_id
+
+    def head(self) -> int:
+        """The last position of the log."""
+        with psycopg.connect(self.conninfo) as connection:
+            row = connection.execute('SELECT "position" FROM log.head').fetchone()
+        assert row is not None
+        position: int = row[0]
+        return position
+
+    def mailed_token(self, email: str) -> str:
+        """The token in the last mail to an address; needs a worker."""
+        found: list[str] = []
+        wait_until(lambda: found.extend(self._mails_to(email)) or found, f"a mail to {email}")
+        token = re.search(r"token=([\w-]+)", found[-1])
+        assert token is not None
+        return token.group(1)
+
+    def _mails_to(self, email: str) -> list[str]:
+        mails = (path.read_text() for path in sorted((self.settings.home / "outbox").glob("*.eml")))
+        return [mail for mail in mails if f"\nTo: {email}\n" in mail]
+
+
+def a_person(email: str | None = None, **facts: Any) -> dict[str, Any]:
+    """What it takes to register somebody new."""
+    return {"email": email or an_address(), "displayName": "Ada Lovelace", "country": "SE", **facts}
+
+
+def an_address() -> str:
+    """An address nobody has."""
+    return f"{uuid.uuid4().hex}@example.com"
+
+
+@contextmanager
+def serving(settings: Settings, conninfo: str) -> Iterator[Api]:
+    """The API on a migrated database, on a port of its own."""
+    options = server_options(settings) | {"host": "127.0.0.1", "port": 0}
+    server = uvicorn.Server(uvicorn.Config(app_of(settings, conninfo), **options))
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        thread = threading.Thread(target=server.run, args=([listening],), name="api")
+        thread.start()
+        try:
+            wait_until(lambda: server.started or not thread.is_alive(), "the API to start")
+            with httpx.Client(base_url=url, timeout=30.0) as http:
+                yield Api(url, settings, conninfo, http)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@contextmanager
+def nothing_recorded(api: Api) -> Iterator[None]:
+    """The log is as long afterwards as before."""
+    before = api.head()
+    yield
+    assert api.head() == before
+
+
+def refusal(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The problem document of a refusal, which must be a proper one."""
+    assert response.headers["content-type"] == JSON_PROBLEM, (response.status_code, response.text)
+    problem: dict[str, Any] = response.json()
+    assert (response.status_code, problem["code"]) == (status, code), problem
+    assert problem["status"] == status
+    assert problem["type"] == f"urn:reprise:problem:{code}"
+    assert problem["title"]
+    assert problem["detail"]
+    return problem
+
+

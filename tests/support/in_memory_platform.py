@@ -1,0 +1,143 @@
+"""A log in memory, and the platform as a use case sees it on top of that log."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from application.commands import CommandT, UseCase
+from application.platform import EmailTokens, Policy, Saved
+from application.recorded import Recorded
+from domain import errors
+from domain.email_claims import EmailClaim
+from domain.kernel import Aggregate, AggregateEvent
+from domain.users import User
+from domain.values import EmailAddress
+from infrastructure.keyring import ClaimIds, MailedTokens
+from tests.support.instants import NOW
+from tests.support.scenarios import Fact, fact_of, played
+
+
+class OutdatedError(Exception):
+    """What was to be saved rests on an older version of a stream than the log's."""
+
+
+class InMemoryLog:
+    """Every fact, in one order; and the clock, the policy and the secrets of the platform on top of it."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.policy = Policy()
+        self.claim_ids = ClaimIds(b"c" * 32)
+        self.email_tokens: EmailTokens = MailedTokens(b"t" * 32)
+        self.recorded: list[Recorded[Any]] = []
+        self.saved: dict[UUID, Aggregate] = {}
+        """Each aggregate as the last command that changed it left it."""
+        self._told = 0
+
+    @property
+    def head(self) -> int:
+        return len(self.recorded)
+
+    def stream(self, stream_id: UUID) -> list[AggregateEvent]:
+        return [recorded.event for recorded in self.recorded if recorded.event.originator_id == stream_id]
+
+    def append(self, events: Iterable[AggregateEvent]) -> None:
+        """Record all of it, or nothing. Raises `OutdatedError`."""
+        events = list(events)
+        versions = {event.originator_id: len(self.stream(event.originator_id)) for event in events}
+        for event in events:
+            versions[event.originator_id] += 1
+            if event.originator_version != versions[event.originator_id]:
+                raise OutdatedError
+        for event in events:
+            topic = event.TOPIC  # type: ignore[attr-defined] # every event of ours has one
+            self.recorded.append(
+                Recorded(event=event, topic=topic, position=self.head + 1, recorded_at=self.now, actor="system:test")
+            )
+
+    def platform(self, expected_version: int | None = None) -> "InMemoryPlatform":
+        """What the next command sees."""
+        return InMemoryPlatform(self, expected_version)
+
+    def run(self, use_case: UseCase[CommandT], command: CommandT, expected_version: int | None = None) -> Saved:
+        """Carry out a command."""
+        return asyncio.run(_awaited(use_case, command, self.platform(expected_version)))
+
+    def has(self, *users: User) -> None:
+        """Begin with these users, and with their rights to their addresses. That is no news."""
+        for user in users:
+            self.append(user.collect_events())
+            self.saved[user.id] = user
+            for address in filter(None, (user.email, user.pending_email)):
+                claim = self.claim(address)
+                claim.claim(user.id)
+                self.append(claim.collect_events())
+                self.saved[claim.id] = claim
+        self._told = self.head
+
+    def news(self) -> list[Fact]:
+        """What has been recorded since this was last asked."""
+        told, self._told = self._told, self.head
+        return [fact_of(recorded.event) for recorded in self.recorded[told:]]
+
+    def user(self, user_id: UUID) -> User:
+        user = played(self.stream(user_id))
+        assert isinstance(user, User)
+        return user
+
+    def claim(self, address: EmailAddress) -> EmailClaim:
+        claim_id = self.claim_ids.of(address)
+        claim = played(self.stream(claim_id), EmailClaim.vacant(claim_id))
+        assert isinstance(claim, EmailClaim)
+        return claim
+
+    def holder(self, address: str) -> UUID | None:
+        """Who has the right to an address now."""
+        return self.claim(EmailAddress(address)).holder
+
+    def mailed_token(self, user_id: UUID) -> str:
+        """The token that a user has just been mailed."""
+        request = self.user(user_id).email_request
+        assert request
+        return self.email_tokens.issue(user_id, request)
+
+
+class InMemoryPlatform:
+    """The port `application.platform.Platform`: one command's view."""
+
+    def __init__(self, log: InMemoryLog, expected_version: int | None = None) -> None:
+        self.now: datetime = log.now
+        self.policy = log.policy
+        self.email_tokens = log.email_tokens
+        self._log = log
+        self._expected_version = expected_version
+        self._claims: dict[UUID, EmailClaim] = {}
+
+    async def user(self, user_id: UUID) -> User:
+        if not self._log.stream(user_id):
+            raise errors.UserNotFound
+        user = self._log.user(user_id)
+        if self._expected_version not in {None, user.version}:
+            raise errors.VersionIsStale(user_id, self._expected_version or 0, user.version)
+        return user
+
+    async def email_claim(self, address: EmailAddress) -> EmailClaim:
+        claim = self._log.claim(address)
+        return self._claims.setdefault(claim.id, claim)
+
+    async def save(self, subject: Aggregate, *others: Aggregate) -> Saved:
+        aggregates = {aggregate.id: aggregate for aggregate in (subject, *others)}
+        self._log.append(_new_events(aggregates.values()))
+        self._log.saved.update(aggregates)
+        return Saved(subject.id, subject.version, self._log.head, self._log.now)
+
+
+def _new_events(aggregates: Iterable[Aggregate]) -> Iterable[Any]:
+    for aggregate in aggregates:
+        yield from aggregate.collect_events()
+
+
+async def _awaited(use_case: UseCase[CommandT], command: CommandT, platform: InMemoryPlatform) -> Saved:
+    return await use_case(command, platform)
