@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple, get_args
 
@@ -178,15 +177,17 @@ def _parameter_schema(parameter: FieldDefinition, kwarg: KwargDefinition) -> Jso
     schema = msgspec.json.schema(annotation if parameter.is_optional else parameter.annotation)
     if "$ref" in schema:
         (schema,) = schema["$defs"].values()
-    if annotation is datetime:
-        schema["format"] = "date-time"
     limits: Json = {
         "minimum": kwarg.ge,
         "maximum": kwarg.le,
         "minLength": kwarg.min_length,
         "maxLength": kwarg.max_length,
     }
-    limits |= {"pattern": kwarg.pattern, "default": parameter.default if parameter.has_default else None}
+    limits |= {
+        "format": kwarg.format,
+        "pattern": kwarg.pattern,
+        "default": parameter.default if parameter.has_default else None,
+    }
     return schema | {name: value for name, value in limits.items() if value is not None}
 
 

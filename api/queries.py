@@ -4,6 +4,7 @@ import re
 from datetime import datetime
 from typing import Annotated
 
+import msgspec
 from litestar.params import QueryParameter
 
 from api.problems import Kind, Refused
@@ -43,8 +44,12 @@ def page_request(request: ApiRequest, limit: int, cursor: str | None) -> PageReq
     return PageRequest(limit=limit, cursor=cursor, min_position=min_position(request))
 
 
-def instant(value: datetime | None, name: str) -> datetime | None:
-    """An instant that was given with its offset from UTC, without which it is none."""
-    if value is not None and value.tzinfo is None:
-        raise Refused(Kind.PARAMETER_INVALID, name, "query", detail="An instant has an offset: 2026-01-31T12:00:00Z.")
-    return value
+def instant(text: str | None, name: str) -> datetime | None:
+    """An instant in the form of RFC 3339, with its offset from UTC, without which it is none."""
+    if text is None:
+        return None
+    try:
+        return msgspec.convert(text, Annotated[datetime, msgspec.Meta(tz=True)])
+    except msgspec.ValidationError:
+        detail = "An instant looks like 2026-01-31T12:00:00Z (RFC 3339; encode a + as %2B)."
+        raise Refused(Kind.PARAMETER_INVALID, name, "query", detail=detail) from None

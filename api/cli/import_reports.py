@@ -85,7 +85,7 @@ class Bar:
 
     def __init__(self, file: FileIO, *, as_json: bool) -> None:
         status = fstat(file.fileno())
-        shown_on = console() if sys.stdout.isatty() and not as_json else console(error=True)
+        shown_on = console() if sys.stdout.isatty() and not as_json else console(stderr=True)
         self._lines = 0
         self._read = 0
         self._progress = Progress(

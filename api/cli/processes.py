@@ -6,21 +6,26 @@ from types import FrameType
 from typing import Annotated
 
 from cyclopts import Parameter, validators
+from cyclopts.types import PositiveInt
 from msgspec.structs import replace
 
+from api.cli.failures import ExitCode
+from api.cli.readiness import free_port
 from api.cli.terminal import say, write_json
 from api.logs import configure_logging
 from infrastructure.database import database, migrated_database
 from infrastructure.schema import migrate as apply_migrations
 from infrastructure.settings import Settings, settings_from
 
+ENDED_BY_SIGNAL = {128 + signal.SIGTERM, 128 + signal.SIGHUP}
 Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65_535))]
 
 
-def serve(*, host: str | None = None, port: Port | None = None, workers: int = 1) -> None:
+def serve(*, host: str | None = None, port: Port | None = None, workers: PositiveInt = 1) -> int:
     """Serve the HTTP API.
 
-    It logs to standard error, in JSON. SIGTERM lets the requests under way finish.
+    Any number of these processes may run, each at its own port. It logs to standard error, in JSON. SIGTERM and Ctrl-C
+    let the requests under way finish.
 
     Parameters
     ----------
@@ -29,14 +34,22 @@ def serve(*, host: str | None = None, port: Port | None = None, workers: int = 1
     port
         The port to listen at (REPRISE_PORT, else 8000).
     workers
-        How many processes share the work.
+        How many processes share the port.
     """
     from api.main import serve as serve_api
 
     configure_logging()
     settings = settings_for(host, port)
+    settings = replace(settings, port=free_port(settings.host, settings.port))
     with migrated_database(settings) as conninfo:
-        serve_api(settings, conninfo, workers)
+        try:
+            serve_api(settings, conninfo, workers)
+        except (KeyboardInterrupt, SystemExit) as end:
+            if isinstance(end, SystemExit) and end.code not in ENDED_BY_SIGNAL:
+                raise
+            return ExitCode.DONE
+    # Nobody asked it to stop; why it could not start is in its log. Several workers are stopped without an exception.
+    return ExitCode.FAILED if workers == 1 else ExitCode.DONE
 
 
 def project() -> None:

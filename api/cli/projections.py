@@ -109,7 +109,7 @@ class _Bar:
     """A progress bar, where there is a terminal to show it on."""
 
     def __init__(self) -> None:
-        shown_on = console(error=True)
+        shown_on = console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

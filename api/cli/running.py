@@ -21,7 +21,6 @@ from infrastructure.database import database
 from infrastructure.embedded_postgres import EmbeddedPostgresError
 from infrastructure.schema import migrate
 from infrastructure.settings import Settings
-from infrastructure.token_issuing import TokenIssuer
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TOKEN_LIFETIME = timedelta(hours=12)
@@ -108,6 +107,8 @@ class _Run:
                 self._report.progress("The database had died and is up again.")
 
     def _running(self, *children: Child) -> Running:
+        from infrastructure.token_issuing import TokenIssuer
+
         url = base_url(self._settings)
         return Running(
             url=url,

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -14,32 +13,25 @@ from rich.text import Text
 from api.cli.failures import Failure
 
 UNLIMITED_WIDTH = 10_000
-"""Columns of a "terminal" that is a file or a pipe: nothing is cut off there."""
+"""Columns of a file or a pipe: nothing is cut off there."""
 
 
-@cache
-def console(*, error: bool = False) -> Console:
-    """Where people read; nothing they or others wrote is taken for markup."""
-    stream = sys.stderr if error else sys.stdout
-    return Console(
-        file=stream,
-        markup=False,
-        highlight=False,
-        emoji=False,
-        soft_wrap=True,
-        width=None if stream.isatty() else UNLIMITED_WIDTH,
-    )
+def console(*, stderr: bool = False) -> Console:
+    """Where people read; nothing that was written by others is taken for markup."""
+    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    width = None if is_terminal else UNLIMITED_WIDTH
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=width)
 
 
 def say(sentence: str) -> None:
     """A line for people."""
-    console().print(sentence)
+    sys.stdout.write(sentence + "\n")
+    sys.stdout.flush()
 
 
 def write_json(value: Any) -> None:
     """One JSON document."""
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
-    sys.stdout.flush()
 
 
 def write_json_line(value: Any) -> None:
@@ -49,12 +41,11 @@ def write_json_line(value: Any) -> None:
 
 
 class JsonList:
-    """One JSON document with a list of unknown length, written item by item so that nothing has to be kept."""
+    """One JSON document with a list of unknown length, written item by item, so that nothing has to be kept."""
 
     def __init__(self, name: str, **before: Any) -> None:
         self._separator = "\n"
-        opening = msgspec.json.encode({**before, name: []}).decode().removesuffix("]}")
-        sys.stdout.write(opening)
+        sys.stdout.write(msgspec.json.encode({**before, name: []}).decode().removesuffix("]}"))
 
     def add(self, item: Any) -> None:
         """One more item."""
@@ -62,26 +53,25 @@ class JsonList:
         self._separator = ",\n"
 
     def end(self, **after: Any) -> None:
-        """No more items; what is known by now."""
-        closing = msgspec.json.encode(after).decode().removeprefix("{")
-        sys.stdout.write("\n]" + (", " if after else "") + closing + "\n")
+        """No more items; and what is known by now."""
+        sys.stdout.write("\n], " + msgspec.json.encode(after).decode().removeprefix("{") + "\n")
         sys.stdout.flush()
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Rows under headings; numbers to the right."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    cells = [list(row) for row in rows]
+    cells = list(rows)
+    table = Table(box=None, pad_edge=False, show_header=any(columns))
     for number, name in enumerate(columns):
-        is_number = bool(cells) and all(isinstance(row[number], int | float) for row in cells)
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+        are_numbers = bool(cells) and all(type(row[number]) in {int, float} for row in cells)
+        table.add_column(name, justify="right" if are_numbers else "left", overflow="fold")
     for row in cells:
         table.add_row(*(Text(shown(value)) for value in row))
-    console().print(table, soft_wrap=False)
+    console().print(table)
 
 
 def shown(value: Any) -> str:
-    """A value as people read it; instants in UTC."""
+    """A value as people read it; instants are in UTC."""
     match value:
         case None:
             return "-"
@@ -98,9 +88,10 @@ def shown(value: Any) -> str:
 
 
 def write_failure(failure: Failure, *, as_json: bool) -> int:
-    """Say why a command failed: one line on standard error, or a document on standard output."""
+    """Say why a command failed: in one line on standard error, or in a document on standard output."""
     if as_json:
         write_json_line({"error": {"code": failure.code, "message": str(failure)}})
     else:
+        sys.stdout.flush()
         sys.stderr.write(f"reprise: {failure}\n")
     return failure.exit_code

@@ -1,6 +1,5 @@
 """Audit: facts about all accounts, searched."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -22,8 +21,10 @@ AboutUser = Annotated[UUID | None, QueryParameter(name="user", description="Whos
 OfTopic = Annotated[
     str | None, QueryParameter(name="topic", max_length=100, description="What happened (`user.suspended`).")
 ]
-From = Annotated[datetime | None, QueryParameter(name="from", description="Recorded at this instant or later.")]
-To = Annotated[datetime | None, QueryParameter(name="to", description="Recorded before this instant.")]
+From = Annotated[
+    str | None, QueryParameter(format="date-time", name="from", description="Recorded at this instant or later.")
+]
+To = Annotated[str | None, QueryParameter(format="date-time", name="to", description="Recorded before this instant.")]
 InCommand = Annotated[UUID | None, QueryParameter(name="command", description="In which command.")]
 Correlated = Annotated[UUID | None, QueryParameter(name="correlation", description="With which Correlation-Id.")]
 

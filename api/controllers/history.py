@@ -1,6 +1,5 @@
 """History: what was done to an account, and what the account was at any moment."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -24,7 +23,9 @@ AtPosition = Annotated[
     int | None,
     QueryParameter(name="position", ge=0, le=HIGHEST_POSITION, description="After this position of the log."),
 ]
-AtInstant = Annotated[datetime | None, QueryParameter(name="at", description="At this instant, on the log's clock.")]
+AtInstant = Annotated[
+    str | None, QueryParameter(format="date-time", name="at", description="At this instant, on the log's clock.")
+]
 
 
 class HistoryController(Controller):

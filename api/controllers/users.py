@@ -1,6 +1,5 @@
 """Users: register, read, list, change."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -34,7 +33,7 @@ InCountry = Annotated[
 ]
 HavingStatus = Annotated[UserStatus | None, QueryParameter(name="status", description="What the account is now.")]
 CreatedAfter = Annotated[
-    datetime | None, QueryParameter(name="createdAfter", description="Registered after this instant.")
+    str | None, QueryParameter(format="date-time", name="createdAfter", description="Registered after this instant.")
 ]
 
 EMAIL_RULES = (errors.EmailInvalid, errors.ExternalIdInvalid)

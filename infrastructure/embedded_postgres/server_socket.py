@@ -56,7 +56,6 @@ def provide_socket_directory(directory: Path, account: ServerAccount) -> Path:
     run = directory / "run"
     place = run if _usable(run) else _substitute_for(run)
     account.provide_private_directory(place)
-    _remove_sockets(place)
     if place != run:
         run.symlink_to(place)
     return place

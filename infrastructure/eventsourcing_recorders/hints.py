@@ -1,8 +1,6 @@
 """Hints that the log has grown, as of `infrastructure.wake_ups`, for the threads of the library.
 
-They are sent after an append, never within it, and a lost one costs followers a poll.
-
-A NOTIFY inside the append would make the commits of all writers queue a second time, at a lock of the whole server.
+A lost one costs followers a poll.
 """
 
 from contextlib import suppress
@@ -16,9 +14,6 @@ from infrastructure.eventsourcing_recorders.datastore import Connection
 from infrastructure.wake_ups import LOG_CHANNEL
 
 CONNECT_TIMEOUT_SECONDS = 5
-
-# A hint need not survive a crash, so it does not wait for the disk as the append did.
-_NOTIFY = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, '')"
 
 
 class AppendHints:
@@ -35,7 +30,7 @@ class AppendHints:
             try:
                 self._due = False
                 with suppress(psycopg.Error):
-                    connection.execute(_NOTIFY, (LOG_CHANNEL,), prepare=True)
+                    connection.execute(f"NOTIFY {LOG_CHANNEL}")
             finally:
                 self._sending.release()
 

@@ -19,8 +19,8 @@ def api(shared_database: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def own_api(database: str, home: Path) -> Iterator[Api]:
-    """A running API on an empty log, without a projection worker; it waits for nothing."""
-    settings = settings_in(home, REPRISE_WAIT_SECONDS="0")
+    """A running API on an empty log, without a projection worker; it does not wait long."""
+    settings = settings_in(home, REPRISE_WAIT_SECONDS="0.2")
     with serving(settings, database) as running:
         yield running
 

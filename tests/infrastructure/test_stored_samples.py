@@ -1,7 +1,7 @@
 """Events as they were stored once, in `tests/samples/events.jsonl`: each must be readable for ever.
 
-A line has a topic, the version of its stored form, a name, and the bytes as they stood in the log. Add lines when a form
-grows; never change or remove one.
+A line has a topic, the version of its stored form, a name, and the bytes as they stood in the log. Add lines when a
+form grows; never change or remove one.
 """
 
 from datetime import UTC, date, datetime

@@ -7,6 +7,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from email import message_from_bytes
+from email.policy import SMTPUTF8
 from typing import Any
 
 import httpx
@@ -103,8 +105,9 @@ class Api:
         return token.group(1)
 
     def _mails_to(self, email: str) -> list[str]:
-        mails = (path.read_text() for path in sorted((self.settings.home / "outbox").glob("*.eml")))
-        return [mail for mail in mails if f"\nTo: {email}\n" in mail]
+        paths = sorted((self.settings.home / "outbox").glob("*.eml"))
+        mails = [message_from_bytes(path.read_bytes(), policy=SMTPUTF8) for path in paths]
+        return [mail.get_content() for mail in mails if mail["To"] == email]
 
 
 def a_person(email: str | None = None, **facts: Any) -> dict[str, Any]:
@@ -153,5 +156,3 @@ def refusal(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
     assert problem["title"]
     assert problem["detail"]
     return problem
-
-

@@ -1,0 +1,136 @@
+"""Searching and listing people, and reading your own writes in the lists."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.api import Api, Caller, an_address, refusal
+from tests.support.running import follow_to_head
+
+
+def test_pages_follow_each_other_without_gap_or_repetition(api: Api, admin: Caller) -> None:
+    registered = [api.register(country="IS") for _ in range(7)]
+
+    pages = list(pages_of(admin, "/v1/users?country=IS&limit=3", after(registered[-1])))
+
+    assert [len(page) for page in pages] == [3, 3, 1]
+    assert [item["id"] for page in pages for item in page] == [r.json()["userId"] for r in registered]
+
+
+def test_all_filters_must_hold(api: Api, admin: Caller) -> None:
+    api.register(displayName="Quintilla Norge", country="NO")
+    api.register(displayName="Quintilla Finland", country="FI")
+    wanted = api.register(displayName="Quintilla Other", country="FI")
+    suspended = admin.post(f"/v1/users/{wanted.json()['userId']}/suspension", {"reason": "Spam"})
+
+    found = admin.get("/v1/users?q=quintilla&country=FI&status=suspended", headers=after(suspended)).json()
+
+    assert [item["id"] for item in found["items"]] == [wanted.json()["userId"]]
+    assert found["items"][0]["status"] == "suspended"
+    assert found["nextCursor"] is None
+
+
+def test_people_are_found_by_address_in_any_spelling(api: Api, admin: Caller) -> None:
+    email = an_address()
+    registered = api.register(email)
+
+    found = admin.get("/v1/users", params={"email": email.upper()}, headers=after(registered)).json()
+
+    assert [item["email"] for item in found["items"]] == [email]
+
+
+def test_people_are_found_by_when_they_were_registered(api: Api, admin: Caller) -> None:
+    first, second = api.register(country="LI"), api.register(country="LI")
+    created_at = admin.get(first.headers["location"]).json()["createdAt"]
+
+    found = admin.get("/v1/users", params={"country": "LI", "createdAfter": created_at}, headers=after(second)).json()
+
+    assert [item["id"] for item in found["items"]] == [second.json()["userId"]]
+
+
+def test_a_list_does_not_tell_what_only_the_user_tells(api: Api, admin: Caller) -> None:
+    registered = api.register(birthDate="1990-12-10", country="MC")
+
+    (item,) = admin.get("/v1/users?country=MC", headers=after(registered)).json()["items"]
+
+    assert "birthDate" not in item
+    assert {"emailKey", "nameKey", "consents"}.isdisjoint(item)
+
+
+@pytest.mark.parametrize("other", ["/v1/users?country=MT&limit=2", "/v1/audit/events?limit=2"])
+def test_a_cursor_is_good_for_its_own_query_only(api: Api, admin: Caller, other: str) -> None:
+    registered = [api.register(country="AD") for _ in range(3)]
+    page = admin.get("/v1/users?country=AD&limit=2", headers=after(registered[-1])).json()
+
+    refusal(admin.get(f"{other}&cursor={page['nextCursor']}"), 400, "cursor_invalid")
+
+
+def test_the_largest_page_has_two_hundred_items(admin: Caller) -> None:
+    assert admin.get("/v1/users?limit=200").status_code == 200
+    refusal(admin.get("/v1/users?limit=201"), 400, "parameter_invalid")
+
+
+def test_a_list_that_is_not_fresh_enough_in_time_is_refused(own_api: Api) -> None:
+    registered = own_api.register()
+    follow_to_head(own_api.conninfo)
+    current = own_api.admin.get("/v1/users", headers=after(registered))
+    beyond = {"Min-Log-Position": str(int(registered.headers["log-position"]) + 1)}
+
+    assert current.status_code == 200
+    for path in ("/v1/users", "/v1/audit/events", f"{registered.headers['location']}/events"):
+        answer = own_api.admin.get(path, headers=beyond)
+        refusal(answer, 503, "position_not_reached")
+        assert answer.headers["retry-after"] == "1"
+    for path in (registered.headers["location"], "/v1/projections"):
+        refusal(own_api.admin.get(path, headers=beyond), 503, "position_not_reached")
+
+
+def test_whoever_writes_finds_it_in_the_list_at_once_while_others_write(api: Api) -> None:
+    with Crowd(api):
+        for number in range(40):
+            email = an_address()
+            registered = api.register(email)
+            listed = api.admin.get("/v1/users", params={"email": email}, headers=after(registered))
+            renamed = api.admin.patch(registered.headers["location"], {"displayName": f"Number {number}"})
+            listed_again = api.admin.get("/v1/users", params={"email": email}, headers=after(renamed))
+
+            assert [item["displayName"] for item in listed.json()["items"]] == ["Ada Lovelace"]
+            assert [item["displayName"] for item in listed_again.json()["items"]] == [f"Number {number}"]
+            assert int(listed.headers["log-position"]) >= registered.json()["position"]
+
+
+class Crowd:
+    """Others who register all the time."""
+
+    def __init__(self, api: Api) -> None:
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._register, args=(api,)) for _ in range(4)]
+
+    def __enter__(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _register(self, api: Api) -> None:
+        while not self._stop.is_set():
+            api.register()
+
+
+def pages_of(caller: Caller, path: str, headers: dict[str, str]) -> Iterator[list[dict[str, Any]]]:
+    """The items of each page, one page after the other."""
+    cursor: str | None = ""
+    while cursor is not None:
+        page = caller.get(path + (f"&cursor={cursor}" if cursor else ""), headers=headers).json()
+        yield page["items"]
+        cursor = page["nextCursor"]
+
+
+def after(response: httpx.Response) -> dict[str, str]:
+    return {"Min-Log-Position": response.headers["log-position"]}

