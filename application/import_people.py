@@ -8,10 +8,10 @@ content where it has none.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, Self
 from uuid import UUID
 
 import msgspec
@@ -83,7 +83,7 @@ class Marks(Protocol):
 
 async def import_people(
     lines: AsyncIterator[Line], commands: Commands, keys: CommandKeys, accepted: Marks
-) -> AsyncIterator[LineResult]:
+) -> AsyncGenerator[LineResult, None]:
     """Import the lines of one file; their results come in the order of the lines. Raises `LogUnavailableError`."""
     file = _File(commands, keys, accepted)
     under_way: deque[asyncio.Task[LineResult]] = deque()
@@ -168,7 +168,7 @@ class _Place:
         self._marks: dict[str, DuplicateError] = {}
         self._turn = AsyncExitStack()
 
-    async def __aenter__(self) -> "_Place":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -15,7 +15,9 @@ _FIELDS = [(field.name, field.encode_name, field.default) for field in msgspec.s
 _decoder = msgspec.json.Decoder(ImportPerson)
 # What msgspec says of JSON that has not the shape of a person; tests pin the wording.
 _SHAPE_ERROR = re.compile(
-    r"(?:Object missing required field `(?P<missing>.*)`|Object contains unknown field `(?P<unknown>.*)`|(?P<wrong>.*?))"
+    r"(?:Object missing required field `(?P<missing>.*)`"
+    r"|Object contains unknown field `(?P<unknown>.*)`"
+    r"|(?P<wrong>.*?))"
     r"(?: - at `\$\.?(?P<path>[^`]*)`)?",
     re.DOTALL,
 )

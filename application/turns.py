@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 
 class Turns:
-    """Who waits for which names. Being in turn for several names at once cannot deadlock: nobody waits for a later one."""
+    """Who waits for which names. Several names at once cannot lead to a deadlock: nobody waits for a later one."""
 
     def __init__(self) -> None:
         self._last: dict[str, asyncio.Event] = {}

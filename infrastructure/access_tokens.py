@@ -26,38 +26,48 @@ TOKEN_LIMIT = 8_192
 """Characters in a token; ours have about 400."""
 LEEWAY_SECONDS = 30
 """How far the clocks of the issuer and of this service may be apart."""
-CACHE_LIMIT = 10_000
+REMEMBERED = 10_000
+"""Tokens that one process remembers; each takes about 1 kB."""
 REFUSAL = "The token is not valid, or not any more."
 TYPES = frozenset({"at+jwt", "application/at+jwt"})
 
-_Name = Annotated[str, msgspec.Meta(pattern=r"\A[\x21-\x7e]{1,255}\Z")]
+Name = Annotated[str, msgspec.Meta(pattern=r"\A[\x21-\x7e]{1,255}\Z")]
+"""Whom or what a claim names: visible ASCII."""
 _Time = int | float
 
 
 class ActorClaim(msgspec.Struct, frozen=True):
     """Who acts on behalf of the subject (RFC 8693 section 4.1); the role is ours, a service's if not given."""
 
-    sub: _Name
+    sub: Name
     role: Role = Role.SERVICE
 
 
 class Claims(msgspec.Struct, frozen=True):
     """The claims that matter here; all others are ignored."""
 
-    sub: _Name
+    sub: Name
     role: Role
     exp: _Time
     iat: _Time
-    client_id: _Name | None = None
+    client_id: Name | None = None
     act: ActorClaim | None = None
 
 
 class JwtAccessTokens:
     """The tokens of one issuer for one audience."""
 
-    def __init__(self, jwks_path: Path, issuer: str, audience: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        jwks_path: Path,
+        issuer: str,
+        audience: str,
+        clock: Callable[[], float] = time.time,
+        remembered: int = REMEMBERED,
+    ) -> None:
         self._keys = PublicKeys(jwks_path)
         self._clock = clock
+        self._limit = remembered
         self._rules = JWTClaimsRegistry(
             now=lambda: int(clock()),
             leeway=LEEWAY_SECONDS,
@@ -102,7 +112,7 @@ class JwtAccessTokens:
 
     def _remember(self, digest: bytes, access: Access, expires: float) -> None:
         self._verified[digest] = access, expires
-        if len(self._verified) > CACHE_LIMIT:
+        if len(self._verified) > self._limit:
             self._verified.popitem(last=False)
 
 

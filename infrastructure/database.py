@@ -55,7 +55,8 @@ def require_data(settings: Settings) -> None:
 
 def _reached(url: str) -> str:
     try:
-        conninfo = make_conninfo(**{"connect_timeout": CONNECT_SECONDS, **conninfo_to_dict(url)})
+        patience = conninfo_to_dict(url).get("connect_timeout", CONNECT_SECONDS)
+        conninfo = make_conninfo(url, connect_timeout=patience)
     except psycopg.ProgrammingError:  # Its message would repeat the password.
         raise SettingInvalidError("REPRISE_DATABASE_URL", "is not how one connects to PostgreSQL") from None
     try:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from application.commands import CommandContext, CommandKey, CommandKeys, CommandT, UseCase
-from application.platform import Saved
+from application.platform import EmailTokens, Saved
 from domain import errors
 from domain.email_claims import EmailClaim
 from domain.kernel import Aggregate
@@ -29,7 +29,7 @@ class TrialCommands:
         self, settings: Settings, aggregates: Aggregates, answered: AnsweredCommands, claim_ids: ClaimIds
     ) -> None:
         self.policy = settings.policy
-        self.email_tokens = MailedTokens(b"")
+        self.email_tokens: EmailTokens = MailedTokens(b"")
         self.aggregates = aggregates
         self.claim_ids = claim_ids
         self._answered = answered

@@ -1,4 +1,4 @@
-"""Reads the lines of a file or pipe as they come, whatever they are: in bounded memory, without keeping others waiting."""
+"""Reads the lines of a file or pipe, whatever they are: in bounded memory, and without keeping others waiting."""
 
 import asyncio
 import contextlib

@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 from joserfc import jwt
 
 from application.actors import Role
+from infrastructure.access_tokens import Name
 from infrastructure.settings import Settings
 from infrastructure.token_keys import Algorithms, SigningKeyFile
 
@@ -16,7 +18,7 @@ SIGNING_KEY_FILE = "token-signing.jwk"
 
 
 class RoleNotIssuableError(ValueError):
-    """No token can have this role and subject."""
+    """No token can have this role and subject, or name this client."""
 
 
 class TokenIssuer:
@@ -30,6 +32,7 @@ class TokenIssuer:
     def issue(self, role: Role, subject: str, lifetime: timedelta, client_id: str | None = None) -> str:
         """A token that is good from now on, for a lifetime. Raises `RoleNotIssuableError`."""
         _check(role, subject)
+        _check_names(subject, client_id)
         now = int(self._clock())
         claims: dict[str, Any] = {
             "iss": self._settings.issuer,
@@ -49,6 +52,13 @@ class TokenIssuer:
     def rotate(self, *, forget_others: bool = False) -> None:
         """Sign with a new key from now on. With `forget_others`, every token issued before is refused at once."""
         self._key_file.replace(forget_others=forget_others)
+
+
+def _check_names(*names: str | None) -> None:
+    try:
+        msgspec.convert(names, tuple[Name | None, ...])
+    except msgspec.ValidationError:
+        raise RoleNotIssuableError("Names in tokens have 1 to 255 visible ASCII characters, no spaces.") from None
 
 
 def _check(role: Role, subject: str) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -38,6 +38,7 @@ def history(user: str, /, *, json: bool = False) -> None:
         The user's id, or the email address that they hold now.
     json
         Write JSON.
+
     """
     settings = settings_from()
     require_data(settings)
@@ -57,7 +58,7 @@ def history(user: str, /, *, json: bool = False) -> None:
 
 
 @app.command
-def search(
+def search(  # noqa: PLR0913 - one for each thing to search for
     *,
     actor: str | None = None,
     user: UUID | None = None,
@@ -94,6 +95,7 @@ def search(
         Tell all there are, however many.
     json
         Write JSON.
+
     """
     settings = settings_from()
     require_data(settings)

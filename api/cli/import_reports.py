@@ -5,7 +5,7 @@ import time
 from io import FileIO
 from os import fstat
 from stat import S_ISREG
-from typing import Protocol
+from typing import Protocol, Self
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -66,18 +66,15 @@ class TextReport:
     def finish(self, tally: Tally) -> None:
         seconds = time.monotonic() - self._began
         say(f"{shown(tally.lines)} lines in {seconds:.1f} s, {shown(round(tally.lines / seconds))} a second")
-        say(f"  {shown(tally.accepted)} accepted: {shown(tally.imported)} {self._imported}, "
-            f"{shown(tally.already_imported)} imported before")
-        say(f"  {shown(tally.duplicates)} duplicates")
-        say(f"  {shown(tally.invalid)} invalid")
+        now = "would be imported (nothing was recorded)" if self._dry_run else "imported now"
+        before = shown(tally.already_imported)
+        say(f"  accepted    {shown(tally.accepted)}: {shown(tally.imported)} {now}, {before} before")
+        say(f"  duplicates  {shown(tally.duplicates)}")
+        say(f"  invalid     {shown(tally.invalid)}")
 
     def break_off(self, tally: Tally, failure: Failure) -> None:
         say(f"Broke off after {shown(tally.lines)} lines. Import the file again to go on: nobody is imported twice.")
         write_failure(failure, as_json=False)
-
-    @property
-    def _imported(self) -> str:
-        return "would be imported (nothing was recorded)" if self._dry_run else "imported now"
 
 
 class Bar:
@@ -100,7 +97,7 @@ class Bar:
         )
         self._task = self._progress.add_task("", total=status.st_size if S_ISREG(status.st_mode) else None, lines=0)
 
-    def __enter__(self) -> "Bar":
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 

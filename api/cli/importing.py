@@ -46,6 +46,7 @@ def import_file(file: Path, /, *, dry_run: bool = False, strict: bool = False, j
         Exit with 1 if any line was refused.
     json
         Write JSON.
+
     """
     settings = settings_from()
     with _opened(file) as opened, migrated_database(settings) as conninfo:
@@ -61,7 +62,7 @@ def import_file(file: Path, /, *, dry_run: bool = False, strict: bool = False, j
 
 
 def _look_for_garbage_less_often() -> None:
-    """What an import makes is in use until its line is done, so that looking takes a quarter of the time and finds little."""
+    """What an import makes is in use until its line is done: looking takes a quarter of the time and finds little."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
 

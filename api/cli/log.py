@@ -42,6 +42,7 @@ def status(*, topics: bool = False, json: bool = False) -> None:
         Count the events of each kind, too. This reads the whole log.
     json
         Write JSON.
+
     """
     settings = settings_from()
     require_data(settings)

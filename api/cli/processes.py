@@ -35,6 +35,7 @@ def serve(*, host: str | None = None, port: Port | None = None, workers: Positiv
         The port to listen at (REPRISE_PORT, else 8000).
     workers
         How many processes share the port.
+
     """
     from api.main import serve as serve_api
 
@@ -82,6 +83,7 @@ def migrate(*, json: bool = False) -> None:
     ----------
     json
         Write JSON.
+
     """
     with database(settings_from()) as conninfo:
         applied = apply_migrations(conninfo)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import psycopg
@@ -38,6 +38,7 @@ def list_projections(*, json: bool = False) -> None:
     ----------
     json
         Write JSON.
+
     """
     settings = settings_from()
     require_data(settings)
@@ -46,7 +47,17 @@ def list_projections(*, json: bool = False) -> None:
     if json:
         write_json({"items": statuses})
     else:
-        columns = ("name", "version", "generation", "position", "events behind", "seconds behind", "rows", "MB", "health")
+        columns = (
+            "name",
+            "version",
+            "generation",
+            "position",
+            "events behind",
+            "seconds behind",
+            "rows",
+            "MB",
+            "health",
+        )
         write_table(columns, map(_row, statuses))
 
 
@@ -62,6 +73,7 @@ def rebuild(name: str, /, *, json: bool = False) -> None:
         The read model: `reprise projections list` tells their names.
     json
         Write JSON.
+
     """
     if name not in READ_MODELS:
         raise NotFound(f"There is no read model of this name. There are: {', '.join(READ_MODELS)}.")
@@ -122,7 +134,7 @@ class _Bar:
         )
         self._task = self._progress.add_task("requested", total=0)
 
-    def __enter__(self) -> "_Bar":
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 
@@ -130,7 +142,7 @@ class _Bar:
         self._progress.stop()
 
     def show(self, progress: RebuildProgress | RebuildStatus) -> None:
-        """This far it has come."""
+        """Show how far it has come."""
         self._progress.update(
             self._task,
             description=(progress.phase or "requested").replace("_", " "),

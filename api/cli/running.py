@@ -44,13 +44,16 @@ def run(*, host: str | None = None, port: Port | None = None, json: bool = False
         The port to listen at (REPRISE_PORT, else 8000); 0 for any free one.
     json
         Write lines of JSON: one when everything is ready, and one whenever a process was started again.
+
     """
     settings = settings_for(host, port)
     settings = replace(settings, port=free_port(settings.host, settings.port))
     report = JsonRunReport() if json else TextRunReport()
     with ExitStack() as databases:
         conninfo = databases.enter_context(database(settings))
-        report.progress(f"The database is up: {'embedded' if settings.database_url is None else 'REPRISE_DATABASE_URL'}.")
+        report.progress(
+            f"The database is up: {'embedded' if settings.database_url is None else 'REPRISE_DATABASE_URL'}."
+        )
         migrate(conninfo)
         asyncio.run(_Run(settings, conninfo, report, databases).run())
     report.stopped()

