@@ -181,3 +181,11 @@ def _problem(
         source=source,
         checks=checks,
     )
+
+
+def problems_as_markdown() -> str:
+    """Every code there is, as it stands in docs/problems.md."""
+    rows = [(kind.status, kind.code, kind.sentence) for kind in Kind]
+    rows += [(status, error.code, error.sentence) for error, status in STATUS_OF_ERROR.items()]
+    lines = [f"| {status.value} | `{code}` | {sentence} |" for status, code, sentence in sorted(rows)]
+    return "\n".join(["| Status | Code | Detail |", "|---|---|---|", *lines])

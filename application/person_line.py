@@ -8,6 +8,7 @@ import msgspec
 
 from application.import_person import ImportPerson
 
+_NOT_JSON = ("malformed_json", None, "The line is not a JSON object.")
 NAME_LIMIT = 64
 """Characters of an unknown name that are shown."""
 
@@ -15,8 +16,8 @@ _FIELDS = [(field.name, field.encode_name, field.default) for field in msgspec.s
 _decoder = msgspec.json.Decoder(ImportPerson)
 # What msgspec says of JSON that has not the shape of a person; tests pin the wording.
 _SHAPE_ERROR = re.compile(
-    r"(?:Object missing required field `(?P<missing>.*)`"
-    r"|Object contains unknown field `(?P<unknown>.*)`"
+    r"(?:Object missing required field `(?P<missing>.*?)`"
+    r"|Object contains unknown field `(?P<unknown>.*?)`"
     r"|(?P<wrong>.*?))"
     r"(?: - at `\$\.?(?P<path>[^`]*)`)?",
     re.DOTALL,
@@ -38,11 +39,9 @@ def read_person(line: bytes) -> ImportPerson:
     try:
         person = _decoder.decode(line)
     except msgspec.ValidationError as error:
-        _must_be_json(line)
-        raise _wrong_shape(str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        _must_be_json(line)
-        raise
+        raise _broken_text(line) or _wrong_shape(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise _broken_text(line) or LineInvalidError(*_NOT_JSON) from None
     _distinct_decoder.decode(line.decode())
     return person
 
@@ -53,15 +52,18 @@ def canonical(person: ImportPerson) -> bytes:
     return msgspec.json.encode(given, order="sorted")
 
 
-def _must_be_json(line: bytes) -> None:
+def _broken_text(line: bytes) -> LineInvalidError | None:
+    """What is wrong with the line as a text: the shape of what it says can be wrong only if nothing is."""
     try:
         line.decode()
-    except UnicodeDecodeError:
-        raise LineInvalidError("invalid_utf8", None, "The line is not text in UTF-8.") from None
-    try:
         msgspec.json.decode(line, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError):
-        raise LineInvalidError("malformed_json", None, "The line is not a JSON object.") from None
+    except UnicodeDecodeError:
+        return LineInvalidError("invalid_utf8", None, "The line is not text in UTF-8.")
+    except msgspec.DecodeError:
+        return LineInvalidError(*_NOT_JSON)
+    except RecursionError:  # Nested too deeply to be about a person, and to be looked at to its end.
+        return None
+    return None
 
 
 def _must_be_distinct(pairs: list[tuple[str, Any]]) -> None:

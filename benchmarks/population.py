@@ -14,26 +14,18 @@ from math import gcd
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from application.actors import Actor, Role
 from domain.email_claims import EmailClaim
 from domain.ids import uuid7
 from domain.kernel import AggregateEvent
 from domain.users import User
-from domain.values import (
-    BirthDate,
-    Country,
-    DisplayName,
-    DocumentVersion,
-    EmailAddress,
-    Locale,
-    Purpose,
-)
+from domain.values import BirthDate, Country, DisplayName, DocumentVersion, EmailAddress, Locale, Purpose
 from infrastructure.event_codec import encode
 from infrastructure.keyring import ClaimIds
 
 FACTS_OF_REGISTRATION = 2
-BEGIN = datetime(2025, 6, 1, tzinfo=UTC)
 LENGTH = timedelta(days=365)
 ACTOR = Actor(role=Role.SERVICE, id="web", client="web-player")
 COUNTRIES = ("SE", "NO", "DK", "FI", "DE", "FR", "GB", "US", "BR", "IN", "JP", "MX", "ES", "IT", "NL", "PL", "TR", "ID")
@@ -59,9 +51,10 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
 class Population:
     """So many users and their histories."""
 
-    def __init__(self, users: int, claim_ids: ClaimIds) -> None:
+    def __init__(self, users: int, claim_ids: ClaimIds, begin: datetime) -> None:
         self.users = users
         self._claim_ids = claim_ids
+        self._begin = begin
         self._step = _stride(users)
         self._interval = LENGTH / self.events
 
@@ -81,7 +74,7 @@ class Population:
 
     def recorded_at(self, position: int) -> datetime:
         """The instant of a position."""
-        return BEGIN + position * self._interval
+        return self._begin + position * self._interval
 
     def facts(self) -> Iterator[Fact]:
         """The whole log, in order."""
@@ -111,7 +104,7 @@ class Population:
         yield user
         claimed = encode(EmailClaim.Claimed(originator_id=user_id, originator_version=1, timestamp=_KNOWN, user_id=user_id))
         claim = self._fact(position + 1, self._claim_ids.of(address), 1, claimed)
-        yield msgspec.structs.replace(claim, recorded_at=user.recorded_at, command_id=user.command_id)
+        yield replace(claim, recorded_at=user.recorded_at, command_id=user.command_id, trace_id=user.trace_id)
 
     def _fact(self, position: int, stream_id: UUID, version: int, stored: tuple[str, bytes]) -> Fact:
         recorded_at = self.recorded_at(position)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import select
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -39,7 +40,9 @@ async def _read(file: RawIOBase) -> bytes:
     def read() -> None:
         chunk, error = b"", None
         try:
-            chunk = file.read(CHUNK) or b""
+            while (found := file.read(CHUNK)) is None:  # A pipe that does not block, and has nothing yet.
+                select.select([file], [], [])
+            chunk = found
         except OSError as its_own:
             error = its_own
         with contextlib.suppress(RuntimeError):  # The loop was closed meanwhile.

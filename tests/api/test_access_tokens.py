@@ -169,7 +169,7 @@ def test_a_token_with_a_wrong_claim_is_refused(bench: Bench, claims: dict[str, A
     bench.refuses(bench.sign(**claims))
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e400", "1" * 400])
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e400"])
 def test_a_token_that_expires_at_no_time_is_refused(bench: Bench, number: str) -> None:
     token = bench.sign(exp=1234567890)
     payload = base64.urlsafe_b64decode(token.split(".")[1] + "==").replace(b"1234567890", number.encode())
@@ -250,12 +250,13 @@ def test_a_token_that_is_too_long_is_refused(bench: Bench) -> None:
 def test_a_token_is_good_until_it_expires_give_or_take_the_leeway(bench: Bench) -> None:
     token = bench.sign(nbf=NOW)
 
+    bench.now = NOW - LEEWAY_SECONDS - 1
+    bench.refuses(token)
     for now in (NOW - LEEWAY_SECONDS, NOW, NOW + 599, NOW + 600, NOW + 600 + LEEWAY_SECONDS - 1):
         bench.now = now
         assert bench.tokens.verify(token)
-    for now in (NOW + 600 + LEEWAY_SECONDS, NOW - LEEWAY_SECONDS - 1):
-        bench.now = now
-        bench.refuses(token)
+    bench.now = NOW + 600 + LEEWAY_SECONDS
+    bench.refuses(token)
 
 
 def test_a_remembered_token_is_refused_once_its_key_is_gone(bench: Bench) -> None:

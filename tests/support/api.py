@@ -4,8 +4,8 @@ import re
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import SMTPUTF8
@@ -15,8 +15,12 @@ import httpx
 import psycopg
 import uvicorn
 
-from api.main import app_of, server_options
+from api.main import app_of, create_litestar, server_options
+from api.metrics import Metrics
+from api.openapi import openapi_document
+from application.access import Access, TokenRefusedError
 from application.actors import Role
+from application.service import Service
 from infrastructure.settings import Settings
 from infrastructure.token_issuing import TokenIssuer
 from tests.support.waiting import wait_until
@@ -156,3 +160,19 @@ def refusal(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
     assert problem["title"]
     assert problem["detail"]
     return problem
+
+
+def described_api() -> dict[str, Any]:
+    """The OpenAPI document, without anything running."""
+    return openapi_document(create_litestar(_never_opened, _NoTokens(), Metrics()).routes)
+
+
+class _NoTokens:
+    def verify(self, _: str) -> Access:
+        raise TokenRefusedError
+
+
+@asynccontextmanager
+async def _never_opened() -> AsyncIterator[Service]:
+    raise NotImplementedError
+    yield

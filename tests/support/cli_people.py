@@ -50,8 +50,13 @@ def _member(prefix: str, number: int) -> dict[str, Any]:
     )
 
 
-def refused_lines() -> Iterator[RefusedLine]:
-    """One line for each reason to refuse."""
+def refused_lines() -> list[RefusedLine]:
+    """At least one line for each reason to refuse it by itself."""
+    return [*shape_refusals(), *value_refusals(), RefusedLine(b" " * 70_000 + line(person("ann")), "line_too_long", None)]
+
+
+def shape_refusals() -> Iterator[RefusedLine]:
+    """Lines that have not the form of a person."""
     whole = line(person("ann"))
     yield from (
         RefusedLine(b"not JSON", "malformed_json", None),
@@ -60,8 +65,8 @@ def refused_lines() -> Iterator[RefusedLine]:
         RefusedLine(whole[:-1] + b', "birthDate": 1990-01-01}', "malformed_json", None),
         RefusedLine(b'{"email": "ann\x00@example.com"}', "malformed_json", None),
         RefusedLine(b'{"email": "ann\\ud800@example.com"}', "malformed_json", None),
-        RefusedLine(whole[:-1] + b', "isAdmin": ' + b"[" * 10_000 + b"]" * 10_000 + b"}", "malformed_json", None),
-        RefusedLine(b'{"consents": ' + b"[" * 10_000, "malformed_json", None),
+        RefusedLine(whole[:-1] + b', "isAdmin": ' + b"[" * 10_000 + b"]" * 10_000 + b"}", "unknown_field", "isAdmin"),
+        RefusedLine(b'{"consents": ' + b"[" * 10_000, "wrong_type", "consents[0]"),
         RefusedLine(b'{"displayName": "\xff"}', "invalid_utf8", None),
         RefusedLine("{}".encode("utf-16"), "invalid_utf8", None),
         RefusedLine(b"[]", "wrong_type", None),
@@ -81,6 +86,12 @@ def refused_lines() -> Iterator[RefusedLine]:
         RefusedLine(line(person("ann", consents=[{**consent(), "at": 1}])), "unknown_field", "consents[0].at"),
         RefusedLine(whole[:-1] + b', "country": "DE"}', "duplicate_field", "country"),
         RefusedLine(whole[:-1] + b', "\\u0065mail": "eve@example.com"}', "duplicate_field", "email"),
+    )
+
+
+def value_refusals() -> Iterator[RefusedLine]:
+    """People with a value that no rule allows."""
+    yield from (
         RefusedLine(line(person("ann", email="ann")), "email_invalid", "email"),
         RefusedLine(line(person("ann", email="ann@example.com\u0000")), "email_invalid", "email"),
         RefusedLine(line(person("ann", displayName="   ")), "display_name_blank", "displayName"),
@@ -99,7 +110,6 @@ def refused_lines() -> Iterator[RefusedLine]:
             "consents[0].documentVersion",
         ),
         RefusedLine(line(person("ann", externalId="a b")), "external_id_invalid", "externalId"),
-        RefusedLine(whole[:-1] + b" " * 70_000 + b"}", "line_too_long", None),
     )
 
 

@@ -1,0 +1,58 @@
+"""The API as it is served, and two routes that do nothing: what the framework costs before anything is done."""
+
+import sys
+from uuid import UUID
+
+import msgspec
+import structlog
+import uvicorn
+from litestar import Controller, Router, get, post
+from litestar.params import JSONBody
+from litestar.types import ASGIApp
+
+from api.answers import Answer, Receipt
+from api.cli.lifeline import watch_lifeline
+from api.logs import configure_logging
+from api.main import create_litestar, server_options
+from api.metrics import Metrics
+from api.observation import HeadAnswered, Observed
+from api.permissions import Permission
+from api.requests import ApiRequest
+from infrastructure.access_tokens import JwtAccessTokens
+from infrastructure.service import open_service
+from infrastructure.settings import settings_from
+
+NOTHING = Receipt(user_id=UUID(int=0), version=1, position=1)
+APP = "benchmarks.api_process:app_from_environment"
+
+
+class NoOpController(Controller):
+    """Passes everything that a command passes, reads the content, and answers."""
+
+    path = "/no-op"
+
+    @post(permission=Permission.USERS_REGISTER, status_code=200)
+    async def do_nothing(self, request: ApiRequest, data: JSONBody[msgspec.Raw]) -> Answer[Receipt]:  # noqa: ARG002
+        """Read the content, and do nothing about it."""
+        return Answer(NOTHING, [])
+
+    @get(permission=Permission.USERS_READ)
+    async def look_at_nothing(self, request: ApiRequest) -> Answer[Receipt]:  # noqa: ARG002
+        """Answer."""
+        return Answer(NOTHING, [])
+
+
+def app_from_environment() -> ASGIApp:
+    """What `api.main.app_from_environment` makes, with these routes beside the others."""
+    configure_logging()
+    settings = settings_from()
+    metrics = Metrics()
+    tokens = JwtAccessTokens(settings.jwks_path, settings.issuer, settings.audience)
+    app = create_litestar(lambda: open_service(settings, settings.database_url or ""), tokens, metrics)
+    app.register(Router("/v1", route_handlers=[NoOpController]))
+    return Observed(HeadAnswered(app), metrics, structlog.get_logger("api"))
+
+
+if __name__ == "__main__":
+    watch_lifeline()
+    uvicorn.run(APP, factory=True, workers=int(sys.argv[1]), **server_options(settings_from()))

@@ -1,0 +1,149 @@
+"""What all measurements share: the database server, logs that are full already, keys and tokens, the load generator."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cache, cached_property
+from pathlib import Path
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from application.actors import Role
+from application.read_models import READ_MODELS
+from application.user_directory import USER_DIRECTORY
+from benchmarks.filling import fill
+from benchmarks.load_generator import LoadGenerator, Subject, compiled
+from benchmarks.population import LENGTH, Population
+from benchmarks.rebuild_process import rebuild
+from benchmarks.scale import Scale
+from infrastructure.embedded_postgres import EmbeddedPostgres, embedded_postgres
+from infrastructure.keyring import ClaimIds, load_keyring
+from infrastructure.schema import migrate
+from infrastructure.settings import Settings, settings_from
+from infrastructure.token_issuing import TokenIssuer
+
+TOKEN_LIFETIME = timedelta(hours=3)
+SETTLE_SECONDS = 60.0
+CLIENT = "benchmark"
+
+
+class NotFollowedError(Exception):
+    """The read models did not come to the end of the log in time."""
+
+
+class Town(msgspec.Struct, frozen=True):
+    """A database whose log was filled with a population."""
+
+    name: str
+    conninfo: str
+    population: Population
+
+    def subjects(self, count: int) -> list[Subject]:
+        """Users that live here, with the versions that they have now."""
+        ids = [self.population.user_id(number) for number in range(min(count, self.population.users))]
+        with psycopg.connect(self.conninfo) as connection:
+            rows = connection.execute(
+                "SELECT stream_id, max(version) FROM log.event WHERE stream_id = ANY (%s) GROUP BY stream_id", (ids,)
+            ).fetchall()
+        return [Subject(str(stream_id), version) for stream_id, version in rows]
+
+
+class Laboratory:
+    """One run's server and what is on it."""
+
+    def __init__(self, scale: Scale, server: EmbeddedPostgres, folder: Path, say: Callable[[str], None]) -> None:
+        self.scale = scale
+        self.server = server
+        self.folder = folder
+        self.say = say
+        self.settings: Settings = settings_from({"REPRISE_HOME": str(folder / "home")})
+        self._issuer = TokenIssuer(self.settings)
+        self._town = cache(self._filled_town)
+
+    @cached_property
+    def generator(self) -> LoadGenerator:
+        """The load generator. Raises `ToolMissingError`."""
+        return compiled(self.folder)
+
+    def token(self, role: Role) -> str:
+        """An access token."""
+        return self._issuer.issue(role, CLIENT, TOKEN_LIFETIME, CLIENT)
+
+    def environment(self, conninfo: str) -> dict[str, str]:
+        """What a process of the service must be told to work on a database of this run."""
+        return {"REPRISE_HOME": str(self.settings.home), "REPRISE_DATABASE_URL": conninfo}
+
+    def residents(self) -> Town:
+        """The log that commands are sent to; both read models are at its end."""
+        return self._town("residents", self.scale.residents, tuple(READ_MODELS))
+
+    def grown(self, users: int) -> Town:
+        """The log of so many users, and the directory made from it."""
+        return self._town(f"grown_{users}", users, (USER_DIRECTORY.name,))
+
+    def filled(self, name: str, users: int) -> Town:
+        """A log of so many users without any read model."""
+        return self._town(name, users, ())
+
+    def fresh_database(self, name: str) -> str:
+        """A database with an empty log."""
+        self.empty_database(name)
+        conninfo = self.server.conninfo(name)
+        migrate(conninfo)
+        return conninfo
+
+    def empty_database(self, name: str) -> None:
+        """A database with nothing in it, whatever was there before."""
+        with psycopg.connect(self.server.conninfo("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+    def _filled_town(self, name: str, users: int, models: tuple[str, ...]) -> Town:
+        self.say(f"filling a log with {users:,} users")
+        claim_ids = ClaimIds(load_keyring(self.settings.keys).claims)
+        begin = datetime.now(UTC) - timedelta(days=1) - LENGTH
+        town = Town(name, self.fresh_database(name), Population(users, claim_ids, begin))
+        fill(town.conninfo, town.population)
+        for model in models:
+            rebuild(town.conninfo, model)
+        return town
+
+
+@contextmanager
+def laboratory(scale: Scale, say: Callable[[str], None]) -> Iterator[Laboratory]:
+    """A laboratory with a server of its own, on the disk that holds the checkout; nothing is left of it afterwards."""
+    place = Path(os.environ.get("REPRISE_HOME") or ".reprise").absolute()
+    place.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="benchmark-", dir=place))
+    try:
+        # As they are by default: every commit is on the disk before it is acknowledged.
+        with embedded_postgres(folder / "postgres") as server:
+            yield Laboratory(scale, server, folder, say)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait_until_followed(conninfo: str, models: tuple[str, ...] = tuple(READ_MODELS)) -> None:
+    """Return when read models and mails are at the end of the log. Raises `NotFollowedError`."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        while time.monotonic() < deadline:
+            row = connection.execute(_BEHIND, (list(models),)).fetchone()
+            if row and row[0] == len(models) and row[1]:
+                return
+            time.sleep(0.05)
+    raise NotFollowedError(f"The read models were not at the end of the log within {SETTLE_SECONDS:.0f} s.")
+
+
+_BEHIND = """
+SELECT count(*) FILTER (WHERE g."position" >= h."position"),
+       (SELECT m."position" >= h."position" FROM projection.mail_mark m)
+FROM log.head h
+LEFT JOIN projection.generation g ON g.state = 'live' AND g.name = ANY (%s) GROUP BY h."position"
+"""

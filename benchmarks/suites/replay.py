@@ -1,0 +1,72 @@
+"""`replay`: every event of the log as a typed object, against nothing but fetching the same columns."""
+
+import time
+from collections.abc import Callable
+
+import psycopg
+
+from benchmarks.figures import Figure, at_least, figure
+from benchmarks.laboratory import Laboratory
+from benchmarks.rounds import in_turn, ratio
+from infrastructure.connections import as_projector
+from infrastructure.event_codec import FORMS
+from infrastructure.log_reader import CHUNK, Connection, Wanted, read_chunks
+
+_COLUMNS = """
+SELECT topic, state, stream_id, version, recorded_at, "position",
+       actor, on_behalf_of, client, reason, command_id, correlation_id, causation_id, trace_id
+FROM log.event WHERE "position" > %s AND "position" <= %s ORDER BY "position"
+"""
+
+
+def measure(lab: Laboratory) -> Figure:
+    """One process, one connection, the largest log."""
+    town = lab.grown(lab.scale.sizes[-1])
+    upto = min(town.population.events, lab.scale.replayed_events)
+    with psycopg.connect(as_projector(town.conninfo), autocommit=True) as connection:
+        fetched(connection, upto)
+        rates = in_turn(
+            {
+                "replay": lambda: _per_second(replayed, connection, upto),
+                "fetch": lambda: _per_second(fetched, connection, upto),
+            },
+            lab.scale.rounds,
+        )
+    compared = ratio(rates["replay"], rates["fetch"])
+    typed = sorted(rates["replay"])[len(rates["replay"]) // 2]
+    return figure(
+        "replay",
+        at_least("replay ÷ raw fetch", compared.median, 0.60),
+        at_least("typed events", round(typed), 250_000, "1/s"),
+        rounds=compared,
+        events=upto,
+        replayed_per_second=[round(rate) for rate in rates["replay"]],
+        fetched_per_second=[round(rate) for rate in rates["fetch"]],
+    )
+
+
+def replayed(connection: Connection, upto: int) -> int:
+    """Read events of all topics, with all that is recorded about them; returns how many."""
+    return sum(len(facts) for _, facts in read_chunks(connection, 0, upto, Wanted(topics=list(FORMS))))
+
+
+def fetched(connection: Connection, upto: int) -> int:
+    """Fetch the same columns in the driver's binary form, and make nothing of them; returns how many rows."""
+    rows = 0
+    for after in range(0, upto, CHUNK):
+        cursor = connection.cursor(binary=True)
+        cursor.execute(_COLUMNS, (after, min(after + CHUNK, upto)), prepare=True)
+        rows += len(cursor.fetchall())
+    return rows
+
+
+def _per_second(read: Callable[[Connection, int], int], connection: Connection, upto: int) -> float:
+    begin = time.perf_counter()
+    count = read(connection, upto)
+    if count != upto:
+        raise EventsMissingError(f"{count} of {upto} events were read.")
+    return count / (time.perf_counter() - begin)
+
+
+class EventsMissingError(Exception):
+    """Fewer events were read than there are."""

@@ -1,0 +1,144 @@
+"""Health, readiness, metrics and logs."""
+
+from typing import Any
+
+import psycopg
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from application.actors import Role
+from tests.support.api import Api, Caller, a_person, an_address, refusal
+from tests.support.running import follow_to_head
+from tests.support.waiting import wait_until
+
+
+def test_a_process_that_answers_is_healthy(api: Api) -> None:
+    answer = api.with_token(None).get("/healthz")
+
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_the_service_is_ready_when_its_read_models_follow(api: Api) -> None:
+    answer = api.with_token(None).get("/readyz")
+
+    assert answer.status_code == 200
+    assert [check["name"] for check in answer.json()["checks"]] == [
+        "database",
+        "projection user_directory",
+        "projection user_timeline",
+    ]
+
+
+def test_a_read_model_that_was_never_followed_makes_the_service_not_ready(own_api: Api) -> None:
+    problem = refusal(own_api.with_token(None).get("/readyz"), 503, "not_ready")
+
+    failing = {check["name"]: check["failure"] for check in problem["checks"] if not check["ok"]}
+    assert failing == {"projection user_directory": "never followed", "projection user_timeline": "never followed"}
+
+
+def test_a_read_model_that_is_far_behind_is_named_with_how_far(own_api: Api) -> None:
+    follow_to_head(own_api.conninfo)
+    own_api.register()
+    assert own_api.with_token(None).get("/readyz").status_code == 200
+    an_hour_passes(own_api)
+
+    problem = refusal(own_api.with_token(None).get("/readyz"), 503, "not_ready")
+
+    behind = [check for check in problem["checks"] if not check["ok"]]
+    assert {check["name"] for check in behind} == {"projection user_directory", "projection user_timeline"}
+    assert all(check["lagEvents"] == 2 and check["lagSeconds"] > 3599 for check in behind)
+
+
+def test_metrics_count_requests_by_route_and_tell_nothing_of_anybody(own_api: Api) -> None:
+    follow_to_head(own_api.conninfo)
+    registered = own_api.register(email := an_address())
+    user = registered.headers["location"]
+    own_api.admin.get(user)
+    own_api.admin.get(f"{user}?secret={email}")
+    own_api.admin.get(f"/{email}")
+    own_api.admin("PROPFIND", "/v1/users")
+
+    answer = own_api.with_token(None).get("/metrics")
+    samples = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+    def requests(route: str, method: str, status: int) -> float | None:
+        labels = sorted({"route": route, "method": method, "status": str(status)}.items())
+        return samples.get(("reprise_http_request_duration_seconds_count", *labels))
+
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert requests("/v1/users", "POST", 201) == 1
+    assert requests("/v1/users/{user_id}", "GET", 200) == 1
+    assert requests("/v1/users/{user_id}", "GET", 400) == 1
+    assert requests("(unmatched)", "GET", 404) == 1
+    assert requests("(unmatched)", "OTHER", 405) == 1
+    assert samples[("reprise_log_head_position",)] == 2
+    assert samples[("reprise_projection_lag_events", ("projection", "user_directory"))] == 2
+    assert samples[("reprise_projection_healthy", ("projection", "user_timeline"))] == 1
+    assert samples[("reprise_database_reachable",)] == 1
+    assert email not in answer.text
+    assert user.rpartition("/")[2] not in answer.text
+
+
+def test_a_rebuild_can_be_asked_for_and_watched(api: Api) -> None:
+    admin = api.admin
+    api.register()
+    asked = admin.post("/v1/projections/user_directory/rebuilds")
+    assert asked.status_code == 202
+    assert asked.json()["name"] == "user_directory"
+
+    wait_until(lambda: admin.get(asked.headers["location"]).json()["state"] == "succeeded", "the rebuild")
+
+    status = admin.get(asked.headers["location"]).json()
+    assert status["requestedBy"] == "admin:root"
+    assert status["eventsDone"] == status["eventsTotal"] > 0
+    standing = {item["name"]: item for item in admin.get("/v1/projections").json()["items"]}
+    assert standing["user_directory"]["generation"] == status["generation"] > 1
+    refusal(admin.get(asked.headers["location"].replace("directory", "timeline")), 404, "rebuild_not_found")
+
+
+def test_what_is_not_there_cannot_be_rebuilt(admin: Caller) -> None:
+    refusal(admin.post("/v1/projections/nothing/rebuilds"), 404, "projection_not_found")
+    missing = "/v1/projections/user_directory/rebuilds/0190c0de-0000-7000-8000-00000000dead"
+    refusal(admin.get(missing), 404, "rebuild_not_found")
+
+
+def test_a_request_is_one_line_in_the_log_with_nothing_personal(api: Api, capfd: pytest.CaptureFixture[str]) -> None:
+    support = api.as_(Role.SUPPORT, "dave", client_id="console")
+    person = a_person(displayName="Zaphod Beeblebrox")
+    user_id = api.user_id(**person)
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    capfd.readouterr()
+
+    changed = support.patch(
+        f"/v1/users/{user_id}",
+        {"displayName": "Trillian Astra"},
+        headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01", "Reprise-Reason": "She asked"},
+    )
+    support.get(f"/v1/users?email={person['email']}&q=zaphod")
+
+    first, second = lines_of(capfd.readouterr().out, 2)
+    assert first["route"] == "/v1/users/{user_id}"
+    assert (first["method"], first["status"], first["client"]) == ("PATCH", "200", "console")
+    assert (first["trace_id"], first["position"]) == (trace, str(changed.json()["position"]))
+    assert float(first["ms"]) > 0
+    assert (second["route"], second["method"], second["status"]) == ("/v1/users", "GET", "200")
+    for secret in (user_id, person["email"], "Zaphod", "Trillian", "zaphod", "She asked", "dave", support.token or ""):
+        assert secret not in str([first, second])
+
+
+def an_hour_passes(api: Api) -> None:
+    """As far as the log is concerned."""
+    with psycopg.connect(api.conninfo, autocommit=True) as connection, connection.transaction():
+        connection.execute("ALTER TABLE log.event DISABLE TRIGGER event_is_append_only")
+        connection.execute("UPDATE log.event SET recorded_at = recorded_at - interval '1 hour'")
+        connection.execute("ALTER TABLE log.event ENABLE TRIGGER event_is_append_only")
+
+
+def lines_of(output: str, count: int) -> list[dict[str, Any]]:
+    lines = [line for line in output.splitlines() if " request " in line]
+    assert len(lines) == count, output
+    return [dict(pair.split("=", 1) for pair in line.split() if "=" in pair) for line in lines]

@@ -1,0 +1,116 @@
+"""Problem documents: one for every refusal, with a status and a stable code."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+import structlog
+from litestar import Litestar, get
+from litestar.exceptions import HTTPException
+
+from api.admission import admit
+from api.main import DATABASE_UNAVAILABLE
+from api.problems import STATUS_OF_ERROR, Kind, document_of, problems_as_markdown
+from api.refusals import exception_handlers
+from api.requests import ApiRequest
+from application.access import TokenRefusedError
+from application.commands import IdempotencyKeyReusedError, LogUnavailableError
+from application.queries import CursorInvalidError, PositionNotReachedError
+from domain import errors
+from tests.support.api import refusal
+
+SECRET = "zq7-personal-value"
+
+
+@pytest.mark.parametrize("error", errors.leaves())
+def test_everything_the_domain_refuses_has_a_status_a_code_and_a_sentence(error: type[errors.DomainError]) -> None:
+    problem = document_of(error.__new__(error))
+
+    assert 400 <= problem.status < 500
+    assert (problem.code, problem.detail, problem.field) == (error.code, error.sentence, error.field)
+
+
+def test_the_table_has_nothing_the_domain_does_not_refuse() -> None:
+    assert set(STATUS_OF_ERROR) == set(errors.leaves())
+
+
+def test_no_two_refusals_have_the_same_code() -> None:
+    codes = [kind.code for kind in Kind] + [error.code for error in STATUS_OF_ERROR]
+
+    assert len(codes) == len(set(codes))
+
+
+def test_the_guide_lists_every_code() -> None:
+    assert problems_as_markdown() in Path("docs/problems.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (TokenRefusedError(SECRET), 401, "token_invalid"),
+        (IdempotencyKeyReusedError(), 422, "idempotency_key_reused"),
+        (CursorInvalidError(SECRET), 400, "cursor_invalid"),
+        (PositionNotReachedError(), 503, "position_not_reached"),
+        (LogUnavailableError(), 503, "log_unavailable"),
+        (psycopg.OperationalError(SECRET), 503, "database_unavailable"),
+        (psycopg.errors.AdminShutdown(SECRET), 503, "database_unavailable"),
+        (ConnectionRefusedError(SECRET), 503, "database_unavailable"),
+        (TimeoutError(SECRET), 503, "database_unavailable"),
+        (psycopg.errors.UniqueViolation(SECRET), 500, "internal_error"),
+        (FileNotFoundError(SECRET), 500, "internal_error"),
+        (ValueError(SECRET), 500, "internal_error"),
+        (HTTPException(SECRET, status_code=418), 400, "request_malformed"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
+)
+async def test_whatever_goes_wrong_is_answered_with_a_document_that_tells_nothing_of_it(
+    error: Exception, status: int, code: str
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        answer = await answer_to(error)
+
+    refusal(answer, status, code)
+    assert SECRET not in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    assert ("retry-after" in answer.headers) == (status == 503)
+    assert [entry["event"] for entry in logs] == (["request.failed"] if status == 500 else [])
+    assert SECRET not in str(logs)
+
+
+async def test_our_own_bug_is_on_record_by_kind_and_place() -> None:
+    with structlog.testing.capture_logs() as logs:
+        await answer_to(ZeroDivisionError(SECRET))
+
+    (entry,) = logs
+    assert (entry["log_level"], entry["error"], entry["route"]) == ("error", "ZeroDivisionError", "/raise")
+    assert "test_problems.py" in entry["trace"][-1]
+
+
+async def answer_to(error: Exception) -> httpx.Response:
+    """What a client gets when a handler raises an error."""
+
+    @get("/raise", public=True)
+    async def fail() -> None:
+        raise error
+
+    app = Litestar(
+        [fail],
+        before_request=admit,  # type: ignore[arg-type]
+        exception_handlers=exception_handlers(DATABASE_UNAVAILABLE),
+        request_class=ApiRequest,
+        openapi_config=None,
+        logging_config=None,
+    )
+    async with client_of(app) as client:
+        return await client.get("/raise")
+
+
+@asynccontextmanager
+async def client_of(app: Any) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api.example") as client:
+        yield client
