@@ -6,7 +6,9 @@ Permission is decided before anything is looked up, so that what exists and what
 import re
 from collections.abc import Iterable
 from functools import cache, lru_cache
+from http import HTTPStatus
 
+from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 from litestar.routes import BaseRoute, HTTPRoute
@@ -41,18 +43,34 @@ def check_declarations(routes: Iterable[BaseRoute]) -> None:
                 raise UndeclaredPermissionError(f"{'/'.join(sorted(handler.http_methods))} {route.path}")
 
 
-async def admit(request: ApiRequest) -> None:
-    """Let a request pass, or raise."""
+def allow_header(methods: Iterable[str]) -> str:
+    """The methods of a resource; where there is GET, there is HEAD."""
+    found = set(methods)
+    return ", ".join(sorted(found | {"HEAD"} if "GET" in found else found))
+
+
+async def admit(request: ApiRequest) -> Response[None] | None:
+    """Let a request pass, or raise; OPTIONS is answered here."""
     _check_path(request.scope.get("raw_path") or b"")
+    if request.scope["method"] == "OPTIONS":
+        return _options(request)
     options = request.route_handler.opt
     if PERMISSION in options:
         request.access = _access(request)
         request.scope["reprise.client"] = request.access.actor.client  # type: ignore[typeddict-unknown-key]
         _check_permission(options[PERMISSION], request)
         _check_accept(request)
-    elif not options.get(PUBLIC) and request.scope["method"] != "OPTIONS":
+    elif not options.get(PUBLIC):
         raise Refused(Kind.PERMISSION_DENIED)
     _check_query(request)
+    return None
+
+
+def _options(request: ApiRequest) -> Response[None]:
+    """The methods of a resource; Litestar's own answer forgets some of them."""
+    routes = [route for route in request.app.routes if route.path_format == request.scope["path_template"]]
+    methods = [method for route in routes if isinstance(route, HTTPRoute) for method in route.methods]
+    return Response(None, status_code=HTTPStatus.NO_CONTENT, headers={"Allow": allow_header(methods)})
 
 
 def _check_path(raw_path: bytes) -> None:
@@ -99,20 +117,28 @@ def _weighted(part: bytes) -> tuple[bytes, bool]:
 
 
 def _check_query(request: ApiRequest) -> None:
-    """Refuse parameters nobody reads, ones that come twice, and characters no value may have."""
+    """Refuse parameters nobody reads, ones that come twice, and values that no parameter may have.
+
+    Litestar would take `null`, where text is not what is asked for, for a parameter that was not given.
+    """
     if not request.scope["query_string"]:
         return
-    parameters = request.query_params.dict()
-    for name, values in parameters.items():
-        if name not in query_names(request.route_handler):
+    known = query_parameters(request.route_handler)
+    for name, values in request.query_params.dict().items():
+        if name not in known:
             raise Refused(Kind.PARAMETER_UNKNOWN, source="query")
-        if len(values) > 1 or _FORBIDDEN.search(values[0]):
+        is_null = values[0].lower() == "null" and not known[name]
+        if len(values) > 1 or is_null or _FORBIDDEN.search(values[0]):
             raise Refused(Kind.PARAMETER_INVALID, name, "query")
 
 
 @cache
-def query_names(handler: HTTPRouteHandler) -> frozenset[str]:
-    """The names of the query parameters that a handler reads."""
+def query_parameters(handler: HTTPRouteHandler) -> dict[str, bool]:
+    """The names of the query parameters that a handler reads, and whether each is plain text."""
     definitions = handler.parsed_fn_signature.parameters.values()
-    kwargs = ((definition.name, definition.kwarg_definition) for definition in definitions)
-    return frozenset(kwarg.name or name for name, kwarg in kwargs if isinstance(kwarg, QueryParameter))
+    kwargs = ((definition, definition.kwarg_definition) for definition in definitions)
+    return {
+        kwarg.name or definition.name: definition.annotation in {str, str | None}
+        for definition, kwarg in kwargs
+        if isinstance(kwarg, QueryParameter)
+    }

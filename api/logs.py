@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ import structlog
 
 
 def configure_logging(level: int = logging.INFO) -> None:
-    """Have every part of this process log in one form."""
+    """Have every part of this process, and the libraries it uses, log in one form."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -20,6 +21,24 @@ def configure_logging(level: int = logging.INFO) -> None:
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LibraryFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+class LibraryFormatter(logging.Formatter):
+    """Puts what libraries log into the same form. Of an exception only its kind: its message can hold anything."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line of JSON."""
+        entry = {
+            "event": record.getMessage(),
+            "logger": record.name,
+            "error": record.exc_info[0].__qualname__ if record.exc_info and record.exc_info[0] else None,
+            "level": record.levelname.lower(),
+            "timestamp": datetime.fromtimestamp(record.created, UTC),
+        }
+        return _encode(entry).decode()
 
 
 def _encode(entry: dict[str, Any], **_: Any) -> bytes:

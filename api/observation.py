@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Send
 
 from api.commands import trace_id
 from api.metrics import Metrics
@@ -17,7 +17,7 @@ class Observed:
         self._metrics = metrics
         self._log = log
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Pass the request on and look at what comes back."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -62,7 +62,7 @@ class HeadAnswered:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Ask for GET and keep the content back."""
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
@@ -73,4 +73,5 @@ class HeadAnswered:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self._app({**scope, "method": "GET"}, receive, send_head)
+        as_get: Any = {**scope, "method": "GET"}
+        await self._app(as_get, receive, send_head)

@@ -54,7 +54,7 @@ COMMAND_HEADERS = (
     RequestHeader(
         "Reprise-Reason",
         "Why it is done, for the record: 1 to 500 characters in UTF-8. No personal data.",
-        {"type": "string"},
+        {"type": "string", "minLength": 1, "maxLength": 500},
     ),
     RequestHeader(
         "Correlation-Id", "What the command is part of, for the record.", {"type": "string", "format": "uuid"}

@@ -51,7 +51,7 @@ ROLES: dict[Permission, frozenset[Role]] = {
 
 def table_as_markdown() -> str:
     """The table for people, as it stands in docs/api.md."""
-    roles = [role for role in Role if role is not Role.SYSTEM]
+    roles: list[Role] = [role for role in Role if role is not Role.SYSTEM]
     head = "| Permission | " + " | ".join(roles) + " |"
     rule = "|---|" + ":-:|" * len(roles)
     return "\n".join([head, rule, *(_line(permission, roles) for permission in Permission)])

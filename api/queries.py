@@ -49,7 +49,8 @@ def instant(text: str | None, name: str) -> datetime | None:
     if text is None:
         return None
     try:
-        return msgspec.convert(text, Annotated[datetime, msgspec.Meta(tz=True)])
+        found: datetime = msgspec.convert(text, Annotated[datetime, msgspec.Meta(tz=True)])
     except msgspec.ValidationError:
         detail = "An instant looks like 2026-01-31T12:00:00Z (RFC 3339; encode a + as %2B)."
         raise Refused(Kind.PARAMETER_INVALID, name, "query", detail=detail) from None
+    return found

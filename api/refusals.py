@@ -3,6 +3,7 @@
 import re
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from litestar.connection import Request
@@ -17,6 +18,7 @@ from litestar.exceptions import (
 from litestar.response import Response
 from litestar.types import ExceptionHandlersMap
 
+from api.admission import allow_header
 from api.problems import MEDIA_TYPE, Kind, Problem, Refused, document_of
 from application.access import TokenRefusedError
 from application.commands import IdempotencyKeyReusedError, LogUnavailableError
@@ -40,13 +42,13 @@ EXISTING_ACCOUNT = (errors.UserNotFound, errors.UserIsErased, errors.VersionIsSt
 OPEN_ACCOUNT = (*EXISTING_ACCOUNT, errors.DeletionIsPending, errors.UserIsSuspended, errors.UserIsDeactivated)
 """What is refused, besides, while the account is closed to its owner."""
 
-AnyRequest = Request[object, object, object]
+AnyRequest = Request[Any, Any, Any]
 
 
 def exception_handlers(unavailable: tuple[type[Exception], ...]) -> ExceptionHandlersMap:
     """Handlers for everything; `unavailable` are the errors of a database that does not answer."""
-    by_kind = {error: _of_kind(kind) for error, kind in _KIND_OF.items()}
-    without_database = dict.fromkeys(unavailable, _of_kind(Kind.DATABASE_UNAVAILABLE))
+    by_kind: ExceptionHandlersMap = {error: _of_kind(kind) for error, kind in _KIND_OF.items()}
+    without_database: ExceptionHandlersMap = dict.fromkeys(unavailable, _of_kind(Kind.DATABASE_UNAVAILABLE))
     return {
         **without_database,
         **by_kind,
@@ -73,13 +75,13 @@ def _domain_error(_: AnyRequest, error: errors.DomainError) -> Response[Problem]
 
 
 def _method_not_allowed(request: AnyRequest, error: MethodNotAllowedException) -> Response[Problem]:
-    allowed = {name.title(): value for name, value in (error.headers or {}).items()}
-    return _refused(request, Refused(Kind.METHOD_NOT_ALLOWED, headers=allowed))
+    allowed = (error.headers or {}).get("allow", "").split(", ")
+    return _refused(request, Refused(Kind.METHOD_NOT_ALLOWED, headers={"Allow": allow_header(allowed)}))
 
 
 def _parameter_invalid(request: AnyRequest, error: ValidationException) -> Response[Problem]:
     """Litestar refused a parameter: say which, and what was expected."""
-    first = next(iter(error.extra), {}) if isinstance(error.extra, list) else {}
+    first: dict[str, Any] = next(iter(error.extra), {}) if isinstance(error.extra, list) else {}
     name = first.get("key")
     definition = request.route_handler.parsed_fn_signature.parameters.get(name) if name else None
     alias = getattr(definition.kwarg_definition, "name", None) if definition else None

@@ -109,16 +109,16 @@ class ApiRequest(Request[None, Access, State]):
         """Read no more than what may be sent; what is announced to be more is not read at all."""
         if int(self._headers.get(b"content-length", b"0")) > BODY_LIMIT:
             raise Refused(Kind.CONTENT_TOO_LARGE)
-        content = b""
-        while True:
-            message = await self.receive()
+        content, more = b"", True
+        while more:
+            message: Any = await self.receive()
             if message["type"] == "http.disconnect":
                 raise Refused(Kind.REQUEST_MALFORMED)
             content += message["body"]
+            more = message.get("more_body", False)
             if len(content) > BODY_LIMIT:
                 raise Refused(Kind.CONTENT_TOO_LARGE)
-            if not message.get("more_body"):
-                return content
+        return content
 
 
 def header_refused(name: bytes, detail: str | None = None) -> Refused:

@@ -14,8 +14,8 @@ from infrastructure.keyring import Cursors, load_keyring
 from infrastructure.queries.pages import Pages
 
 CONNECTIONS = 64
-READERS = 16
-"""Connections that ask for pages: at 64, an answer's time would be that of the 63 before it."""
+READERS = 8
+"""Connections that ask for pages: with many more, an answer's time would be that of those before it."""
 MOST_SUBJECTS = 200_000
 PAGES = 5_000
 PAGE_SIZE = 50

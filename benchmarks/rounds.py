@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 T = TypeVar("T")
+NameT = TypeVar("NameT")
 
 
 class Ratio(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,9 +18,9 @@ class Ratio(msgspec.Struct, frozen=True, kw_only=True):
     highest: float
 
 
-def in_turn(sides: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
+def in_turn(sides: Mapping[NameT, Callable[[], T]], rounds: int) -> dict[NameT, list[T]]:
     """Measure all sides, round after round: A B A B …"""
-    measured: dict[str, list[T]] = {name: [] for name in sides}
+    measured: dict[NameT, list[T]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, measure in sides.items():
             measured[name].append(measure())

@@ -25,8 +25,8 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     """At most; of the largest log."""
     runner_events: int
     """Events that the library's runner is given, one transaction for each."""
-    commands_per_round: int
-    """Commands appended to each of the growing logs."""
+    changed_users: int
+    """Users who are changed in each of the growing logs, in each round, each once."""
     stored_commands: int
     """Commands that are recorded to see what they take on disk."""
     soak_seconds: float
@@ -48,7 +48,7 @@ QUICK = Scale(
     in_process_seconds=1.2,
     replayed_events=200_000,
     runner_events=600,
-    commands_per_round=2_000,
+    changed_users=2_000,
     stored_commands=4_000,
     soak_seconds=8.0,
 )
@@ -57,13 +57,13 @@ FULL = Scale(
     name="full",
     rounds=3,
     warm_up_seconds=2.0,
-    seconds=8.0,
+    seconds=6.0,
     residents=10_000,
     sizes=(10_000, 100_000, 1_000_000),
     in_process_seconds=5.0,
     replayed_events=3_000_000,
     runner_events=4_000,
-    commands_per_round=6_000,
+    changed_users=10_000,
     stored_commands=20_000,
     soak_seconds=600.0,
 )

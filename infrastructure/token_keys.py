@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 import structlog
@@ -26,7 +26,7 @@ _FITTING: dict[tuple[str, str], tuple[type[ECKey | OKPKey], frozenset[str]]] = {
 class Algorithms(JWSRegistry):
     """These algorithms and no others. `EdDSA` means Ed25519 here, as everywhere in practice; RFC 9864 renames it."""
 
-    algorithms: ClassVar = {
+    algorithms = {  # noqa: RUF012 - declared like this by the library
         "EdDSA": JWSRegistry.algorithms["Ed25519"],
         "Ed25519": JWSRegistry.algorithms["Ed25519"],
         "ES256": JWSRegistry.algorithms["ES256"],

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from cyclopts.types import PositiveInt
 
 from api.cli.catching_up import catch_up
-from api.cli.failures import NotFound
+from api.cli.failures import NotFound, explained
 from api.cli.finding_users import find_user
 from api.cli.terminal import JsonList, say, shown
 from api.cli.values import instant
@@ -147,16 +147,27 @@ class Pages(Generic[ItemT]):
 
 
 async def _write(pages: Pages[ItemT], view: Callable[[ItemT], FactView], *, json: bool) -> None:
-    document = JsonList("items") if json else None
+    if json:
+        await _write_json(pages, view)
+        return
     async for item in pages.items():
-        if document:
-            document.add(view(item))
-        else:
-            say(_line(view(item)))
-    if document:
-        document.end(position=pages.position, hasMore=pages.has_more)
-    elif pages.has_more:
+        say(_line(view(item)))
+    if pages.has_more:
         say("There is more: --all tells it, --limit more of it.")
+
+
+async def _write_json(pages: Pages[ItemT], view: Callable[[ItemT], FactView]) -> None:
+    document = JsonList("items")
+    try:
+        async for item in pages.items():
+            document.add(view(item))
+    except Exception as error:
+        failure = explained(error)
+        if failure is None:
+            raise
+        document.break_off(failure)
+        raise SystemExit(failure.exit_code) from error
+    document.end(position=pages.position, hasMore=pages.has_more)
 
 
 def _line(told: FactView) -> str:

@@ -49,7 +49,7 @@ class JsonReport:
         self._refused.end(**tally.as_json())
 
     def break_off(self, tally: Tally, failure: Failure) -> None:
-        self._refused.end(**tally.as_json(), error={"code": failure.code, "message": str(failure)})
+        self._refused.break_off(failure, **tally.as_json())
 
 
 class TextReport:

@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, closing, contextmanager
 from io import FileIO
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from api.cli.failures import ExitCode, Failure, explained
 from api.cli.import_reports import Bar, JsonReport, Report, TextReport
@@ -24,7 +27,14 @@ STANDARD_INPUT = "-"
 Parts = tuple[Commands, CommandKeys]
 
 
-def import_file(file: Path, /, *, dry_run: bool = False, strict: bool = False, json: bool = False) -> int:
+def import_file(
+    file: Annotated[Path, Parameter(allow_leading_hyphen=True)],
+    /,
+    *,
+    dry_run: bool = False,
+    strict: bool = False,
+    json: bool = False,
+) -> int:
     """Take over people from a file in JSON Lines, each exactly once.
 
     A line is an object with email, displayName and country, and if known with locale, birthDate, explicitContentFilter,

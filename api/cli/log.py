@@ -7,7 +7,7 @@ import psycopg
 from cyclopts import App
 from psycopg.rows import dict_row
 
-from api.cli.failures import Failure
+from api.cli.failures import ExitCode, Failure
 from api.cli.terminal import say, write_json, write_table
 from infrastructure.connections import APP_ROLE, in_role
 from infrastructure.database import migrated_database, require_data
@@ -30,7 +30,7 @@ _TOPICS = 'SELECT topic, count(*) AS events FROM log.event WHERE "position" <= %
 
 
 @app.command
-def status(*, topics: bool = False, json: bool = False) -> None:
+def status(*, topics: bool = False, json: bool = False) -> int:
     """Tell how long the log is, when it was written, how much room it takes, and whether it is whole.
 
     It is whole if its positions begin at 1 and end at the head; with --topics, also if none between them is missing.
@@ -50,10 +50,11 @@ def status(*, topics: bool = False, json: bool = False) -> None:
         found = _status(conninfo, topics=topics)
     if json:
         write_json(found)
-    else:
-        _write(found)
+        return ExitCode.DONE if found["isWhole"] else ExitCode.FAILED
+    _write(found)
     if not found["isWhole"]:
         raise Failure("The log is not whole: positions are missing.", "log_not_whole")
+    return ExitCode.DONE
 
 
 def _status(conninfo: str, *, topics: bool) -> dict[str, Any]:

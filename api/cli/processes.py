@@ -3,22 +3,19 @@
 import signal
 import threading
 from types import FrameType
-from typing import Annotated
 
-from cyclopts import Parameter, validators
 from cyclopts.types import PositiveInt
 from msgspec.structs import replace
 
 from api.cli.failures import ExitCode
 from api.cli.readiness import free_port
 from api.cli.terminal import say, write_json
-from api.logs import configure_logging
+from api.cli.values import Port, settings_for
 from infrastructure.database import database, migrated_database
 from infrastructure.schema import migrate as apply_migrations
-from infrastructure.settings import Settings, settings_from
+from infrastructure.settings import settings_from
 
 ENDED_BY_SIGNAL = {128 + signal.SIGTERM, 128 + signal.SIGHUP}
-Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65_535))]
 
 
 def serve(*, host: str | None = None, port: Port | None = None, workers: PositiveInt = 1) -> int:
@@ -37,6 +34,7 @@ def serve(*, host: str | None = None, port: Port | None = None, workers: Positiv
         How many processes share the port.
 
     """
+    from api.logs import configure_logging
     from api.main import serve as serve_api
 
     configure_logging()
@@ -59,6 +57,7 @@ def project() -> None:
     Any number of these processes may run; they share out the work. It logs to standard error, in JSON. SIGTERM and
     Ctrl-C let a batch under way finish.
     """
+    from api.logs import configure_logging
     from infrastructure.projections.worker import run_worker
 
     configure_logging()
@@ -94,9 +93,3 @@ def migrate(*, json: bool = False) -> None:
         say(f"applied {name}")
     if not applied:
         say("The schema is up to date.")
-
-
-def settings_for(host: str | None, port: int | None) -> Settings:
-    """The settings of the environment, with what the command line says instead."""
-    settings = settings_from()
-    return replace(settings, host=host or settings.host, port=settings.port if port is None else port)

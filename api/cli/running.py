@@ -12,10 +12,10 @@ from typing import Any
 import psycopg
 from msgspec.structs import replace
 
-from api.cli.processes import Port, settings_for
 from api.cli.readiness import base_url, free_port, until_ready
 from api.cli.run_reports import JsonRunReport, Running, RunReport, TextRunReport
 from api.cli.supervision import Child, Supervisor, supervision
+from api.cli.values import Port, settings_for
 from application.actors import Role
 from infrastructure.database import database
 from infrastructure.embedded_postgres import EmbeddedPostgresError

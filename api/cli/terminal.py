@@ -3,21 +3,23 @@
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from api.cli.failures import Failure
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 UNLIMITED_WIDTH = 10_000
 """Columns of a file or a pipe: nothing is cut off there."""
 
 
-def console(*, stderr: bool = False) -> Console:
+def console(*, stderr: bool = False) -> "Console":
     """Where people read; nothing that was written by others is taken for markup."""
+    from rich.console import Console
+
     is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
     width = None if is_terminal else UNLIMITED_WIDTH
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=width)
@@ -57,9 +59,16 @@ class JsonList:
         sys.stdout.write("\n], " + msgspec.json.encode(after).decode().removeprefix("{") + "\n")
         sys.stdout.flush()
 
+    def break_off(self, failure: Failure, **after: Any) -> None:
+        """No more items, although there are more."""
+        self.end(**after, error=_told(failure))
+
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Rows under headings; numbers to the right."""
+    from rich.table import Table
+    from rich.text import Text
+
     cells = list(rows)
     table = Table(box=None, pad_edge=False, show_header=any(columns))
     for number, name in enumerate(columns):
@@ -90,8 +99,12 @@ def shown(value: Any) -> str:
 def write_failure(failure: Failure, *, as_json: bool) -> int:
     """Say why a command failed: in one line on standard error, or in a document on standard output."""
     if as_json:
-        write_json_line({"error": {"code": failure.code, "message": str(failure)}})
+        write_json_line({"error": _told(failure)})
     else:
         sys.stdout.flush()
         sys.stderr.write(f"reprise: {failure}\n")
     return failure.exit_code
+
+
+def _told(failure: Failure) -> dict[str, str]:
+    return {"code": failure.code, "message": str(failure)}

@@ -2,9 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from cyclopts import Token
+from cyclopts import Parameter, Token, validators
+from msgspec.structs import replace
+
+from infrastructure.settings import Settings, settings_from
+
+Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65_535))]
 
 
 def instant(_: Any, tokens: Sequence[Token]) -> datetime:
@@ -14,3 +19,9 @@ def instant(_: Any, tokens: Sequence[Token]) -> datetime:
     except ValueError:
         raise ValueError("an instant looks like 2026-01-31 or 2026-01-31T12:00:00Z") from None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def settings_for(host: str | None, port: int | None) -> Settings:
+    """The settings of the environment, with what the command line says instead."""
+    settings = settings_from()
+    return replace(settings, host=host or settings.host, port=settings.port if port is None else port)

@@ -110,13 +110,18 @@ BEGIN
     FROM log.head h FOR UPDATE;
 
     WITH stream AS (
-        SELECT e.command, e.stream_id, min(e.version) AS first, max(e.version) AS last, count(*) AS length,
+        -- In the order of the events, versions less their place are the same number as long as they go up by one.
+        SELECT e.command, e.stream_id, min(e.version) AS first,
+               min(e.version - e.place) <> max(e.version - e.place) AS is_broken,
                row_number() OVER (PARTITION BY e.stream_id ORDER BY e.command) > 1 AS is_shared
-        FROM unnest(event_commands, stream_ids, versions) AS e (command, stream_id, version)
+        FROM (
+            SELECT u.*, row_number() OVER (PARTITION BY u.command, u.stream_id ORDER BY u.ordinality) AS place
+            FROM unnest(event_commands, stream_ids, versions) WITH ORDINALITY AS u (command, stream_id, version, ordinality)
+        ) e
         GROUP BY e.command, e.stream_id
     ), verdict AS (
         SELECT s.command,
-               bool_or(s.is_shared OR s.length <> s.last - s.first + 1
+               bool_or(s.is_shared OR s.is_broken
                        OR CASE WHEN tail.version IS NULL THEN s.first > 1 ELSE s.first <> tail.version + 1 END) AS is_stale,
                bool_or(same.found IS NOT NULL) AS is_recorded
         FROM stream s

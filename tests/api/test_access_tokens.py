@@ -2,9 +2,10 @@
 
 import base64
 import json
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -242,7 +243,7 @@ def test_what_is_no_token_is_refused(bench: Bench, token: str) -> None:
 
 
 def test_a_token_that_is_too_long_is_refused(bench: Bench) -> None:
-    assert bench.tokens.verify(bench.sign(note="x" * (TOKEN_LIMIT // 2)))
+    assert bench.tokens.verify(bench.sign(note="x" * (TOKEN_LIMIT // 2))).subject == "alice"
 
     bench.refuses(bench.sign(note="x" * TOKEN_LIMIT))
 
@@ -254,7 +255,7 @@ def test_a_token_is_good_until_it_expires_give_or_take_the_leeway(bench: Bench) 
     bench.refuses(token)
     for now in (NOW - LEEWAY_SECONDS, NOW, NOW + 599, NOW + 600, NOW + 600 + LEEWAY_SECONDS - 1):
         bench.now = now
-        assert bench.tokens.verify(token)
+        assert bench.tokens.verify(token).subject == "alice"
     bench.now = NOW + 600 + LEEWAY_SECONDS
     bench.refuses(token)
 
@@ -276,7 +277,7 @@ def test_no_token_is_believed_without_the_file_and_again_when_it_is_back(bench: 
     bench.refuses(token)
     bench.publish(bench.key)
 
-    assert bench.tokens.verify(token)
+    assert bench.tokens.verify(token).subject == "alice"
 
 
 def test_a_file_that_was_broken_leaves_the_keys_as_they_were(bench: Bench) -> None:
@@ -285,7 +286,7 @@ def test_a_file_that_was_broken_leaves_the_keys_as_they_were(bench: Bench) -> No
 
     bench.settings.jwks_path.write_text('{"keys": [')
 
-    assert bench.tokens.verify(token)
+    assert bench.tokens.verify(token).subject == "alice"
 
 
 def test_keys_for_other_things_in_the_file_are_passed_over(bench: Bench) -> None:
@@ -302,7 +303,7 @@ def test_keys_for_other_things_in_the_file_are_passed_over(bench: Bench) -> None
     keys = [*others, encryption, bench.key.as_dict(private=False)]
     bench.settings.jwks_path.write_text(json.dumps({"keys": keys}))
 
-    assert bench.tokens.verify(bench.sign())
+    assert bench.tokens.verify(bench.sign()).subject == "alice"
     bench.refuses(bench.sign({"kid": "for-encryption"}))
     bench.refuses(bench.sign({"kid": "secret"}))
 
@@ -332,14 +333,14 @@ def test_forgetting_the_other_keys_ends_every_token_that_was_issued(bench: Bench
 
     bench.refuses(issued)
     bench.refuses(bench.sign())
-    assert bench.tokens.verify(bench.issuer.issue(Role.ADMIN, "alice", HOUR))
+    assert bench.tokens.verify(bench.issuer.issue(Role.ADMIN, "alice", HOUR)).subject == "alice"
 
 
 def test_a_signing_key_whose_public_half_was_lost_is_published_again(bench: Bench) -> None:
     bench.issuer.issue(Role.ADMIN, "alice", HOUR)
     bench.settings.jwks_path.unlink()
 
-    assert bench.tokens.verify(bench.issuer.issue(Role.ADMIN, "alice", HOUR))
+    assert bench.tokens.verify(bench.issuer.issue(Role.ADMIN, "alice", HOUR)).subject == "alice"
 
 
 def test_only_its_owner_can_read_the_signing_key(bench: Bench) -> None:
@@ -353,7 +354,7 @@ def test_only_its_owner_can_read_the_signing_key(bench: Bench) -> None:
 
 def test_many_who_issue_the_first_token_at_once_use_one_key(home: Path) -> None:
     issuers = [TokenIssuer(settings_in(home)) for _ in range(16)]
-    issued = in_threads([lambda issuer=issuer: issuer.issue(Role.ADMIN, "alice", HOUR) for issuer in issuers])
+    issued = in_threads([partial(issuer.issue, Role.ADMIN, "alice", HOUR) for issuer in issuers])
 
     assert len({kid_of(token) for token in issued}) == 1
     assert len(json.loads((home / "keys" / "jwks.json").read_text())["keys"]) == 1
@@ -386,16 +387,11 @@ def encoded(octets: bytes) -> str:
 
 
 def kid_of(token: str) -> str:
-    header = token.split(".")[0]
+    header, _ = token.split(".", 1)
     kid: str = json.loads(base64.urlsafe_b64decode(header + "=="))["kid"]
     return kid
 
 
 def in_threads(calls: list[Callable[[], str]]) -> list[str]:
-    answers: list[str] = []
-    threads = [threading.Thread(target=lambda call=call: answers.append(call())) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(lambda call: call(), calls))

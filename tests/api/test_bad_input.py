@@ -140,6 +140,11 @@ def test_an_id_that_is_none(admin: Caller, user_id: str) -> None:
         ("country=se", "country"),
         ("country=SWE", "country"),
         ("status=happy", "status"),
+        ("status=null", "status"),
+        ("limit=null", "limit"),
+        ("limit=%201", "limit"),
+        ("limit=%2B1", "limit"),
+        ("limit=true", "limit"),
         ("createdAfter=yesterday", "createdAfter"),
         ("createdAfter=2026-01-01T00:00:00", "createdAfter"),
         ("createdAfter=1767225600", "createdAfter"),
@@ -250,11 +255,11 @@ def test_an_address_that_is_only_close(admin: Caller, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", "/v1/users", {"GET", "POST", "OPTIONS"}),
-        ("PUT", "/v1/users", {"GET", "POST", "OPTIONS"}),
-        ("TRACE", "/v1/users", {"GET", "POST", "OPTIONS"}),
-        ("POST", "/healthz", {"GET", "OPTIONS"}),
-        ("PROPFIND", "/v1/users", {"GET", "POST", "OPTIONS"}),
+        ("DELETE", "/v1/users", {"GET", "HEAD", "POST", "OPTIONS"}),
+        ("PUT", "/v1/users", {"GET", "HEAD", "POST", "OPTIONS"}),
+        ("TRACE", "/v1/users", {"GET", "HEAD", "POST", "OPTIONS"}),
+        ("POST", "/healthz", {"GET", "HEAD", "OPTIONS"}),
+        ("PROPFIND", "/v1/users", {"GET", "HEAD", "POST", "OPTIONS"}),
     ],
 )
 def test_a_method_the_resource_does_not_have(admin: Caller, method: str, path: str, allowed: set[str]) -> None:
@@ -262,6 +267,16 @@ def test_a_method_the_resource_does_not_have(admin: Caller, method: str, path: s
 
     refusal(answer, 405, "method_not_allowed")
     assert set(answer.headers["allow"].split(", ")) == allowed
+
+
+def test_the_methods_a_resource_has_are_told(admin: Caller) -> None:
+    for path, methods in {
+        "/v1/users": {"GET", "HEAD", "POST", "OPTIONS"},
+        "/v1/users/x": {"GET", "HEAD", "PATCH", "OPTIONS"},
+        "/v1/users/x/suspension": {"POST", "DELETE", "OPTIONS"},
+    }.items():
+        answer = admin("OPTIONS", path)
+        assert (answer.status_code, set(answer.headers["allow"].split(", "))) == (204, methods)
 
 
 @pytest.mark.parametrize("accepted", ["text/html", "application/xml;q=0.9", "application/json;q=0", "image/*, text/*"])

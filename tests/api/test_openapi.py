@@ -112,7 +112,8 @@ def test_text_in_a_page_is_never_taken_for_markup() -> None:
     shown = element("p", "<script>alert('&')</script>", element("b", '"'), title='"><script>', hidden=False, open=True)
 
     assert shown == (
-        '<p title="&quot;&gt;&lt;script&gt;" open>&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;<b>&quot;</b></p>'
+        '<p title="&quot;&gt;&lt;script&gt;" open>'
+        "&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;<b>&quot;</b></p>"
     )
     assert joined("a<b", element("br"), None) == "a&lt;b<br></br>"
 

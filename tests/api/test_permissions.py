@@ -1,7 +1,6 @@
 """Who may do what: every operation, every role, and what strangers can learn from being refused."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +8,10 @@ import pytest
 from litestar import Controller, Litestar, Router, get
 
 from api.admission import UndeclaredPermissionError, check_declarations
-from api.main import create_litestar
-from api.metrics import Metrics
 from api.openapi import operations
 from api.permissions import ROLES, Permission, table_as_markdown
-from application.access import TokenRefusedError
 from application.actors import Role
-from tests.support.api import Api, Caller, a_person, an_address, nothing_recorded, refusal
+from tests.support.api import Api, Caller, a_person, an_address, litestar_app, nothing_recorded, refusal
 
 SOMEBODY = "0190c0de-0000-7000-8000-000000000001"
 NOBODY = "0190c0de-0000-7000-8000-00000000dead"
@@ -201,7 +197,7 @@ def test_nobody_sets_what_the_service_decides(api: Api, field: str) -> None:
 def test_a_person_cannot_be_registered_with_what_the_service_decides(api: Api) -> None:
     with nothing_recorded(api):
         for field in ("emailVerified", "status", "id", "version", "confirmBy", "consents"):
-            refusal(api.admin.post("/v1/users", a_person(**{field: True})), 400, "content_invalid")
+            refusal(api.admin.post("/v1/users", a_person() | {field: True}), 400, "content_invalid")
 
 
 def test_a_taken_address_is_the_only_thing_a_person_learns_of_others(api: Api) -> None:
@@ -233,7 +229,7 @@ async def test_a_route_that_declares_no_permission_is_refused_at_start_up() -> N
 
 
 def test_every_permission_is_in_the_table_of_roles_and_asked_for_by_a_route() -> None:
-    routes = create_litestar(_never, _Nobody(), Metrics()).routes
+    routes = litestar_app().routes
 
     assert set(ROLES) == set(Permission)
     assert {operation.handler.opt.get("permission") for operation in operations(routes)} - {None} == set(Permission)
@@ -245,14 +241,3 @@ def test_the_platforms_own_role_has_no_permission_from_outside() -> None:
 
 def test_the_guide_shows_the_table_as_it_is() -> None:
     assert table_as_markdown() in Path("docs/api.md").read_text(encoding="utf-8")
-
-
-class _Nobody:
-    def verify(self, token: str) -> Any:
-        raise TokenRefusedError
-
-
-@asynccontextmanager
-async def _never() -> AsyncIterator[Any]:
-    raise NotImplementedError
-    yield

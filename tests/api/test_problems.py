@@ -21,7 +21,9 @@ from application.access import TokenRefusedError
 from application.commands import IdempotencyKeyReusedError, LogUnavailableError
 from application.queries import CursorInvalidError, PositionNotReachedError
 from domain import errors
-from tests.support.api import refusal
+from tests.support.api import refusal, serving
+from tests.support.cutting_proxy import cutting_proxy
+from tests.support.running import settings_in
 
 SECRET = "zq7-personal-value"
 
@@ -114,3 +116,15 @@ async def client_of(app: Any) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://api.example") as client:
         yield client
+
+
+def test_a_database_that_does_not_answer_is_nobodys_fault_and_worth_another_try(database: str, home: Path) -> None:
+    with cutting_proxy(database) as (proxy, proxied), serving(settings_in(home), proxied) as api:
+        user = api.register().headers["location"]
+        assert api.admin.get(user).status_code == 200
+        proxy.close()
+
+        answer = api.admin.get(user)
+
+    refusal(answer, 503, "database_unavailable")
+    assert answer.headers["retry-after"] == "1"

@@ -2,6 +2,7 @@
 
 import asyncio
 import unicodedata
+from typing import Literal
 from uuid import UUID
 
 import httpx
@@ -121,9 +122,11 @@ def test_a_service_may_register_people(api: Api) -> None:
 
 def _spelling(number: int) -> str:
     """The same address, in another case and Unicode form."""
-    form = ("NFC", "NFD", "NFKC", "NFKD")[number % 4]
+    forms: tuple[Literal["NFC", "NFD", "NFKC", "NFKD"], ...] = ("NFC", "NFD", "NFKC", "NFKD")
     letters = "åsa-öberg-of-fifty"
-    return unicodedata.normalize(form, "".join(c.upper() if number >> i & 1 else c for i, c in enumerate(letters)))
+    return unicodedata.normalize(
+        forms[number % 4], "".join(c.upper() if number >> i & 1 else c for i, c in enumerate(letters))
+    )
 
 
 def _in_parallel(api: Api, requests: list[tuple[dict[str, str], dict[str, object]]]) -> list[httpx.Response]:

@@ -14,7 +14,7 @@ from domain.email_claims import EmailClaim
 from domain.users import EmailRequest, User
 from domain.values import EmailAddress
 from infrastructure.keyring import MailedTokens
-from tests.support.in_memory_platform import InMemoryLog
+from tests.support.in_memory_platform import InMemoryLog, OutdatedError
 from tests.support.instants import CONFIRM_BY, MOMENT
 from tests.support.scenarios import happened
 from tests.support.users import (
@@ -109,6 +109,20 @@ def test_a_token_is_good_once(user: User) -> None:
     confirm(log, token)
 
     assert refuses(log, token)
+
+
+def test_of_many_who_use_a_token_at_once_one_succeeds() -> None:
+    log, user = InMemoryLog(), a_user_with_a_pending_email()
+    log.has(user)
+
+    answers = log.run_at_once(confirm_email, [ConfirmEmail(token=log.mailed_token(user.id))] * 50)
+
+    assert sum(isinstance(answer, Saved) for answer in answers) == 1
+    assert sum(isinstance(answer, OutdatedError) for answer in answers) == 49
+    assert log.news() == [
+        happened(User.EmailChanged, email=OTHER_EMAIL),
+        happened(EmailClaim.Released, user_id=user.id),
+    ]
 
 
 def test_the_token_for_one_address_never_confirms_another() -> None:

@@ -1,12 +1,12 @@
 """Registering: one person, one account, one holder for each address."""
 
-import asyncio
 from datetime import date
 from typing import Any
 
 import msgspec
 import pytest
 
+from application.platform import Saved
 from application.register_user import RegisterUser, register_user
 from domain import errors
 from domain.email_claims import EmailClaim
@@ -81,18 +81,18 @@ def test_an_address_that_somebody_has_merely_reserved_is_refused() -> None:
     assert log.news() == []
 
 
-def test_of_two_who_register_an_address_at_once_one_gets_it() -> None:
+def test_of_many_who_register_an_address_at_once_one_gets_it() -> None:
     log = InMemoryLog()
-    slower = log.platform()
-    asyncio.run(slower.email_claim(EMAIL))
-    faster = log.run(register_user, REGISTER)
-    log.news()
 
-    with pytest.raises(OutdatedError):
-        asyncio.run(register_user(REGISTER, slower))
+    spellings = [EMAIL, EMAIL.upper()] * 10
+    answers = log.run_at_once(
+        register_user, [msgspec.structs.replace(REGISTER, email=spelling) for spelling in spellings]
+    )
 
-    assert log.news() == []
-    assert log.holder(EMAIL) == faster.aggregate_id
+    (saved,) = [answer for answer in answers if isinstance(answer, Saved)]
+    assert [type(answer) for answer in answers if answer is not saved] == [OutdatedError] * 19
+    assert log.holder(EMAIL) == saved.aggregate_id
+    assert log.head == 2
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from application.request_email_change import RequestEmailChange, request_email_c
 from domain import errors
 from domain.email_claims import EmailClaim
 from domain.users import User
-from tests.support.in_memory_platform import InMemoryLog
+from domain.values import EmailAddress
+from tests.support.in_memory_platform import InMemoryLog, OutdatedError
 from tests.support.instants import CONFIRM_BY
 from tests.support.scenarios import happened
 from tests.support.users import (
@@ -125,6 +126,31 @@ def test_leaving_another_address_for_another_spelling_frees_that_address() -> No
     ask(log, user.id, "ADA@example.com")
 
     assert (log.holder(EMAIL), log.holder(OTHER_EMAIL)) == (user.id, None)
+
+
+def test_of_two_wishes_at_once_one_counts_and_only_its_address_is_reserved() -> None:
+    log, user = InMemoryLog(), an_active_user()
+    log.has(user)
+
+    commands = [RequestEmailChange(user_id=user.id, email=email) for email in (OTHER_EMAIL, THIRD_EMAIL)]
+    first, second = log.run_at_once(request_email_change, commands)
+
+    assert isinstance(first, Saved)
+    assert isinstance(second, OutdatedError)
+    assert (log.user(user.id).pending_email, log.holder(OTHER_EMAIL)) == (OTHER_EMAIL, user.id)
+    assert log.holder(THIRD_EMAIL) is None
+
+
+def test_of_many_who_want_an_address_at_once_one_gets_it() -> None:
+    log, users = InMemoryLog(), [an_active_user(EmailAddress(f"user{n}@example.com")) for n in range(10)]
+    log.has(*users)
+
+    commands = [RequestEmailChange(user_id=user.id, email=OTHER_EMAIL) for user in users]
+    answers = log.run_at_once(request_email_change, commands)
+
+    assert [type(answer) for answer in answers] == [Saved] + [OutdatedError] * 9
+    assert log.holder(OTHER_EMAIL) == users[0].id
+    assert [user.id for user in users if log.user(user.id).pending_email] == [users[0].id]
 
 
 @pytest.mark.parametrize("spelling", [OTHER_EMAIL, "LOVELACE@EXAMPLE.org"])

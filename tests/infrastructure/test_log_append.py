@@ -71,7 +71,7 @@ def test_events_are_numbered_in_their_order_without_a_gap(log: psycopg.Connectio
     assert log_rows(log) == [(1, first, 1), (2, first, 2), (3, second, 1)]
 
 
-@pytest.mark.parametrize("versions", [[2], [3], [1, 3], [0, 2]])
+@pytest.mark.parametrize("versions", [[2], [3], [1, 3], [0, 2], [2, 1], [1, 1], [1, 1, 3], [1, 3, 2]])
 def test_a_stream_begins_at_its_beginning_and_skips_nothing(log: psycopg.Connection[Any], versions: list[int]) -> None:
     stream = uuid.uuid4()
 

@@ -52,7 +52,11 @@ def _member(prefix: str, number: int) -> dict[str, Any]:
 
 def refused_lines() -> list[RefusedLine]:
     """At least one line for each reason to refuse it by itself."""
-    return [*shape_refusals(), *value_refusals(), RefusedLine(b" " * 70_000 + line(person("ann")), "line_too_long", None)]
+    return [
+        *shape_refusals(),
+        *value_refusals(),
+        RefusedLine(b" " * 70_000 + line(person("ann")), "line_too_long", None),
+    ]
 
 
 def shape_refusals() -> Iterator[RefusedLine]:

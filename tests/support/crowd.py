@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 
 import msgspec
 import psycopg
@@ -44,8 +44,11 @@ class Crowd(msgspec.Struct, frozen=True):
         context = get_context("spawn")
         stage = Stage(context, self.followers)
         size = self.writers + self.followers
-        with ProcessPoolExecutor(size, context, enter, (stage,)) as crowd, psycopg.connect(log.conninfo) as connection:
-            connection.autocommit = True
+        with (
+            psycopg.connect(log.conninfo, autocommit=True) as connection,
+            ProcessPoolExecutor(size, context, enter, (stage,)) as crowd,
+            _nobody_left_behind(),
+        ):
             sightings = [crowd.submit(follow, log, number) for number in range(self.followers)]
             reports = [crowd.submit(write, log, number, self.commands) for number in range(self.writers)]
             self._disturb(log, connection, stage, lambda: _all_is_written(reports))
@@ -76,6 +79,16 @@ def _all_is_written(reports: list[Future[WriterReport]]) -> bool:
 def _farewell(log: LogUnderTest, connection: Connection) -> WriterReport:
     farewell = Command(FAREWELL, FAREWELL, first_version=1)
     return WriterReport(acknowledged=[farewell] if log.append(connection, farewell) else [])
+
+
+@contextmanager
+def _nobody_left_behind() -> Generator[None]:
+    try:
+        yield
+    except BaseException:
+        for process in active_children():
+            process.kill()
+        raise
 
 
 @contextmanager

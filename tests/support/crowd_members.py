@@ -152,7 +152,12 @@ class _Writer(_Member):
         return is_recorded
 
     def _being_stopped(self, connection: Connection, command: Command) -> bool:
-        """Send the append and, before its answer is read, be stopped until somebody sends SIGCONT."""
+        """Send the append and, before its answer is read, be stopped until somebody sends SIGCONT; but only once."""
+        if not self.stage.stopped_process.value:
+            self._send_and_be_stopped(connection, command)
+        return self.log.append(connection, command)
+
+    def _send_and_be_stopped(self, connection: Connection, command: Command) -> None:
         statement = ClientCursor(connection).mogrify(*self.log.append_statement(command))
         connection.pgconn.send_query(statement.encode())
         while connection.pgconn.flush():
@@ -161,7 +166,6 @@ class _Writer(_Member):
         os.kill(os.getpid(), signal.SIGSTOP)
         while connection.pgconn.get_result():
             pass
-        return self.log.append(connection, command)
 
 
 def _somebody_waits_for(connection: Connection, observer: Connection) -> bool:

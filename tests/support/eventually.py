@@ -13,7 +13,7 @@ class NeverHappenedError(AssertionError):
     """The condition did not come true in the time that was given."""
 
 
-def eventually(condition: Callable[[], T], what: str, within_seconds: float = 20.0) -> T:
+def eventually(condition: Callable[[], T], what: str, within_seconds: float = 60.0) -> T:
     """Ask again and again until the answer is truthy, and return it."""
     deadline = time.monotonic() + within_seconds
     while not (answer := condition()):

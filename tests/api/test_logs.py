@@ -1,0 +1,37 @@
+"""The form of the log: one JSON object on one line, from us and from the libraries, with no exception's message."""
+
+import json
+import logging
+import subprocess
+import sys
+
+SCRIPT = """
+import logging, structlog
+from api.logs import configure_logging
+configure_logging()
+structlog.get_logger("here").info("request", route="/v1/users/{user_id}", ms=1.5, position=None)
+structlog.get_logger("here").debug("chatter")
+logging.getLogger("uvicorn.error").info("chatter")
+try:
+    raise ValueError("zq7-personal-value")
+except ValueError:
+    logging.getLogger("psycopg.pool").warning("it failed: %s", "why", exc_info=True)
+"""
+
+
+def test_everything_is_logged_in_one_form() -> None:
+    logged = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, check=True, text=True)
+
+    ours, theirs = (json.loads(line) for line in logged.stderr.splitlines())
+    assert logged.stdout == ""
+    assert {name: ours[name] for name in ("event", "route", "ms", "level")} == {
+        "event": "request",
+        "route": "/v1/users/{user_id}",
+        "ms": 1.5,
+        "level": "info",
+    }
+    assert "position" not in ours
+    assert (theirs["event"], theirs["logger"], theirs["level"]) == ("it failed: why", "psycopg.pool", "warning")
+    assert theirs["error"] == "ValueError"
+    assert "zq7-personal-value" not in logged.stderr
+    assert logging.getLevelName(theirs["level"].upper()) == logging.WARNING

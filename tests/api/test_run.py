@@ -1,0 +1,136 @@
+"""`reprise run`: everything comes up, stays up, finds its data again, and leaves nothing behind, however it ends."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.cli import CHECKOUT, CommandLine
+from tests.support.cli_run import Running, kill, running, wait_until_gone
+from tests.support.eventually import eventually
+
+SAMPLE = CHECKOUT / "examples" / "people.jsonl"
+SAMPLE_USERS = 53
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """A home that the tests share which start and stop everything: making a database takes a while."""
+    reprise = CommandLine(tmp_path_factory.mktemp("used") / "home")
+    reprise.call("migrate")
+    return reprise
+
+
+@pytest.fixture(scope="module")
+def reprise(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """The home of a run that goes on."""
+    return CommandLine(tmp_path_factory.mktemp("run") / "home")
+
+
+@pytest.fixture(scope="module")
+def run(reprise: CommandLine) -> Iterator[Running]:
+    """A run that goes on, for tests that leave it running."""
+    with running(reprise) as run:
+        yield run
+
+
+def test_what_it_tells_is_true_and_there_are_sample_users(run: Running) -> None:
+    users = run.get("/v1/users?limit=200")
+
+    assert run.is_ready()
+    assert run.docs == run.url + "/docs"
+    assert run.get("/docs").is_success
+    assert len(users.json()["items"]) == SAMPLE_USERS
+
+
+def test_ctrl_c_on_the_terminal_reaches_the_supervisor_alone(run: Running) -> None:
+    children = psutil.Process(run.process.pid).children()
+
+    assert len(children) == 3
+    assert all(os.getsid(child.pid) == child.pid for child in children)
+
+
+def test_other_commands_join_its_database(reprise: CommandLine, run: Running) -> None:
+    assert reprise.call("users", "show", "listener01@example.com").code == 0
+    assert reprise.call("projections", "rebuild", "user_directory", "--json").json["state"] == "succeeded"
+    assert run.is_ready()
+
+
+@pytest.mark.parametrize("name", ["api", "projections"])
+def test_a_process_that_dies_is_started_again(run: Running, name: str) -> None:
+    kill(run.processes[name])
+    event = run.next_event()
+
+    assert (event["event"], event["process"], event["code"]) == ("restarted", name, -signal.SIGKILL)
+    assert event["pid"] != run.processes[name]
+    eventually(run.is_ready, "the API's readiness", within_seconds=60)
+
+
+def test_a_database_that_dies_is_started_again(run: Running) -> None:
+    postmaster = run.postmaster()
+    kill(postmaster.pid)
+    wait_until_gone([postmaster])
+
+    eventually(run.is_ready, "the API's readiness", within_seconds=60)
+    eventually(lambda: run.get("/v1/users?limit=1").is_success, "an answer of the API")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_everything_and_leaves_no_process(used: CommandLine, number: signal.Signals) -> None:
+    with running(used) as run:
+        family = run.family()
+
+        assert run.stop(number) == 0
+
+    assert len(family) > len(run.processes)
+    assert not any(process.is_running() for process in family)
+
+
+def test_a_killed_supervisor_takes_everything_with_it(used: CommandLine) -> None:
+    with running(used) as run:
+        family = run.family()
+        kill(run.process.pid)
+
+        wait_until_gone(family)
+
+
+def test_the_next_run_finds_the_data_and_adds_no_sample_users(used: CommandLine) -> None:
+    used.call("import", str(SAMPLE))
+    before = used.call("log", "status", "--json").json
+
+    with running(used) as run:
+        assert len(run.get("/v1/users?limit=200").json()["items"]) == SAMPLE_USERS
+
+    assert used.call("log", "status", "--json").json["head"] == before["head"]
+
+
+def test_a_port_that_is_in_use_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        refused = CommandLine(tmp_path / "home").call("run", "--port", str(port))
+
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.startswith(f"reprise: Port {port} of 127.0.0.1 is in use.")
+    assert not (tmp_path / "home").exists()
+
+
+def test_if_a_process_cannot_start_everything_stops_and_the_reason_is_told(used: CommandLine) -> None:
+    misled = CommandLine(used.home, variables=(("REPRISE_MAIL_URL", "carrier-pigeon:coo"),))
+
+    ended = misled.run("run", "--port", "0")
+
+    assert ended.code == 1
+    assert "projections ended with 1" in ended.err
+    assert "REPRISE_MAIL_URL must look like" in ended.err
+    assert not (used.home / "postgres" / "run").exists()
+
+
+def test_it_runs_on_a_database_of_somebody_elses(empty_database: str, tmp_path: Path) -> None:
+    with running(CommandLine(tmp_path / "home", empty_database)) as run:
+        assert len(run.get("/v1/users?limit=200").json()["items"]) == SAMPLE_USERS
+        assert not [process for process in run.family() if process.name() == "postgres"]

@@ -1,0 +1,135 @@
+"""The API as a process of its own: it ends in order, and there can be several of it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx
+import psutil
+import pytest
+
+from tests.support.api import Api, a_person, refusal
+from tests.support.waiting import wait_until
+
+
+def test_requests_under_way_are_answered_before_the_process_ends(api: Api) -> None:
+    next_position = {"Min-Log-Position": str(api.head() + 1), "Authorization": f"Bearer {api.admin.token}"}
+
+    with process(api, workers=1) as (server, url), ThreadPoolExecutor() as others:
+        waiting = others.submit(httpx.get, f"{url}/v1/users", headers=next_position, timeout=60)
+        wait_until(lambda: "in_flight 2.0" in httpx.get(f"{url}/metrics").text, "a request to be under way")
+        server.send_signal(signal.SIGTERM)
+        wait_until(lambda: not is_listening(url), "the process to take no more connections")
+        assert not waiting.done()
+        api.register()
+        answer = waiting.result()
+
+        assert answer.status_code == 200
+        assert server.wait(timeout=30) == -signal.SIGTERM
+
+
+def test_a_command_under_way_is_durable_or_refused_when_the_process_ends(api: Api) -> None:
+    headers = {"Authorization": f"Bearer {api.admin.token}"}
+
+    with (
+        process(api, workers=1) as (server, url),
+        httpx.Client(base_url=url, headers=headers, timeout=60) as client,
+        ThreadPoolExecutor(16) as others,
+    ):
+        sent = [others.submit(client.post, "/v1/users", json=a_person()) for _ in range(500)]
+        wait_until(lambda: any(request.done() for request in sent), "a first answer")
+        server.send_signal(signal.SIGINT)
+        server.wait(timeout=30)
+        acknowledged = [request.result().json()["userId"] for request in sent if request.exception() is None]
+
+    assert 0 < len(acknowledged) < len(sent)
+    for user_id in acknowledged:
+        assert api.admin.get(f"/v1/users/{user_id}").status_code == 200
+
+
+@pytest.mark.parametrize("workers", [2])
+def test_several_workers_serve_one_port_and_end_together(api: Api, workers: int) -> None:
+    headers = {"Authorization": f"Bearer {api.admin.token}"}
+
+    with process(api, workers) as (server, url):
+        with httpx.Client(base_url=url, headers=headers) as client:
+            registered = [client.post("/v1/users", json=a_person()) for _ in range(10)]
+        children = psutil.Process(server.pid).children()
+        server.send_signal(signal.SIGTERM)
+        server.wait(timeout=30)
+        _, alive = psutil.wait_procs(children, timeout=30)
+
+    assert [answer.status_code for answer in registered] == [201] * 10
+    assert len(children) >= workers
+    assert not alive
+
+
+def test_nothing_of_the_server_is_told(api: Api) -> None:
+    answer = httpx.get(f"{api.url}/healthz")
+
+    assert "server" not in answer.headers
+    assert "x-powered-by" not in answer.headers
+
+
+def test_what_is_not_http_is_refused(api: Api) -> None:
+    host, port = address(api.url)
+    with socket.create_connection((host, port)) as connection:
+        connection.sendall(b"NOT HTTP AT ALL\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("host", ["", "attacker.example", "a b", "127.0.0.1:99999"])
+def test_no_answer_depends_on_the_host_header(api: Api, host: str) -> None:
+    registered = api.admin.post("/v1/users", a_person(), headers={"Host": host})
+
+    if registered.status_code == 201:
+        assert registered.headers["location"].startswith("/v1/users/")
+        assert host == "" or host not in str(registered.headers)
+    else:
+        refusal(registered, 400, "request_malformed")
+
+
+@contextmanager
+def process(api: Api, workers: int) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """One more process of the service, with the keys of the first."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    environment = os.environ | {
+        "REPRISE_HOME": str(api.settings.home),
+        "REPRISE_PORT": str(port),
+        "REPRISE_WAIT_SECONDS": "30",
+        "PYTHONWARNINGS": "default",
+    }
+    command = [sys.executable, "-m", "tests.support.api_process", api.conninfo, str(workers)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as server:
+        try:
+            wait_until(lambda: is_listening(url) and answers(url), "the process to serve")
+            yield server, url
+        finally:
+            server.kill()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def is_listening(url: str) -> bool:
+    try:
+        socket.create_connection(address(url)).close()
+    except OSError:
+        return False
+    return True
+
+
+def address(url: str) -> tuple[str, int]:
+    host, port = url.removeprefix("http://").split(":")
+    return host, int(port)
