@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.cli import CHECKOUT, CommandLine, head_of
 from tests.support.cli_people import crowd, file_of, line, person, refused_lines
-from tests.support.eventually import eventually
+from tests.support.waiting import eventually
 
 EXAMPLE = CHECKOUT / "examples" / "people.jsonl"
 EXAMPLE_ACCOUNT = {"lines": 60, "accepted": 53, "duplicates": 1, "invalid": 6}

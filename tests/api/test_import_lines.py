@@ -2,8 +2,7 @@
 
 import io
 import os
-import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from io import FileIO
 
 import pytest
@@ -76,11 +75,20 @@ async def test_an_error_of_the_file_reaches_the_reader() -> None:
 
 
 async def test_a_pipe_that_has_nothing_yet_has_not_ended() -> None:
-    reading_end, writing_end = os.pipe()
-    os.set_blocking(reading_end, False)
+    class Hesitant(FileIO):
+        """A pipe that does not block."""
 
-    with FileIO(reading_end) as pipe, FileIO(writing_end, "w") as writer:
-        threading.Timer(0.05, lambda: (writer.write(b"late\n"), writer.close())).start()
+        is_empty = True
+
+        def read(self, size: int | None = -1) -> bytes:
+            self.is_empty, was_empty = False, self.is_empty
+            return None if was_empty else super().read(size)  # type: ignore[return-value] # as io.RawIOBase documents
+
+    reading_end, writing_end = os.pipe()
+    with Hesitant(reading_end) as pipe:
+        os.write(writing_end, b"late\n")
+        os.close(writing_end)
+
         assert [(line.number, line.content) async for line in read_lines(pipe)] == [(1, b"late")]
 
 
@@ -101,12 +109,8 @@ def test_whatever_the_line_it_is_a_person_or_it_is_refused(data: st.DataObject) 
     end = data.draw(st.integers(start, len(whole)))
     inserted = data.draw(st.binary(max_size=3) | st.sampled_from([b'"', b"\\", b"\\u0000", b"null", b"[", b"{", b"\t"]))
 
-    try:
-        found = read_person(whole[:start] + inserted + whole[end:])
-    except LineInvalidError as refused:
-        assert refused.code
-    else:
-        assert canonical(found)
+    with suppress(LineInvalidError):
+        assert canonical(read_person(whole[:start] + inserted + whole[end:]))
 
 
 def test_the_same_facts_are_the_same_however_the_line_is_written() -> None:

@@ -331,6 +331,7 @@ async def imported_user(importer: Importer) -> UUID:
     with psycopg.connect(importer.conninfo) as connection:
         rows = connection.execute("SELECT stream_id FROM log.event WHERE topic = 'user.registered'").fetchall()
     ((user_id,),) = rows
+    assert isinstance(user_id, UUID)
     return user_id
 
 

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from application.actors import Role
 from tests.support.api import Api, Caller, a_person, an_address, refusal
 from tests.support.running import follow_to_head
-from tests.support.waiting import wait_until
+from tests.support.waiting import eventually
 
 
 def test_a_process_that_answers_is_healthy(api: Api) -> None:
@@ -90,7 +90,7 @@ def test_a_rebuild_can_be_asked_for_and_watched(api: Api) -> None:
     assert asked.status_code == 202
     assert asked.json()["name"] == "user_directory"
 
-    wait_until(lambda: admin.get(asked.headers["location"]).json()["state"] == "succeeded", "the rebuild")
+    eventually(lambda: admin.get(asked.headers["location"]).json()["state"] == "succeeded", "the rebuild")
 
     status = admin.get(asked.headers["location"]).json()
     assert status["requestedBy"] == "admin:root"

@@ -6,12 +6,12 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped] # its stubs are a package of their own
 import pytest
 
 from tests.support.cli import CHECKOUT, CommandLine
 from tests.support.cli_run import Running, kill, running, wait_until_gone
-from tests.support.eventually import eventually
+from tests.support.waiting import eventually
 
 SAMPLE = CHECKOUT / "examples" / "people.jsonl"
 SAMPLE_USERS = 53

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.support.api import Api, a_person, refusal
-from tests.support.waiting import wait_until
+from tests.support.waiting import eventually
 
 
 def test_requests_under_way_are_answered_before_the_process_ends(api: Api) -> None:
@@ -22,9 +22,9 @@ def test_requests_under_way_are_answered_before_the_process_ends(api: Api) -> No
 
     with process(api, workers=1) as (server, url), ThreadPoolExecutor() as others:
         waiting = others.submit(httpx.get, f"{url}/v1/users", headers=next_position, timeout=60)
-        wait_until(lambda: "in_flight 2.0" in httpx.get(f"{url}/metrics").text, "a request to be under way")
+        eventually(lambda: "in_flight 2.0" in httpx.get(f"{url}/metrics").text, "a request to be under way")
         server.send_signal(signal.SIGTERM)
-        wait_until(lambda: not is_listening(url), "the process to take no more connections")
+        eventually(lambda: not is_listening(url), "the process to take no more connections")
         assert not waiting.done()
         api.register()
         answer = waiting.result()
@@ -42,7 +42,7 @@ def test_a_command_under_way_is_durable_or_refused_when_the_process_ends(api: Ap
         ThreadPoolExecutor(16) as others,
     ):
         sent = [others.submit(client.post, "/v1/users", json=a_person()) for _ in range(500)]
-        wait_until(lambda: any(request.done() for request in sent), "a first answer")
+        eventually(lambda: any(request.done() for request in sent), "a first answer")
         server.send_signal(signal.SIGINT)
         server.wait(timeout=30)
         acknowledged = [request.result().json()["userId"] for request in sent if request.exception() is None]
@@ -109,7 +109,7 @@ def process(api: Api, workers: int) -> Iterator[tuple[subprocess.Popen[bytes], s
     command = [sys.executable, "-m", "tests.support.api_process", api.conninfo, str(workers)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as server:
         try:
-            wait_until(lambda: is_listening(url) and answers(url), "the process to serve")
+            eventually(lambda: is_listening(url) and answers(url), "the process to serve")
             yield server, url
         finally:
             server.kill()

@@ -26,7 +26,7 @@ from infrastructure.event_codec import decode
 from infrastructure.group_commit import GroupCommit
 from infrastructure.service import open_service
 from infrastructure.streams import StreamLoader
-from tests.support.cutting_proxy import cutting_proxy
+from tests.support.cut_line import CuttableLine
 from tests.support.running import context, registration, settings_in
 
 OpenService = Callable[..., AbstractAsyncContextManager[Service]]
@@ -94,18 +94,19 @@ def test_one_address_in_many_spellings_finds_one_holder(database: str, service: 
 
 
 def test_a_lost_answer_is_neither_a_conflict_nor_a_second_event(database: str, service: OpenService) -> None:
-    async def scenario() -> list[Any]:
-        with cutting_proxy(database) as (proxy, through_proxy):
-            async with service(through_proxy) as running:
-                first = await attempt(running, "warm", context())
-                proxy.cut_answers(1)
-                lost = await asyncio.gather(*(attempt(running, f"user{n}", context()) for n in range(20)))
-                proxy.cut_answers(1)
-                keyed = await attempt(running, "keyed", context(key("key")))
-                assert proxy.cuts_made == 2
-                return [first, *lost, keyed]
+    async def scenario(line: CuttableLine) -> list[Any]:
+        async with service(line.conninfo) as running:
+            first = await attempt(running, "warm", context())
+            line.cut_after("email_claim.claimed")
+            lost = await asyncio.gather(*(attempt(running, f"user{n}", context()) for n in range(20)))
+            assert line.was_cut
+            line.cut_after("email_claim.claimed")
+            keyed = await attempt(running, "keyed", context(key("key")))
+            assert line.was_cut
+            return [first, *lost, keyed]
 
-    answers = asyncio.run(scenario())
+    with CuttableLine(database) as line:
+        answers = asyncio.run(scenario(line))
 
     assert all(isinstance(answer, Saved) for answer in answers)
     assert topics(database).count("user.registered") == len(answers) == 22
@@ -291,7 +292,8 @@ def test_every_event_carries_who_how_and_why(database: str, service: OpenService
 
     with psycopg.connect(database) as connection:
         rows = connection.execute(
-            'SELECT actor, client, command_id IS NOT NULL, topic, state, stream_id, version, recorded_at FROM log.event ORDER BY "position"'
+            "SELECT actor, client, command_id IS NOT NULL, topic, state, stream_id, version, recorded_at "
+            'FROM log.event ORDER BY "position"'
         ).fetchall()
     assert [row[:3] for row in rows] == [("service:web", "checkout", True)] * 2
     topic, state, stream_id, version, recorded_at = rows[0][3:]

@@ -22,7 +22,7 @@ from infrastructure.eventsourcing_recorders.tracking import LogTrackingRecorder
 from infrastructure.schema import migrate
 from infrastructure.wake_ups import LOG_CHANNEL
 from tests.support.cut_line import CuttableLine
-from tests.support.eventually import eventually
+from tests.support.waiting import eventually
 
 PERSISTENCE_MODULE = "infrastructure.eventsourcing_recorders"
 

@@ -39,7 +39,7 @@ from infrastructure.projections.tables import SCHEMA, ModelTable, table_name
 from infrastructure.projections.verifying import RowDiffersError
 from infrastructure.service import open_service
 from tests.support.running import context, follow_to_head, projector, registration, settings_in, worker
-from tests.support.waiting import wait_until
+from tests.support.waiting import eventually
 
 MODELS = list(READ_MODELS.values())
 
@@ -285,7 +285,7 @@ def test_a_killed_rebuild_is_begun_again_by_the_next_worker(history: str) -> Non
     os.kill(process.pid, signal.SIGKILL)
     process.join()
 
-    wait_until(lambda: perform_rebuild(history, USER_DIRECTORY.name) is not None, "the dead worker's lock to be free")
+    eventually(lambda: perform_rebuild(history, USER_DIRECTORY.name) is not None, "the dead worker's lock to be free")
 
     with projector(history) as connection:
         states = [g.state for g in generations(connection) if g.name == USER_DIRECTORY.name]
@@ -484,7 +484,7 @@ def test_a_worker_keeps_models_current_and_reports_what_it_cannot_fold(history: 
             return [g for g in generations(connection) if g.failure]
 
     with worker(settings_in(home), history):
-        wait_until(lambda: len(failures()) == len(MODELS), "both models to report the poison event")
+        eventually(lambda: len(failures()) == len(MODELS), "both models to report the poison event")
 
     assert {g.failure for g in failures()} == {f"position {head_of(history)}: UndecodableEventError"}
 

@@ -16,7 +16,7 @@ from infrastructure.schema import (
     migrate,
     migrations,
 )
-from tests.support.eventually import eventually
+from tests.support.waiting import eventually
 
 FIRST = Migration("0001_first.sql", "CREATE TABLE note (text text NOT NULL);")
 SECOND = Migration("0002_second.sql", "INSERT INTO note VALUES ('second');")

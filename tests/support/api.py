@@ -24,7 +24,7 @@ from application.actors import Role
 from application.service import Service
 from infrastructure.settings import Settings
 from infrastructure.token_issuing import TokenIssuer
-from tests.support.waiting import wait_until
+from tests.support.waiting import eventually
 
 JSON_PROBLEM = "application/problem+json"
 HOUR = timedelta(hours=1)
@@ -103,7 +103,7 @@ class Api:
 
     def mailed_token(self, email: str) -> str:
         """The token in the last mail to an address; needs a worker."""
-        wait_until(lambda: self._mails_to(email), f"a mail to {email}")
+        eventually(lambda: self._mails_to(email), f"a mail to {email}")
         token = re.search(r"token=([\w-]+)", self._mails_to(email)[-1])
         assert token is not None
         return token.group(1)
@@ -134,7 +134,7 @@ def serving(settings: Settings, conninfo: str) -> Iterator[Api]:
         thread = threading.Thread(target=server.run, args=([listening],), name="api")
         thread.start()
         try:
-            wait_until(lambda: server.started or not thread.is_alive(), "the API to start")
+            eventually(lambda: server.started or not thread.is_alive(), "the API to start")
             with httpx.Client(base_url=url, timeout=30.0) as http:
                 yield Api(url, settings, conninfo, http)
         finally:

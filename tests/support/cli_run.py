@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-import psutil
+import psutil  # type: ignore[import-untyped] # its stubs are a package of their own
 
 from tests.support.cli import PATIENCE_SECONDS, CommandLine
-from tests.support.eventually import eventually
+from tests.support.waiting import eventually
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class Running:
 
     def family(self) -> list[psutil.Process]:
         """All processes of the run but the supervisor itself."""
-        return psutil.Process(self.process.pid).children(recursive=True)
+        family: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
+        return family
 
     def postmaster(self) -> psutil.Process:
         """The embedded server."""
@@ -87,6 +88,6 @@ def kill(pid: int) -> None:
 
 def _is_alive(process: psutil.Process) -> bool:
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

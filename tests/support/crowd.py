@@ -17,8 +17,8 @@ import psycopg
 
 from tests.support.crowd_members import FAREWELL, Stage, enter, follow, write
 from tests.support.crowd_observation import Observation, WriterReport
-from tests.support.eventually import eventually
 from tests.support.logs_under_test import Command, Connection, LogUnderTest
+from tests.support.waiting import eventually
 
 LEAD_OVER_THE_STOPPED = 100
 """So many events the others record while one writer is stopped."""

@@ -13,8 +13,8 @@ import psycopg
 from psycopg import ClientCursor
 
 from tests.support.crowd_observation import WriterReport
-from tests.support.eventually import eventually
 from tests.support.logs_under_test import Command, Connection, Entry, LogUnderTest
+from tests.support.waiting import eventually
 
 FAREWELL = UUID(int=0)
 """Names the last command, at which the followers go home."""

@@ -1,17 +1,25 @@
-"""Waiting for a condition, for as long as it may reasonably take and no longer."""
+"""Waits for a condition: the only place in the tests where time passes on purpose."""
 
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
-PATIENCE_SECONDS = 60.0
-PAUSE_SECONDS = 0.01
+POLL_SECONDS = 0.005
+
+T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Return as soon as a condition holds; fail the test if it never does."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+class NeverHappenedError(AssertionError):
+    """The condition did not come true in the time that was given."""
+
+
+def eventually(condition: Callable[[], T], what: str, within_seconds: float = 60.0) -> T:
+    """Ask again and again until the answer is truthy, and return it."""
+    deadline = time.monotonic() + within_seconds
     pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        pause.wait(PAUSE_SECONDS)
+    while not (answer := condition()):
+        if time.monotonic() > deadline:
+            raise NeverHappenedError(f"{what}: not within {within_seconds} s")
+        pause.wait(POLL_SECONDS)
+    return answer
