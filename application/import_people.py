@@ -9,9 +9,8 @@ content where it has none.
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack
 from enum import StrEnum
-from typing import Protocol, Self
+from typing import Protocol
 from uuid import UUID
 
 import msgspec
@@ -21,7 +20,7 @@ from application.commands import CommandContext, CommandKey, CommandKeys, Comman
 from application.import_person import GivenConsent, ImportPerson, import_person
 from application.person_line import LineInvalidError, canonical, read_person
 from application.platform import Platform, Saved
-from application.turns import Turns
+from application.turns import Turn, Turns
 from domain import errors
 from domain.email_claims import EmailClaim
 from domain.ids import uuid7
@@ -129,9 +128,12 @@ class _File:
         return LineResult(line=line.number, outcome=outcome)
 
     async def _import(self, person: ImportPerson) -> Outcome:
-        async with _Place(self.turns, self.accepted, person) as place:
+        place = _Place(self.turns, self.accepted, person)
+        try:
             saved = await self._run(person, place)
             place.accept()
+        finally:
+            place.leave()
         return Outcome.IMPORTED if saved.aggregate_id == place.offered else Outcome.ALREADY_IMPORTED
 
     async def _run(self, person: ImportPerson, place: "_Place") -> Saved:
@@ -166,22 +168,17 @@ class _Place:
         self._accepted = accepted
         self._external_id = person.external_id
         self._marks: dict[str, DuplicateError] = {}
-        self._turn = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._turn.aclose()
+        self._turn: Turn | None = None
 
     async def wait_for_turn(self, address: EmailAddress) -> None:
         """Wait for the lines before; raises `DuplicateError` if one of them was accepted."""
-        if self._marks:
+        if self._turn:
             return
         self._marks[f"address {email_key(address)}"] = _address_taken()
         if self._external_id is not None:
             self._marks[f"external id {self._external_id}"] = _external_id_taken()
-        await self._turn.enter_async_context(self._turns.turn(*self._marks))
+        self._turn = self._turns.take(*self._marks)
+        await self._turn.come()
         for mark, error in self._marks.items():
             if mark in self._accepted:
                 raise error
@@ -190,6 +187,11 @@ class _Place:
         """Let the lines after know that this one is the person."""
         for mark in self._marks:
             self._accepted.add(mark)
+
+    def leave(self) -> None:
+        """Let the lines after come to their turn."""
+        if self._turn:
+            self._turn.end()
 
 
 class _InTurn:

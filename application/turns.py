@@ -1,28 +1,38 @@
 """Lets those who want the same things have them one after another, in the order in which they asked."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 
 class Turns:
-    """Who waits for which names. Several names at once cannot lead to a deadlock: nobody waits for a later one."""
+    """Who is next for which name. Several names at once cannot lead to a deadlock: nobody waits for a later one."""
 
     def __init__(self) -> None:
         self._last: dict[str, asyncio.Event] = {}
 
-    @asynccontextmanager
-    async def turn(self, *names: str) -> AsyncIterator[None]:
-        """Wait until all who asked before for any of these names are done. One's place is taken without waiting."""
-        earlier = {self._last[name] for name in names if name in self._last}
-        done = asyncio.Event()
-        self._last.update(dict.fromkeys(names, done))
-        try:
-            for event in earlier:
-                await event.wait()
-            yield
-        finally:
-            done.set()
-            for name in names:
-                if self._last.get(name) is done:
-                    del self._last[name]
+    def take(self, *names: str) -> "Turn":
+        """A place behind all who asked before for any of these names."""
+        turn = Turn(self._last, names, {self._last[name] for name in names if name in self._last})
+        self._last.update(dict.fromkeys(names, turn.ended))
+        return turn
+
+
+class Turn:
+    """A place in the order. Whoever has one ends it, or those behind wait for ever."""
+
+    def __init__(self, last: dict[str, asyncio.Event], names: tuple[str, ...], earlier: set[asyncio.Event]) -> None:
+        self.ended = asyncio.Event()
+        self._last = last
+        self._names = names
+        self._earlier = earlier
+
+    async def come(self) -> None:
+        """Wait until all who are before have ended."""
+        for ended in self._earlier:
+            await ended.wait()
+
+    def end(self) -> None:
+        """Let those behind come."""
+        self.ended.set()
+        for name in self._names:
+            if self._last.get(name) is self.ended:
+                del self._last[name]

@@ -22,7 +22,7 @@ from application.commands import IdempotencyKeyReusedError, LogUnavailableError
 from application.queries import CursorInvalidError, PositionNotReachedError
 from domain import errors
 from tests.support.api import refusal, serving
-from tests.support.cutting_proxy import cutting_proxy
+from tests.support.cut_line import CuttableLine
 from tests.support.running import settings_in
 
 SECRET = "zq7-personal-value"
@@ -119,10 +119,10 @@ async def client_of(app: Any) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def test_a_database_that_does_not_answer_is_nobodys_fault_and_worth_another_try(database: str, home: Path) -> None:
-    with cutting_proxy(database) as (proxy, proxied), serving(settings_in(home), proxied) as api:
+    with CuttableLine(database) as line, serving(settings_in(home), line.conninfo) as api:
         user = api.register().headers["location"]
         assert api.admin.get(user).status_code == 200
-        proxy.close()
+        line.go_down()
 
         answer = api.admin.get(user)
 

@@ -20,6 +20,7 @@ class CuttableLine:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._text: bytes | None = None
         self._is_delivered = False
+        self._ends: set[socket.socket] = set()
         self._threads = [Thread(target=self._accept)]
 
     @property
@@ -41,13 +42,20 @@ class CuttableLine:
         """Cut the connection over which the text comes next when the server answers; the client never gets that."""
         self._text, self._is_delivered = text.encode(), True
 
+    def go_down(self) -> None:
+        """Cut every connection, and take no more."""
+        for end in (self._listener, *self._ends):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
     def __enter__(self) -> Self:
         self._threads[0].start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop when the clients have gone."""
-        self._listener.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
         self._listener.close()
@@ -60,7 +68,8 @@ class CuttableLine:
                 self._threads[-1].start()
 
     def _carry(self, client: socket.socket) -> None:
-        with client, _connected(self._database) as server, suppress(ConnectionError):
+        with client, _connected(self._database) as server, suppress(OSError):
+            self._ends |= {client, server}
             is_last_word = False
             while True:
                 for speaker in select.select([client, server], [], [])[0]:
