@@ -15,11 +15,11 @@ from types import FrameType
 from rich.console import Console
 
 from benchmarks import machine, report
+from benchmarks.catalogue import SUITES
 from benchmarks.figures import Figure, not_measured
 from benchmarks.laboratory import Laboratory, laboratory
 from benchmarks.load_generator import ToolMissingError
 from benchmarks.scale import FULL, QUICK, Scale
-from benchmarks.suites import SUITES
 
 STANDARD_OUTPUT = Path("-")
 MEASURED, NOT_MEASURED = 0, 1
@@ -74,14 +74,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=(
-            "Measure the whole service on a PostgreSQL of its own, with everything durable, in .reprise/ (REPRISE_HOME). "
-            "All traffic stays on this machine. A full run takes up to half an hour and writes docs/benchmarks/growth.svg."
+            "Measure the whole service on a PostgreSQL of its own, with everything durable, in .reprise/ "
+            "(REPRISE_HOME). All traffic stays on this machine. A full run takes up to half an hour, and writes "
+            "docs/benchmarks/growth.svg."
         ),
         epilog=f"Names: {', '.join(SUITES)}.",
     )
     parser.add_argument("--quick", action="store_true", help="less of everything: three minutes, rougher figures")
     parser.add_argument("--only", type=_names, default=tuple(SUITES), metavar="NAME[,NAME]", help="these figures only")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON, too; - for standard output")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the figures as JSON, too; - for standard output"
+    )
     return parser
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+TIMES = "\N{MULTIPLICATION SIGN}"
+
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """One number that a goal asks for."""

@@ -3,12 +3,9 @@
 Indexes, triggers and checks stay on, so that the log is what it would be had it grown by appends: only faster.
 """
 
-from collections.abc import Iterator
-from itertools import islice
-
 import psycopg
 
-from benchmarks.population import ACTOR, Fact, Population
+from benchmarks.population import ACTOR, Population
 
 EVENT_TYPES = ("int8", "timestamptz", "uuid", "int4", "text", "bytea", "uuid", "bytea", "text", "text")
 _COPY_EVENTS = """

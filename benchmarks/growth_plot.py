@@ -7,13 +7,16 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks.figures import TIMES
+
 PLOT = Path(__file__).parent.parent / "docs" / "benchmarks" / "growth.svg"
 WIDTH, HEIGHT = 720, 420
 LEFT, RIGHT, TOP, BOTTOM = 64, 190, 64, 52
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 """Told apart by everybody (Okabe and Ito)."""
 INK, PALE = "#222222", "#d8d8d8"
-LABEL_HEIGHT = 30
+FONT = 'font-family="system-ui, sans-serif" font-size="13"'
+LABEL_HEIGHT = 34
 
 
 class Curve(msgspec.Struct, frozen=True):
@@ -40,8 +43,7 @@ def plot(curves: Sequence[Curve], goal: float) -> str:
     frame = _Frame(curves, goal)
     title = "Cost in a larger log, as a multiple of its cost in the smallest one"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'font-family="system-ui, sans-serif" font-size="13" fill="{INK}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" {FONT} fill="{INK}">',
         f"<title>{title}</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
         f'<text x="{LEFT}" y="28" font-size="16">{title}</text>',
@@ -77,15 +79,15 @@ class _Frame:
             multiple = step * 0.5
             y = self.y(multiple)
             yield f'<line x1="{LEFT}" y1="{y}" x2="{end}" y2="{y}" stroke="{PALE}"/>'
-            yield f'<text x="{LEFT - 10}" y="{y + 4}" text-anchor="end">{multiple:g} ×</text>'
+            yield f'<text x="{LEFT - 10}" y="{y + 4}" text-anchor="end">{multiple:g} {TIMES}</text>'
         for users in self._users:
             yield f'<text x="{self.x(users)}" y="{HEIGHT - BOTTOM + 22}" text-anchor="middle">{users:,}</text>'
-        yield f'<text x="{(LEFT + end) / 2}" y="{HEIGHT - 10}" text-anchor="middle">users in the log, ten events each</text>'
+        yield f'<text x="{(LEFT + end) / 2}" y="{HEIGHT - 10}" text-anchor="middle">users, ten events each</text>'
 
     def goal_line(self) -> Iterator[str]:
         y = self.y(self._goal)
         yield f'<line x1="{LEFT}" y1="{y}" x2="{WIDTH - RIGHT}" y2="{y}" stroke="{INK}" stroke-dasharray="6 4"/>'
-        yield f'<text x="{LEFT + 6}" y="{y - 6}">goal: at most {self._goal:g} ×</text>'
+        yield f'<text x="{LEFT + 6}" y="{y - 6}">goal: at most {self._goal:g} {TIMES}</text>'
 
     def line(self, curve: Curve, colour: str) -> Iterator[str]:
         points = [(self.x(users), self.y(multiple)) for users, multiple in curve.multiples.items()]
@@ -109,7 +111,7 @@ class _Frame:
             multiple, cost = list(curve.multiples.values())[-1], list(curve.microseconds.values())[-1]
             x = WIDTH - RIGHT + 12
             yield f'<text x="{x}" y="{y:.1f}" fill="{colour}" font-weight="600">{escape(curve.name)}</text>'
-            yield f'<text x="{x}" y="{y + 14:.1f}" font-size="11">{multiple:.2f} ×, {_duration(cost)}</text>'
+            yield f'<text x="{x}" y="{y + 14:.1f}" font-size="11">{multiple:.2f} {TIMES}, {_duration(cost)}</text>'
 
 
 def _duration(microseconds: float) -> str:

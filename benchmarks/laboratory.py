@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
+from typing import LiteralString
 
 import msgspec
 import psycopg
@@ -20,8 +21,10 @@ from application.user_directory import USER_DIRECTORY
 from benchmarks.filling import fill
 from benchmarks.load_generator import LoadGenerator, Subject, compiled
 from benchmarks.population import LENGTH, Population
+from benchmarks.processes import Api, running_api, running_worker
 from benchmarks.rebuild_process import rebuild
 from benchmarks.scale import Scale
+from infrastructure.connections import APP_ROLE
 from infrastructure.embedded_postgres import EmbeddedPostgres, embedded_postgres
 from infrastructure.keyring import ClaimIds, load_keyring
 from infrastructure.schema import migrate
@@ -29,7 +32,8 @@ from infrastructure.settings import Settings, settings_from
 from infrastructure.token_issuing import TokenIssuer
 
 TOKEN_LIFETIME = timedelta(hours=3)
-SETTLE_SECONDS = 60.0
+SETTLE_SECONDS = 120.0
+LOOK_SECONDS = 0.05
 CLIENT = "benchmark"
 
 
@@ -43,6 +47,26 @@ class Town(msgspec.Struct, frozen=True):
     name: str
     conninfo: str
     population: Population
+
+    @property
+    def events(self) -> int:
+        """How many events its log has now."""
+        return self._count("SELECT count(*) FROM log.event")
+
+    @property
+    def commands(self) -> int:
+        """How many idempotency keys its log has now."""
+        return self._count("SELECT count(*) FROM log.command")
+
+    @property
+    def head(self) -> int:
+        """The last position of its log."""
+        return self._count('SELECT "position" FROM log.head')
+
+    def _count(self, query: LiteralString) -> int:
+        with psycopg.connect(self.conninfo) as connection:
+            row = connection.execute(query).fetchone()
+        return row[0] if row else 0
 
     def subjects(self, count: int) -> list[Subject]:
         """Users that live here, with the versions that they have now."""
@@ -75,9 +99,33 @@ class Laboratory:
         """An access token."""
         return self._issuer.issue(role, CLIENT, TOKEN_LIFETIME, CLIENT)
 
-    def environment(self, conninfo: str) -> dict[str, str]:
-        """What a process of the service must be told to work on a database of this run."""
-        return {"REPRISE_HOME": str(self.settings.home), "REPRISE_DATABASE_URL": conninfo}
+    @contextmanager
+    def api(self, town: Town, processes: int = 1) -> Iterator[Api]:
+        """The API of a town, until the end of the context."""
+        before = self._connections_of_apis()
+        with running_api(self._environment(town), self.folder, processes) as api:
+            # Each process has one from the beginning; whichever answers first is not all of them.
+            while self._connections_of_apis() < before + processes:
+                api.must_live()
+                time.sleep(LOOK_SECONDS)
+            yield api
+
+    @contextmanager
+    def worker(self, town: Town) -> Iterator[None]:
+        """The projection worker of a town; when the context begins, it has nothing left to do."""
+        with running_worker(self._environment(town), self.folder):
+            wait_until_followed(town)
+            yield
+        shutil.rmtree(self.settings.home / "outbox", ignore_errors=True)
+
+    def _environment(self, town: Town) -> dict[str, str]:
+        return {"REPRISE_HOME": str(self.settings.home), "REPRISE_DATABASE_URL": town.conninfo}
+
+    def _connections_of_apis(self) -> int:
+        with psycopg.connect(self.server.conninfo("postgres")) as connection:
+            count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+            row = connection.execute(count, (APP_ROLE,)).fetchone()
+        return row[0] if row else 0
 
     def residents(self) -> Town:
         """The log that commands are sent to; both read models are at its end."""
@@ -129,15 +177,15 @@ def laboratory(scale: Scale, say: Callable[[str], None]) -> Iterator[Laboratory]
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def wait_until_followed(conninfo: str, models: tuple[str, ...] = tuple(READ_MODELS)) -> None:
+def wait_until_followed(town: Town, models: tuple[str, ...] = tuple(READ_MODELS)) -> None:
     """Return when read models and mails are at the end of the log. Raises `NotFollowedError`."""
     deadline = time.monotonic() + SETTLE_SECONDS
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with psycopg.connect(town.conninfo, autocommit=True) as connection:
         while time.monotonic() < deadline:
             row = connection.execute(_BEHIND, (list(models),)).fetchone()
             if row and row[0] == len(models) and row[1]:
                 return
-            time.sleep(0.05)
+            time.sleep(LOOK_SECONDS)
     raise NotFollowedError(f"The read models were not at the end of the log within {SETTLE_SECONDS:.0f} s.")
 
 

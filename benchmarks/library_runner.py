@@ -7,7 +7,7 @@ notifications; a fixed one stands in, which costs the runner nothing.
 
 import time
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -64,7 +64,7 @@ class DirectoryView(LogTrackingRecorder):
 class DirectoryProjection(Projection[DirectoryView]):
     """What the runner drives."""
 
-    topics: ClassVar[Any] = tuple(MODEL.topics)
+    topics = tuple(MODEL.topics)
 
     def process_event(self, domain_event: Any, tracking: Tracking) -> None:
         """Fold one event."""

@@ -435,6 +435,11 @@ static int waiting_connections(const Connection *connections) {
     return count;
 }
 
+/* The connections begin one after the other, spread over the warm-up, so that they are not all at the same step. */
+static bool is_due(int index, uint64_t elapsed, double warm_up) {
+    return (double)elapsed >= warm_up * 1e6 * index / connection_count;
+}
+
 static void run(Connection *connections, double warm_up, double seconds) {
     for (int i = 0; i < connection_count; i++) {
         Connection *connection = &connections[i];
@@ -447,18 +452,20 @@ static void run(Connection *connections, double warm_up, double seconds) {
     }
     window_begin = microseconds() + (uint64_t)(warm_up * 1e6);
     window_end = window_begin + (uint64_t)(seconds * 1e6);
-    for (int i = 0; i < connection_count && may_send(); i++)
-        send_next(&connections[i]);
+    uint64_t begin = microseconds();
+    int begun = 0;
 
     struct epoll_event events[EVENTS];
     uint64_t deadline = window_end + ANSWER_TIMEOUT_SECONDS * 1000000ull;
     while (may_send() || waiting_connections(connections) > 0) {
         if (microseconds() > deadline)
             break;
-        int count = epoll_wait(epoll_descriptor, events, EVENTS, 100);
+        while (begun < connection_count && may_send() && is_due(begun, microseconds() - begin, warm_up))
+            send_next(&connections[begun++]);
+        int count = epoll_wait(epoll_descriptor, events, EVENTS, begun < connection_count ? 1 : 100);
         for (int i = 0; i < count; i++) {
             Connection *connection = events[i].data.ptr;
-            if (receive(connection) && may_send())
+            if (receive(connection) && connection->index < begun && may_send())
                 send_next(connection);
         }
     }

@@ -110,7 +110,7 @@ class LoadGenerator:
         self._program = program
         self._folder = folder
 
-    def run(  # noqa: PLR0913 - each is a number of its own
+    def run(
         self,
         port: int,
         steps: Iterable[Step],
@@ -149,7 +149,9 @@ def compiled(folder: Path) -> LoadGenerator:
     finished = subprocess.run(command, capture_output=True, check=False)
     if finished.returncode:
         said = finished.stderr.decode(errors="replace").strip()
-        raise ToolMissingError(f"{compiler} cannot compile the load generator, which is written for Linux: {said[-500:]}")
+        raise ToolMissingError(
+            f"{compiler} cannot compile the load generator, which is written for Linux: {said[-500:]}"
+        )
     return LoadGenerator(program, folder)
 
 

@@ -30,8 +30,34 @@ LENGTH = timedelta(days=365)
 ACTOR = Actor(role=Role.SERVICE, id="web", client="web-player")
 COUNTRIES = ("SE", "NO", "DK", "FI", "DE", "FR", "GB", "US", "BR", "IN", "JP", "MX", "ES", "IT", "NL", "PL", "TR", "ID")
 _LOCALES = ("sv-SE", "nb-NO", "da-DK", "fi-FI", "de-DE", "fr-FR", "en-GB", "en-US", "pt-BR", "hi-IN", "ja-JP", "es-MX")
-_GIVEN = ("Ada", "Björn", "Chloé", "Dmitri", "Elif", "Fatima", "Grace", "Håkon", "Ingrid", "João", "Kenji", "Lucía", "Maya")
-_FAMILY = ("Andersson", "Berg", "Costa", "Dubois", "Eriksen", "Fischer", "García", "Hansen", "Iyer", "Jansen", "Kowalski")
+_GIVEN = (
+    "Ada",
+    "Björn",
+    "Chloé",
+    "Dmitri",
+    "Elif",
+    "Fatima",
+    "Grace",
+    "Håkon",
+    "Ingrid",
+    "João",
+    "Kenji",
+    "Lucía",
+    "Maya",
+)
+_FAMILY = (
+    "Andersson",
+    "Berg",
+    "Costa",
+    "Dubois",
+    "Eriksen",
+    "Fischer",
+    "García",
+    "Hansen",
+    "Iyer",
+    "Jansen",
+    "Kowalski",
+)
 _KNOWN = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -102,7 +128,9 @@ class Population:
         )
         user = self._fact(position, user_id, 1, encode(registered))
         yield user
-        claimed = encode(EmailClaim.Claimed(originator_id=user_id, originator_version=1, timestamp=_KNOWN, user_id=user_id))
+        claimed = encode(
+            EmailClaim.Claimed(originator_id=user_id, originator_version=1, timestamp=_KNOWN, user_id=user_id)
+        )
         claim = self._fact(position + 1, self._claim_ids.of(address), 1, claimed)
         yield replace(claim, recorded_at=user.recorded_at, command_id=user.command_id, trace_id=user.trace_id)
 
@@ -162,7 +190,9 @@ def _filtered(_: int) -> _Stored:
 
 
 def _born(number: int) -> _Stored:
-    return _stored(User.BirthDateChanged, birth_date=BirthDate(date(1950 + number % 55, 1 + number % 12, 1 + number % 28)))
+    return _stored(
+        User.BirthDateChanged, birth_date=BirthDate(date(1950 + number % 55, 1 + number % 12, 1 + number % 28))
+    )
 
 
 CHANGES: tuple[Callable[[int], _Stored], ...] = (

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from api.cli.lifeline import LIFELINE
 
@@ -121,7 +121,7 @@ def _wait_until_it_answers(api: Api) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         api.must_live()
-        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{api.port}/healthz", timeout=5):  # noqa: S310
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{api.port}/healthz", timeout=5):
             return
         time.sleep(LOOK_SECONDS)
     raise ProcessFailedError("The API does not answer.")

@@ -8,7 +8,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.figures import Condition, Figure
+from benchmarks.figures import TIMES, Condition, Figure
 
 
 def write_table(console: Console, figures: Sequence[Figure], run: dict[str, Any]) -> None:
@@ -20,7 +20,9 @@ def write_table(console: Console, figures: Sequence[Figure], run: dict[str, Any]
         if figure.value is None:
             table.add_row(figure.name, f"not measured: {figure.reason}", "-", "", "[red]no[/red]")
         for number, condition in enumerate(figure.conditions):
-            table.add_row("" if number else figure.name, condition.name, _value(condition), condition.goal, _met(condition))
+            table.add_row(
+                "" if number else figure.name, condition.name, _value(condition), condition.goal, _met(condition)
+            )
     console.print(table)
     console.print(_conditions_of(run), style="dim")
 
@@ -49,7 +51,7 @@ def _met(condition: Condition) -> str:
 def _conditions_of(run: dict[str, Any]) -> str:
     machine, postgres = run["machine"], run["postgresql"]
     return (
-        f"{machine['cores']} × {machine['processor']}, {machine['memory_gigabytes']:g} GB, {machine['system']}, "
+        f"{machine['cores']} {TIMES} {machine['processor']}, {machine['memory_gigabytes']:g} GB, {machine['system']}, "
         f"{machine['file_system']}, {machine['flush_milliseconds']:g} ms for one flush; "
         f"PostgreSQL {postgres['server_version']}, fsync {postgres['fsync']}, "
         f"synchronous_commit {postgres['synchronous_commit']}; Python {run['versions']['python']}; "

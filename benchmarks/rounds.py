@@ -19,7 +19,7 @@ class Ratio(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def in_turn(sides: Mapping[NameT, Callable[[], T]], rounds: int) -> dict[NameT, list[T]]:
-    """Measure all sides, round after round: A B A B …"""
+    """Measure all sides, round after round: A B, A B, and so on."""
     measured: dict[NameT, list[T]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, measure in sides.items():

@@ -119,9 +119,7 @@ def run_for(conninfo: str, seconds: float) -> CommandsRun:
     if failures:
         raise failures[0]
     everything = [duration for one in durations for duration in one]
-    return CommandsRun(
-        seconds=taken, commands=len(everything), events=sum(events), milliseconds=latencies(everything)
-    )
+    return CommandsRun(seconds=taken, commands=len(everything), events=sum(events), milliseconds=latencies(everything))
 
 
 def count_events(conninfo: str) -> int:
@@ -152,5 +150,3 @@ def _register(people: People, known: list[UUID]) -> int:
 def _change(people: People, known: Sequence[UUID], number: int) -> int:
     people.change_display_name(known[number % len(known)], uuid.uuid4().hex[:20])
     return 1
-
-

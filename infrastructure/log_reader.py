@@ -79,7 +79,9 @@ def read_chunks(
 
     While a piece is worked on, the next one is fetched, so the connection must not be used for anything else.
     """
-    ends = [*range(after + chunk, upto, chunk), upto] if after < upto else []
+    if after >= upto:
+        return
+    ends = [*range(after + chunk, upto, chunk), upto]
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="log-reader") as ahead:
         fetching: Future[list[TupleRow]] | None = None
         for end, following in zip(ends, [*ends[1:], None], strict=True):

@@ -72,7 +72,7 @@ def _of_reprise(error: Exception) -> Failure | None:
         case SchemaIsOutOfDateError() | MigrationEditedError():
             return Failure(str(error), "schema_out_of_date")
         case LogUnavailableError() | PoolTimeout() | psycopg.OperationalError():
-            return Failure("The database does not answer (any more).", "database_unavailable")
+            return Failure(f"The database does not answer (any more). {error}", "database_unavailable")
         case PositionNotReachedError():
             return Failure("A read model is too far behind the log.", "position_not_reached")
         case PoisonEventError():

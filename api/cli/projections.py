@@ -47,17 +47,7 @@ def list_projections(*, json: bool = False) -> None:
     if json:
         write_json({"items": statuses})
     else:
-        columns = (
-            "name",
-            "version",
-            "generation",
-            "position",
-            "events behind",
-            "seconds behind",
-            "rows",
-            "MB",
-            "health",
-        )
+        columns = ("name", "version", "generation", "position", "behind", "rows", "MB", "health")
         write_table(columns, map(_row, statuses))
 
 
@@ -157,8 +147,7 @@ def _row(status: ProjectionStatus) -> tuple[Any, ...]:
         status.version,
         status.generation,
         status.position,
-        status.lag_events,
-        status.lag_seconds,
+        f"{shown(status.lag_events)} ({shown(status.lag_seconds)} s)" if status.lag_events else 0,
         status.rows,
         round(status.size_bytes / 1_000_000, 1),
         "healthy" if status.healthy else status.failure,

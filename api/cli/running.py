@@ -50,11 +50,10 @@ def run(*, host: str | None = None, port: Port | None = None, json: bool = False
     settings = replace(settings, port=free_port(settings.host, settings.port))
     report = JsonRunReport() if json else TextRunReport()
     with ExitStack() as databases:
+        report.progress("Starting the database.")
         conninfo = databases.enter_context(database(settings))
-        report.progress(
-            f"The database is up: {'embedded' if settings.database_url is None else 'REPRISE_DATABASE_URL'}."
-        )
         migrate(conninfo)
+        report.progress("Starting the API and the projections.")
         asyncio.run(_Run(settings, conninfo, report, databases).run())
     report.stopped()
 

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from statistics import median
 
 from benchmarks.command_load import counts, send_commands
-from benchmarks.figures import Figure, at_most, below, figure, none_of
+from benchmarks.figures import TIMES, Figure, at_most, below, figure, none_of
 from benchmarks.laboratory import Laboratory
-from benchmarks.processes import Api, running_api
+from benchmarks.processes import Api
 
 LOOK_SECONDS = 0.5
 FULL_SECONDS = 600.0
@@ -19,7 +19,7 @@ GROWTH = 1.02
 def measure(lab: Laboratory) -> Figure:
     """Commands without a pause; half of the time is for its caches to fill."""
     town = lab.filled("soak", lab.scale.residents)
-    with running_api(lab.environment(town.conninfo), lab.folder) as api:
+    with lab.api(town) as api:
         at_first = api.resident_megabytes()
         with _memory_of(api) as seen:
             run = send_commands(lab, api, town, seconds=lab.scale.soak_seconds)
@@ -29,7 +29,7 @@ def measure(lab: Laboratory) -> Figure:
     tenth = max(1, len(seen) // 10)
     growth = round(median(seen[-tenth:]) / median(middle[:tenth]), 4)
     if lab.scale.soak_seconds >= FULL_SECONDS:
-        conditions.append(at_most("growth over the second half", growth, GROWTH, "×"))
+        conditions.append(at_most("growth over the second half", growth, GROWTH, TIMES))
     return figure(
         "api_process",
         *conditions,
@@ -37,7 +37,9 @@ def measure(lab: Laboratory) -> Figure:
         seconds_of_load=lab.scale.soak_seconds,
         growth_over_the_second_half=growth,
         megabytes_before=at_first,
-        megabytes={f"after {share} %": seen[min(len(seen) - 1, len(seen) * share // 100)] for share in range(0, 101, 10)},
+        megabytes={
+            f"after {share} %": seen[min(len(seen) - 1, len(seen) * share // 100)] for share in range(0, 101, 10)
+        },
         commands_per_second=round(run.load.per_second),
         milliseconds=run.load.milliseconds,
         **counts([run]),

@@ -8,11 +8,10 @@ from statistics import median
 import msgspec
 
 from benchmarks.append_load import Writers, append
-from benchmarks.figures import Figure, at_most, figure, none_of
+from benchmarks.figures import TIMES, Figure, at_most, figure, none_of
 from benchmarks.growth_plot import Curve, write_plot
 from benchmarks.laboratory import Laboratory, Town
 from benchmarks.load_generator import LoadResult
-from benchmarks.processes import running_api
 from benchmarks.reading_load import read_pages, read_users, some_users
 from benchmarks.rounds import in_turn
 from benchmarks.suites.rebuild import folded_per_second, measured_rebuilds
@@ -44,14 +43,12 @@ def measure(lab: Laboratory) -> Figure:
     if lab.scale.is_full:
         write_plot([Curve(one.name, one.microseconds) for one in curves], GOAL)
     smallest, largest = lab.scale.sizes[0], lab.scale.sizes[-1]
-    as_many = Costs(
-        name="", microseconds={smallest: reads.microseconds[smallest], **_costs(loads["read_as_many"])}
-    )
+    as_many = Costs(name="", microseconds={smallest: reads.microseconds[smallest], **_costs(loads["read_as_many"])})
     return figure(
         "growth",
-        at_most("append", appends.growth, GOAL, "×"),
-        at_most("read by id", reads.growth, GOAL, "×"),
-        at_most("rebuild per event", rebuilds.growth, GOAL, "×"),
+        at_most("append", appends.growth, GOAL, TIMES),
+        at_most("read by id", reads.growth, GOAL, TIMES),
+        at_most("rebuild per event", rebuilds.growth, GOAL, TIMES),
         none_of("errors", sum(load.errors for side in loads.values() for some in side.values() for load in some)),
         users=lab.scale.sizes,
         microseconds={one.name: one.microseconds for one in curves},
@@ -73,7 +70,7 @@ def _reads(lab: Laboratory, towns: Mapping[int, Town]) -> dict[str, dict[int, li
     sides: dict[tuple[str, int], Callable[[], LoadResult]] = {}
     with ExitStack() as running:
         for users, town in towns.items():
-            api = running.enter_context(running_api(lab.environment(town.conninfo), lab.folder))
+            api = running.enter_context(lab.api(town))
             sides["read", users] = partial(read_users, lab, api, some_users(town))
             sides["page", users] = partial(read_pages, lab, api, town)
             if users == most:

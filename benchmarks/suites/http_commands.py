@@ -5,23 +5,21 @@ from benchmarks.figures import Figure, at_least, below, figure, none_of
 from benchmarks.laboratory import Laboratory, Town, wait_until_followed
 from benchmarks.latencies import of_rounds
 from benchmarks.load_generator import LoadResult
-from benchmarks.processes import Api, running_api, running_worker
+from benchmarks.processes import Api
 from benchmarks.rounds import in_turn, ratio
 
 
 def measure(lab: Laboratory) -> Figure:
     """One API process and one worker, which follows."""
     town = lab.residents()
-    environment = lab.environment(town.conninfo)
     commands: list[CommandRun] = []
 
     def no_op(api: Api) -> LoadResult:
         # What the worker still has to do is not the no-op's cost.
-        wait_until_followed(town.conninfo)
+        wait_until_followed(town)
         return send_no_ops(lab, api, town)
 
-    with running_worker(environment, lab.folder), running_api(environment, lab.folder) as api:
-        wait_until_followed(town.conninfo)
+    with lab.worker(town), lab.api(town) as api:
         loads = in_turn(
             {"commands": lambda: _commands(lab, api, town, commands), "no_op": lambda: no_op(api)}, lab.scale.rounds
         )

@@ -1,28 +1,20 @@
 """`http_commands_two_workers`: what a second API process brings, on the same machine and the same database."""
 
-from benchmarks.command_load import counts, send_commands
+from functools import partial
+
+from benchmarks.command_load import CommandRun, counts, send_commands
 from benchmarks.figures import Figure, at_least, figure, none_of
-from benchmarks.laboratory import Laboratory, wait_until_followed
+from benchmarks.laboratory import Laboratory, Town, wait_until_followed
 from benchmarks.latencies import of_rounds
-from benchmarks.processes import running_api, running_worker
+from benchmarks.processes import Api
 from benchmarks.rounds import in_turn, ratio
 
 
 def measure(lab: Laboratory) -> Figure:
     """Two APIs, of one process and of two; only one of them has anything to do at a time."""
     town = lab.residents()
-    environment = lab.environment(town.conninfo)
-    with (
-        running_worker(environment, lab.folder),
-        running_api(environment, lab.folder, workers=1) as one,
-        running_api(environment, lab.folder, workers=2) as two,
-    ):
-        wait_until_followed(town.conninfo)
-        runs = in_turn(
-            {"one": lambda: send_commands(lab, one, town), "two": lambda: send_commands(lab, two, town)},
-            lab.scale.rounds,
-        )
-        wait_until_followed(town.conninfo)
+    with lab.worker(town), lab.api(town) as one, lab.api(town, processes=2) as two:
+        runs = in_turn({"one": partial(_send, lab, one, town), "two": partial(_send, lab, two, town)}, lab.scale.rounds)
     rates = {name: [run.load.per_second for run in side] for name, side in runs.items()}
     compared = ratio(rates["two"], rates["one"])
     all_runs = [run for side in runs.values() for run in side]
@@ -36,3 +28,9 @@ def measure(lab: Laboratory) -> Figure:
         first_error=next((run.load.first_error for run in all_runs if run.load.first_error), None),
         **counts(all_runs),
     )
+
+
+def _send(lab: Laboratory, api: Api, town: Town) -> CommandRun:
+    # What the worker still has to do for the other side is not this side's cost.
+    wait_until_followed(town)
+    return send_commands(lab, api, town)

@@ -1,6 +1,4 @@
-"""`in_process_commands`: commands without HTTP, against the stock library with the same aggregates on the same server."""
-
-import psycopg
+"""`in_process_commands`: commands without HTTP, against the stock library with the same aggregates."""
 
 from benchmarks import in_process, stock_library
 from benchmarks.figures import Figure, at_least, figure, none_of
@@ -13,12 +11,12 @@ STOCK = "stock_library"
 
 def measure(lab: Laboratory) -> Figure:
     """64 callers of ours against 8 threads of the library's, as its recorder is meant to be used."""
-    town = lab.residents()
+    town = lab.filled("in_process", lab.scale.residents)
     users = [town.population.user_id(number) for number in range(town.population.users)]
     lab.empty_database(STOCK)
     stock = lab.server.conninfo(STOCK)
     stock_library.run_for(stock, 0.1)
-    before = _events(town.conninfo), stock_library.count_events(stock)
+    before = town.events, stock_library.count_events(stock)
     seconds = lab.scale.in_process_seconds
     runs = in_turn(
         {
@@ -27,7 +25,7 @@ def measure(lab: Laboratory) -> Figure:
         },
         lab.scale.rounds,
     )
-    recorded = _events(town.conninfo) - before[0], stock_library.count_events(stock) - before[1]
+    recorded = town.events - before[0], stock_library.count_events(stock) - before[1]
     acknowledged = tuple(sum(run.events for run in runs[side]) for side in ("ours", "stock"))
     compared = ratio([run.per_second for run in runs["ours"]], [run.per_second for run in runs["stock"]])
     return figure(
@@ -44,9 +42,3 @@ def measure(lab: Laboratory) -> Figure:
         callers=in_process.CALLERS,
         stock_threads=stock_library.THREADS,
     )
-
-
-def _events(conninfo: str) -> int:
-    with psycopg.connect(conninfo) as connection:
-        row = connection.execute("SELECT count(*) FROM log.event").fetchone()
-    return row[0] if row else 0

@@ -1,11 +1,10 @@
-"""`list_page`: pages of 50 users of one country, from somewhere in the middle on, in a small and in a large directory."""
+"""`list_page`: pages of 50 users of one country, from anywhere on, in a small and in a large directory."""
 
 from contextlib import ExitStack
 
 from benchmarks.figures import Figure, below, figure, none_of
 from benchmarks.laboratory import Laboratory
 from benchmarks.latencies import of_rounds
-from benchmarks.processes import running_api
 from benchmarks.reading_load import PAGE_SIZE, READERS, read_nothing, read_pages
 from benchmarks.rounds import in_turn, ratio
 
@@ -15,9 +14,7 @@ def measure(lab: Laboratory) -> Figure:
     sizes = (lab.scale.sizes[0], lab.scale.sizes[-1])
     small, large = (lab.grown(users) for users in sizes)
     with ExitStack() as running:
-        few, many = (
-            running.enter_context(running_api(lab.environment(town.conninfo), lab.folder)) for town in (small, large)
-        )
+        few, many = (running.enter_context(lab.api(town)) for town in (small, large))
         loads = in_turn(
             {
                 "small": lambda: read_pages(lab, few, small),

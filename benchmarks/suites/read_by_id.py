@@ -3,7 +3,6 @@
 from benchmarks.figures import Figure, at_least, figure, none_of
 from benchmarks.laboratory import Laboratory
 from benchmarks.latencies import of_rounds
-from benchmarks.processes import running_api
 from benchmarks.reading_load import CONNECTIONS, read_nothing, read_users, some_users
 from benchmarks.rounds import in_turn, ratio
 
@@ -12,7 +11,7 @@ def measure(lab: Laboratory) -> Figure:
     """One API process, no other load."""
     town = lab.residents()
     users = some_users(town)
-    with running_api(lab.environment(town.conninfo), lab.folder) as api:
+    with lab.api(town) as api:
         loads = in_turn(
             {"read": lambda: read_users(lab, api, users), "no_op": lambda: read_nothing(lab, api)}, lab.scale.rounds
         )

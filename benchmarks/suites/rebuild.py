@@ -1,5 +1,6 @@
-"""`rebuild`: the directory made again from the whole log, against the library's runner, which takes event after event."""
+"""`rebuild`: the directory made again from the whole log, against the library's runner."""
 
+from collections.abc import Callable
 from functools import cache, partial
 from statistics import median
 
@@ -18,6 +19,8 @@ EVENTS_OF_USER = 1 + len(CHANGES)
 MEMORY_MEGABYTES = 2_000
 """What we take "bounded" to mean: the same for any length of the log."""
 LARGE = 10_000_000
+LIBRARY = 0
+"""The side of the library's runner, among the sides of so many users."""
 
 
 class Rebuilds(msgspec.Struct, frozen=True):
@@ -69,14 +72,14 @@ def measured_rebuilds(lab: Laboratory) -> Rebuilds:
     """Measured once: growth is made of the same ones."""
     towns = {users: lab.grown(users) for users in lab.scale.sizes}
     little = lab.filled("runner", max(10, lab.scale.runner_events // EVENTS_OF_USER))
-    sides = {
-        "runner": lambda: _run_library(little, durable=True),
-        **{str(users): partial(rebuild, town.conninfo, USER_DIRECTORY.name) for users, town in towns.items()},
+    sides: dict[int, Callable[[], Rebuild]] = {
+        users: partial(rebuild, town.conninfo, USER_DIRECTORY.name) for users, town in towns.items()
     }
+    sides[LIBRARY] = partial(_run_library, little, durable=True)
     rounds = in_turn(sides, lab.scale.rounds)
     return Rebuilds(
-        by_users={users: rounds[str(users)] for users in towns},
-        runner=rounds["runner"],
+        by_users={users: rounds[users] for users in towns},
+        runner=rounds[LIBRARY],
         hasty_runner=_run_library(little, durable=False),
     )
 

@@ -11,7 +11,9 @@ _SIZES = """
 SELECT (SELECT count(*) FROM log.event), pg_total_relation_size('log.event'), pg_relation_size('log.event'),
        (SELECT count(*) FROM log.command), pg_total_relation_size('log.command')
 """
-_INDEXES = "SELECT indexrelid::regclass::text, pg_relation_size(indexrelid) FROM pg_index WHERE indrelid = 'log.event'::regclass"
+_INDEXES = """
+SELECT indexrelid::regclass::text, pg_relation_size(indexrelid) FROM pg_index WHERE indrelid = 'log.event'::regclass
+"""
 
 
 def measure(lab: Laboratory) -> Figure:

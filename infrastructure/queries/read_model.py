@@ -63,12 +63,14 @@ class ReadModel(Generic[Row]):
             selected = await self._try_select(selection)
             if selected is not None and selected.position >= min_position:
                 return selected
+            if selected is None and self._generation:
+                continue
             if loop.time() > deadline:
                 raise PositionNotReachedError
-            if selected is not None:
-                await self._wait_for(min_position, deadline)
+            if selected is None:
+                await asyncio.sleep(LOOK_SECONDS)
             else:
-                await asyncio.sleep(LOOK_SECONDS if self._generation == 0 else 0)
+                await self._wait_for(min_position, deadline)
 
     async def _try_select(self, selection: Selection) -> Selected[Row] | None:
         """None if another generation has become the live one, which then is known for the next try."""

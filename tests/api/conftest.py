@@ -9,7 +9,7 @@ from tests.support.api import Api, Caller, serving
 from tests.support.running import settings_in, worker
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def api(shared_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """The running API, with a projection worker behind it."""
     settings = settings_in(tmp_path_factory.mktemp("api"), REPRISE_WAIT_SECONDS="20")

@@ -66,16 +66,19 @@ def test_a_killed_import_is_completed_by_the_next(reprise: CommandLine, database
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_import_that_is_stopped_says_how_far_it_came(
-    reprise: CommandLine, database: str, big_file: Path, number: signal.Signals, code: int
+    reprise: CommandLine, database: str, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    with reprise.started("import", str(big_file), "--json") as stopped:
+    endless = tmp_path / "people.jsonl"
+    endless.write_bytes(file_of(*crowd(10 * PEOPLE)))
+
+    with reprise.started("import", str(endless), "--json") as stopped:
         eventually(lambda: head_of(database) > PEOPLE, "enough people for some lines to be told of")
         stopped.send_signal(number)
         out, err = stopped.communicate()
 
     account = json.loads(out)
     assert (stopped.returncode, account["error"]["code"]) == (code, "interrupted")
-    assert 0 < account["lines"] < PEOPLE
+    assert 0 < account["lines"] < 10 * PEOPLE
     assert err == ""
 
 

@@ -90,9 +90,8 @@ def test_a_query_is_never_taken_for_sql(api: Api, admin: Caller, text: str) -> N
 
 
 def test_a_cursor_holds_nothing_personal(api: Api, admin: Caller) -> None:
-    for _ in range(3):
-        registered = api.register(displayName="Zaphod Beeblebrox")
-    after = {"Min-Log-Position": registered.headers["log-position"]}
+    registered = [api.register(displayName="Zaphod Beeblebrox") for _ in range(3)]
+    after = {"Min-Log-Position": registered[-1].headers["log-position"]}
 
     cursor = admin.get("/v1/users?q=zaphod&limit=1", headers=after).json()["nextCursor"]
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx
-import psutil
+import psutil  # type: ignore[import-untyped] # its stubs are a package of their own
 import pytest
 
 from tests.support.api import Api, a_person, refusal

@@ -22,3 +22,7 @@ def test_a_user_is_the_person_whose_account_has_their_id() -> None:
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.USER])
 def test_another_role_with_the_same_id_is_not_that_person(role: Role) -> None:
     assert not Actor(role, str(ADA)).is_user(ADA)
+
+
+def test_the_words_for_a_role_never_change_because_the_log_holds_them() -> None:
+    assert {str(role) for role in Role} == {"admin", "support", "auditor", "service", "user", "system"}

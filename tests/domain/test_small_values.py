@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given as for_all
 
 from domain.errors import ConsentPurposeInvalid, DocumentVersionInvalid, DomainError, ExternalIdInvalid
-from domain.values import has_passed, parse_document_version, parse_external_id, parse_purpose
+from domain.values import UserStatus, has_passed, parse_document_version, parse_external_id, parse_purpose
 from tests.support.instants import MOMENT, NOW
 from tests.support.outcomes import answer
 from tests.support.values import ANY_TEXT
@@ -98,3 +98,13 @@ def test_any_text_follows_the_rule_or_is_refused(text: str) -> None:
 )
 def test_an_instant_has_passed_from_itself_on(instant: datetime, *, passed: bool) -> None:
     assert has_passed(instant, NOW) is passed
+
+
+def test_the_words_for_a_status_never_change() -> None:
+    assert [str(status) for status in UserStatus] == [
+        "active",
+        "deactivated",
+        "suspended",
+        "deletion_requested",
+        "erased",
+    ]

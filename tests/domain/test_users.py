@@ -9,6 +9,7 @@ from domain.errors import DomainError
 from domain.users import Consent, User
 from domain.values import Purpose, UserStatus
 from tests.support.histories import histories, lived
+from tests.support.instants import NOW
 from tests.support.scenarios import Ask, Fact, given, happened, played
 from tests.support.users import (
     ADS,
@@ -105,3 +106,17 @@ def test_each_purpose_has_an_answer_of_its_own() -> None:
         "personalised-ads": Consent(granted=True, document_version=DOCUMENT),
         "newsletter": Consent(granted=False, document_version=DOCUMENT),
     }
+
+
+def test_a_change_leaves_the_values_of_the_state_before_as_they_were() -> None:
+    user = an_unverified_user()
+    consents, request = user.consents, user.email_request
+
+    user.record_consent(ADS, DOCUMENT, granted=True)
+    user.confirm_email(NOW)
+
+    assert consents == {}
+    with pytest.raises(AttributeError, match="immutable"):
+        user.consents[ADS].granted = False  # type: ignore[misc] # that is what must fail
+    with pytest.raises(AttributeError, match="immutable"):
+        request.confirm_by = NOW  # type: ignore[misc, union-attr] # that is what must fail

@@ -1,0 +1,38 @@
+"""All that can be measured."""
+
+from collections.abc import Callable
+
+from benchmarks.figures import Figure
+from benchmarks.laboratory import Laboratory
+from benchmarks.suites import (
+    api_process,
+    follow_lag,
+    growth,
+    http_commands,
+    http_commands_two_workers,
+    in_process_commands,
+    lifecycle,
+    list_page,
+    read_by_id,
+    rebuild,
+    replay,
+    storage,
+)
+
+Suite = Callable[[Laboratory], Figure]
+
+SUITES: dict[str, Suite] = {
+    "http_commands": http_commands.measure,
+    "http_commands_two_workers": http_commands_two_workers.measure,
+    "in_process_commands": in_process_commands.measure,
+    "lifecycle": lifecycle.measure,
+    "read_by_id": read_by_id.measure,
+    "list_page": list_page.measure,
+    "replay": replay.measure,
+    "rebuild": rebuild.measure,
+    "follow_lag": follow_lag.measure,
+    "growth": growth.measure,
+    "api_process": api_process.measure,
+    "storage": storage.measure,
+}
+"""In the order of the report: one for each row of the table of goals."""
