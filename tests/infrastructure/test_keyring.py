@@ -160,7 +160,7 @@ def test_the_id_of_a_claim_is_a_uuid_of_version_8(address: EmailAddress) -> None
     ],
 )
 def test_the_id_of_a_claim_never_changes(address: str, claim_id: str) -> None:
-    # HMAC-SHA-256 of "email:" and the key form, under a key of 32 times "c", with the bits of RFC 9562 section 5.8 put in.
+    # HMAC-SHA-256 of "email:" and the key form under a key of 32 times "c", with the bits of RFC 9562 section 5.8.
     assert CLAIM_IDS.of(EmailAddress(address)) == UUID(claim_id)
 
 
