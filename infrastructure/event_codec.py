@@ -52,6 +52,13 @@ class EventForm:
             originator_id=stream_id, originator_version=version, timestamp=recorded_at, **self._fixed, **payload
         )
 
+    def check(self, state: bytes) -> None:
+        """Raise `UndecodableEventError` where `decode` would, at less cost."""
+        try:
+            self._decoder.decode(state)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise UndecodableEventError(self.topic) from None
+
 
 def _payload_type(event_type: type[AggregateEvent]) -> type[msgspec.Struct]:
     fields = [

@@ -1,5 +1,6 @@
 """Leaves: every column counts, nothing can be taken for anything else."""
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -93,14 +94,14 @@ def test_no_other_octets_stand_for_the_same_event(event: StoredEvent, data: st.D
     encoded = encode(event)
     place = data.draw(st.integers(0, len(encoded) - 1))
     spoiled = encoded[:place] + bytes([encoded[place] ^ data.draw(st.integers(1, 255))]) + encoded[place + 1 :]
-    try:
+    with contextlib.suppress(LeafInvalidError):
         assert decode(spoiled) != event
-    except LeafInvalidError:
-        pass
 
 
 @pytest.mark.parametrize(
-    "spoil", [lambda d: d[:-1], lambda d: d + b"\x00", lambda d: d[:30], lambda _: b""], ids=range(4)
+    "spoil",
+    [lambda d: d[:-1], lambda d: d + b"\x00", lambda d: d[:30], lambda _: b""],
+    ids=["shorter", "longer", "half", "empty"],
 )
 def test_octets_that_are_no_event_are_refused(spoil: Any) -> None:
     with pytest.raises(LeafInvalidError):
