@@ -80,6 +80,14 @@ def encode(event: AggregateEvent) -> tuple[str, bytes]:
     return form.topic, form.encode(event)
 
 
+def check(topic: str, state: bytes) -> None:
+    """Raise `UnknownTopicError` or `UndecodableEventError` where `decode` would, at less cost."""
+    form = FORMS.get(topic)
+    if form is None:
+        raise UnknownTopicError(topic)
+    form.check(state)
+
+
 def decode(topic: str, state: bytes, stream_id: UUID, version: int, recorded_at: datetime) -> AggregateEvent:
     """The event that was stored. Raises `UnknownTopicError` and `UndecodableEventError`."""
     try:

@@ -1,11 +1,14 @@
 """The sealer: each event becomes exactly one leaf, in order, whoever seals, in whatever pieces, whoever dies when."""
 
-import multiprocessing
 import os
 import random
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from infrastructure.audit.leaf_reader import leaves_at, leaves_in
 from infrastructure.audit.sealing import Sealer, TreeUnsoundError, seal_batch, seal_to_head
 from infrastructure.audit.signing_keys import CheckpointKeyFile, CheckpointKeys, SigningKeyUnusableError
 from infrastructure.audit.stored_tree import consistency_proof, inclusion_proofs
-from infrastructure.connections import APP_ROLE, PROJECTOR_ROLE, SEALER_ROLE, as_sealer, in_role
+from infrastructure.connections import APP_ROLE, PROJECTOR_ROLE, SEALER_ROLE, in_role
 from infrastructure.log_reader import Connection
 from tests.support.audited import append_events, recomputed_tree, sealer
 from tests.support.waiting import wait_until
@@ -169,30 +172,21 @@ def test_a_sealer_passes_by_a_tree_that_another_one_holds(
         assert seal_batch(connection, keys) is None
 
 
-def _seal_until_killed(conninfo: str, folder: str, seed: int) -> None:
-    draw = random.Random(seed)
-    keys = CheckpointKeyFile(Path(folder)).keys()
-    with psycopg.connect(as_sealer(conninfo), autocommit=True) as connection:
-        while True:
-            seal_batch(connection, keys, draw.randint(1, 40))
-
-
 def test_a_sealer_that_is_killed_again_and_again_loses_and_doubles_nothing(
     database: str, connection: Connection, keys: CheckpointKeys, home: Path
 ) -> None:
     kills, draw = 50, random.Random(7)
-    forkserver = multiprocessing.get_context("forkserver")
     published: list[tuple[int, str]] = []
-    for number in range(kills):
-        append_events(database, 60)
-        process = forkserver.Process(target=_seal_until_killed, args=(database, str(home), number))
-        process.start()
-        wanted = len(published) + draw.randint(1, 3)
-        wait_until(lambda wanted=wanted: len(notes(connection)) >= wanted or sealed_all(connection), "some checkpoints")
-        os.kill(process.pid or 0, signal.SIGKILL)
-        process.join()
-        assert notes(connection)[: len(published)] == published
-        published = notes(connection)
+    with mortal_sealers(database, home) as sealers:
+        for _ in range(kills):
+            append_events(database, 60)
+            wanted = len(published) + draw.randint(1, 3)
+            process = sealers.start(draw.random())
+            wait_until(partial(has_notes, connection, wanted), "some checkpoints")
+            os.kill(process, signal.SIGKILL)
+            sealers.wait()
+            assert notes(connection)[: len(published)] == published
+            published = notes(connection)
     seal_to_head(connection, keys)
 
     assert_tree_is_that_of_the_log(connection)
@@ -205,9 +199,39 @@ def test_a_sealer_that_is_killed_again_and_again_loses_and_doubles_nothing(
         assert tree.root == root
 
 
-def sealed_all(connection: Connection) -> bool:
+def has_notes(connection: Connection, count: int) -> bool:
     row = connection.execute('SELECT s.size = h."position" FROM audit.sealed s, log.head h').fetchone()
-    return bool(row and row[0])
+    return len(notes(connection)) >= count or bool(row and row[0])
+
+
+class MortalSealers:
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def start(self, seed: float) -> int:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{seed}\n")
+        self._process.stdin.flush()
+        return int(self._answer())
+
+    def wait(self) -> None:
+        assert self._answer() == "gone"
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+
+@contextmanager
+def mortal_sealers(conninfo: str, folder: Path) -> Iterator[MortalSealers]:
+    command = [sys.executable, "-m", "tests.support.mortal_sealers", conninfo, str(folder)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        yield MortalSealers(process)
+        assert process.stdin is not None
+        process.stdin.close()
 
 
 def test_a_checkpoint_waits_a_moment_after_the_one_before(database: str, connection: Connection, home: Path) -> None:

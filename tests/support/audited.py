@@ -12,6 +12,8 @@ from infrastructure.audit.leaf_reader import leaves_in
 from infrastructure.connections import as_sealer
 from infrastructure.log_reader import Connection
 
+REGISTERED = b'{"email":"m@example.com","display_name":"M","country":"SE"}'
+
 
 def append_events(conninfo: str, count: int) -> None:
     """So many people register, through the one way into the log."""
@@ -57,3 +59,24 @@ def recomputed_tree(connection: Connection) -> tuple[TiledTree, dict[tuple[int, 
     tree = TiledTree()
     leaves = [leaf_hash(data) for data in leaves_in(connection, 0, 2**62)]
     return tree, {(tile.level, tile.index): tile.hashes for tile in tree.add(leaves)}
+
+
+def append_versions(conninfo: str, count: int) -> None:
+    """One person who moves again and again."""
+    stream = uuid.uuid4()
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("SET synchronous_commit = off")
+        append_event(connection, stream, 1, "user.registered", REGISTERED)
+        for version in range(2, count + 1):
+            append_event(connection, stream, version, "user.country_changed", b'{"country":"SE"}')
+
+
+def append_event(connection: Connection, stream: uuid.UUID, version: int, topic: str, state: bytes) -> None:
+    """One event, by an administrator."""
+    connection.execute(
+        "SELECT log.append(ARRAY[gen_random_uuid()], ARRAY[NULL::bytea], ARRAY[NULL::bytea], ARRAY[''::bytea],"
+        " ARRAY[NULL::uuid], ARRAY[NULL::uuid], ARRAY[NULL::bytea], ARRAY['admin:ann'], ARRAY[NULL::text],"
+        " ARRAY[NULL::text], ARRAY[NULL::text], ARRAY[1], ARRAY[%s::uuid], ARRAY[%s::integer], ARRAY[%s::text],"
+        " ARRAY[%s::bytea])",
+        (stream, version, topic, state),
+    )

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pymerkle import InclusionProof, InmemoryTree  # type: ignore[import-untyped]
+from pymerkle import InclusionProof, InmemoryTree  # type: ignore[import-untyped, unused-ignore]
 
 from application.proof.merkle_tree import (
     EMPTY_ROOT,
