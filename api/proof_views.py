@@ -1,7 +1,7 @@
 """Checkpoints, proofs and keys, in the form they have on the wire; hashes are in base64."""
 
-from application.proof.queries import ConsistencyProof, InclusionProof, PublishedCheckpoint, PublishedKey
 from api.views import Instant, View
+from application.proof.queries import ConsistencyProof, InclusionProof, PublishedCheckpoint, PublishedKey
 
 
 class CheckpointView(View, frozen=True):

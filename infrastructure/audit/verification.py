@@ -172,7 +172,7 @@ class _Verifying:
         return [sealed or found or _NO_HASH for found, sealed in zip(hashes, stored, strict=False)]
 
     def _stored_leaves(self, after: int, upto: int) -> list[bytes | None]:
-        """The sealed hashes of the leaves in (after, upto], None where they are lost; `after` is where a tile begins."""
+        """The sealed hashes of the leaves in (after, upto], None where lost; `after` is where a tile begins."""
         if upto <= after:
             return []
         rows = self._asking.cursor(binary=True).execute(

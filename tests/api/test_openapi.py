@@ -38,6 +38,7 @@ def test_every_operation_of_the_design_is_described(document: dict[str, Any]) ->
         "DELETE /v1/users/{userId}/deletion",
         "GET /v1/users/{userId}/events",
         "GET /v1/users/{userId}/state",
+        "GET /v1/users/{userId}/diff",
         "GET /v1/audit/events",
         "GET /v1/audit/checkpoint",
         "GET /v1/audit/keys",

@@ -42,6 +42,7 @@ EXPECTED: dict[str, tuple[str, str, Any, set[str]]] = {
     "withdrawDeletion": ("DELETE", "/v1/users/{id}/deletion", None, {A, V, "own"}),
     "getTimeline": ("GET", "/v1/users/{id}/events", None, {A, S, U, "own"}),
     "getState": ("GET", "/v1/users/{id}/state?version=1", None, {A, S, U, "own"}),
+    "getDiff": ("GET", "/v1/users/{id}/diff?from=0", None, {A, S, U, "own"}),
     "searchEvents": ("GET", "/v1/audit/events", None, {A, U}),
     "getCheckpoint": ("GET", "/v1/audit/checkpoint", None, {A, S, U, V}),
     "proveInclusion": ("GET", "/v1/audit/proofs/inclusion?position=1", None, {A, S, U, V}),
