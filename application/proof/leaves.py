@@ -9,7 +9,6 @@ instant is a 64-bit integer, microseconds since 2000-01-01T00:00:00Z; a UUID is 
 
 import struct
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -36,7 +35,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _FIXED = struct.Struct(">h iq iq i16s ii")
 _LENGTH = struct.Struct(">i")
 _FIXED_LENGTHS = (8, 8, 16, 4)
-_INSTANT = slice(19, 27)
+_POSITION, _INSTANT = slice(7, 15), slice(19, 27)
 
 
 class LeafInvalidError(ValueError):
@@ -89,30 +88,24 @@ def decode(data: bytes) -> StoredEvent:
     return event
 
 
-class Glance(NamedTuple):
-    """What can be seen of a leaf at little cost; instants compare like what they stand for, from the year 2000 on."""
+def glance(data: bytes) -> tuple[bytes, str, bytes]:
+    """Instant, topic and state of a leaf, at little cost; instants compare like what they stand for, from 2000 on.
 
-    instant: bytes
-    topic: str
-    state: bytes
-
-
-def glance(data: bytes) -> Glance:
-    """The part of a leaf that says what happened. Raises `LeafInvalidError` if it has not even the form of one."""
+    Raises `LeafInvalidError` if it has not even the form of a leaf.
+    """
     try:
         begin = 1 + _FIXED.size + _LENGTH.size
         end = begin + _LENGTH.unpack_from(data, begin - _LENGTH.size)[0]
         length = _LENGTH.unpack_from(data, end)[0]
         state = end + _LENGTH.size
-        return Glance(data[_INSTANT], data[begin:end].decode(), data[state : state + length])
+        return data[_INSTANT], data[begin:end].decode(), data[state : state + length]
     except (struct.error, UnicodeDecodeError):
         raise LeafInvalidError("this is not the data of a leaf") from None
 
 
-def position_and_version(data: bytes) -> tuple[int, int]:
-    """The position of the event that a leaf stands for, and its version in its stream."""
-    fields = _FIXED.unpack_from(data, 1)
-    return fields[2], fields[8]
+def position_of(data: bytes) -> int:
+    """The position of the event that a leaf stands for."""
+    return int.from_bytes(data[_POSITION])
 
 
 def _event(data: bytes) -> StoredEvent:

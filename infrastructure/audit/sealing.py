@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from application.proof.checkpoints import Checkpoint, signed, verified_checkpoint
-from application.proof.leaves import position_and_version
+from application.proof.leaves import position_of
 from application.proof.merkle_tree import leaf_hash
 from application.proof.signed_notes import NoteInvalidError, SigningKey, VerifierKey
 from application.proof.tiles import Tile, TiledTree
@@ -124,7 +124,7 @@ def _publish_key(connection: Connection, key: VerifierKey) -> None:
 def _hashes(connection: Connection, after: int, upto: int) -> list[bytes]:
     hashes = []
     for expected, data in enumerate(leaves_in(connection, after, upto), start=after + 1):
-        if position_and_version(data)[0] != expected:
+        if position_of(data) != expected:
             break
         hashes.append(leaf_hash(data))
     if len(hashes) != upto - after:

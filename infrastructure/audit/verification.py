@@ -4,15 +4,16 @@ Only keys and older checkpoints that come from outside prove anything to an outs
 position that is wrong, so that it can be looked into.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise, zip_longest
 
 import msgspec
 import psycopg
 
 from application.proof.checkpoints import Checkpoint, verified_checkpoint
-from application.proof.leaves import LeafInvalidError, glance, position_and_version
+from application.proof.leaves import LeafInvalidError, glance, position_of
 from application.proof.merkle_tree import HASH_OCTETS, leaf_hash
 from application.proof.signed_notes import NoteInvalidError, VerifierKey
 from application.proof.tiles import TILE_WIDTH, Tile, TiledTree, split_hashes
@@ -73,17 +74,26 @@ def verify_log(
     """Verify everything up to the present head; `old` are checkpoints that somebody has kept."""
     with (
         psycopg.connect(conninfo, autocommit=True) as reading,
+        psycopg.connect(conninfo, autocommit=True) as ordering,
         psycopg.connect(conninfo, autocommit=True) as asking,
         ThreadPoolExecutor(2, thread_name_prefix="log-verification") as ahead,
     ):
-        return _Verifying(reading, asking, keys, old).run(ahead, show)
+        return _Verifying(reading, ordering, asking, keys, old).run(ahead, show)
 
 
 class _Verifying:
+    """One verification; the database puts the versions in order and reads ahead while hashes are made here."""
+
     def __init__(
-        self, reading: Connection, asking: Connection, keys: Sequence[VerifierKey], old: Sequence[Checkpoint]
+        self,
+        reading: Connection,
+        ordering: Connection,
+        asking: Connection,
+        keys: Sequence[VerifierKey],
+        old: Sequence[Checkpoint],
     ) -> None:
         self._reading = reading
+        self._ordering = ordering
         self._asking = asking
         self._keys = keys
         self._old = sorted(old, key=lambda checkpoint: checkpoint.size)
@@ -102,11 +112,15 @@ class _Verifying:
         self._sealed, self._edges = self._stored_progress()
         end = max(head, self._sealed)
         chunks = [(after, min(after + CHUNK, end)) for after in range(0, end, CHUNK)]
-        fetching = ahead.submit(self._fetch, *chunks[0]) if chunks else None
+        reading = deque(self._ahead(ahead, *chunk) for chunk in chunks[:1])
         for (after, upto), following in zip_longest(chunks, chunks[1:]):
-            leaves = fetching.result() if fetching else []
-            fetching = ahead.submit(self._fetch, *following) if following else None
-            self._verify_chunk(after, upto, leaves)
+            leaves, disordered = reading.popleft()
+            fetched = leaves.result()
+            if following:
+                reading.append(self._ahead(ahead, *following))
+            self._verify_chunk(after, upto, fetched)
+            for position in disordered.result():
+                self._note("version", "the version before this one in its stream is not before it", position)
             show(Progress(upto, end))
             if len(self._findings) >= FINDINGS_LIMIT:
                 break
@@ -119,8 +133,16 @@ class _Verifying:
             findings=sorted(self._findings, key=lambda finding: finding.position or 0)[:FINDINGS_LIMIT],
         )
 
+    def _ahead(
+        self, pool: ThreadPoolExecutor, after: int, upto: int
+    ) -> tuple[Future[list[bytes]], Future[list[int]]]:
+        return pool.submit(self._fetch, after, upto), pool.submit(self._disordered, after, upto)
+
     def _fetch(self, after: int, upto: int) -> list[bytes]:
         return list(leaves_in(self._reading, after, upto))
+
+    def _disordered(self, after: int, upto: int) -> list[int]:
+        return [position for (position,) in self._ordering.execute(_OUT_OF_ORDER, (after, upto))]
 
     def _stored_progress(self) -> tuple[int, list[bytes]]:
         row = self._asking.cursor(binary=True).execute("SELECT size, edges FROM audit.sealed").fetchone()
@@ -128,10 +150,6 @@ class _Verifying:
 
     def _verify_chunk(self, after: int, upto: int, leaves: list[bytes]) -> None:
         hashes = self._hashes(after, upto, leaves)
-        for data in leaves:
-            self._verify_event(data)
-        for (position,) in self._asking.execute(_OUT_OF_ORDER, (after, upto)):
-            self._note("version", "the version before this one in its stream is not before it", position)
         sealed = self._against_stored(after, hashes)
         for begin, end in self._pieces(after, after + len(sealed)):
             for tile in self._tree.add(sealed[begin - after : end - after]):
@@ -142,26 +160,28 @@ class _Verifying:
         """The hash of each position's leaf, None where it is missing."""
         hashes: list[bytes | None] = [None] * (upto - after)
         for data in leaves:
-            hashes[position_and_version(data)[0] - after - 1] = leaf_hash(data)
+            position = position_of(data)
+            hashes[position - after - 1] = leaf_hash(data)
+            self._verify_event(position, data)
         for place, found in enumerate(hashes):
             if found is None:
                 self._note("missing", "there is no event at this position", after + place + 1)
         return hashes
 
-    def _verify_event(self, data: bytes) -> None:
-        position = position_and_version(data)[0]
+    def _verify_event(self, position: int, data: bytes) -> None:
         try:
-            seen = glance(data)
-            check(seen.topic, seen.state)
+            instant, topic, state = glance(data)
+            check(topic, state)
         except UnknownTopicError:
             self._note("topic", "the topic is not known", position)
             return
         except (UndecodableEventError, LeafInvalidError):
             self._note("state", "the event cannot be decoded", position)
             return
-        if seen.instant < self._last_instant:
+        if instant < self._last_instant:
             self._note("time", "the event was recorded before the one before it", position)
-        self._last_instant = max(seen.instant, self._last_instant)
+        else:
+            self._last_instant = instant
 
     def _against_stored(self, after: int, hashes: list[bytes | None]) -> list[bytes]:
         """The hashes that were sealed; each that the log does not have (any more) is a finding."""

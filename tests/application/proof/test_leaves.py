@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from application.proof.leaves import COLUMNS, LeafInvalidError, StoredEvent, decode, encode, position_and_version
+from application.proof.leaves import COLUMNS, LeafInvalidError, StoredEvent, decode, encode, glance, position_of
 
 TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=20)
 INSTANTS = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001 - the strategy adds it
@@ -44,7 +44,8 @@ def test_an_event_survives_being_encoded(event: StoredEvent) -> None:
     data = encode(event)
 
     assert decode(data) == event
-    assert position_and_version(data) == (event.position, event.version)
+    assert position_of(data) == event.position
+    assert glance(data)[1:] == (event.topic, event.state)
 
 
 def test_the_encoding_is_what_it_was() -> None:
