@@ -15,7 +15,9 @@ from infrastructure.event_codec import AGGREGATES, FORMS
 from infrastructure.log_reader import Connection, Wanted, facts_from, read_chunks, read_head
 from infrastructure.settings import Settings, settings_from
 
-EventT = TypeVar("EventT", bound=AggregateEvent)
+A = TypeVar("A", bound=AggregateEvent)
+B = TypeVar("B", bound=AggregateEvent)
+C = TypeVar("C", bound=AggregateEvent)
 
 # Between event and aggregate there is a class for all events of one aggregate, which stands for all of them.
 _OF_KIND: dict[type[AggregateEvent], tuple[str, ...]] = {
@@ -43,16 +45,39 @@ class Log:
 
     @overload
     def facts(
-        self, *events: type[EventT], after: int = 0, upto: int | None = None, stream: UUID | None = None
-    ) -> Iterator[Recorded[EventT]]: ...
-
-    @overload
-    def facts(
         self, *, after: int = 0, upto: int | None = None, stream: UUID | None = None
     ) -> Iterator[Recorded[AggregateEvent]]: ...
 
+    @overload
     def facts(
-        self, *events: type[Any], after: int = 0, upto: int | None = None, stream: UUID | None = None
+        self, a: type[A], /, *, after: int = 0, upto: int | None = None, stream: UUID | None = None
+    ) -> Iterator[Recorded[A]]: ...
+
+    @overload
+    def facts(
+        self, a: type[A], b: type[B], /, *, after: int = 0, upto: int | None = None, stream: UUID | None = None
+    ) -> Iterator[Recorded[A | B]]: ...
+
+    @overload
+    def facts(
+        self,
+        a: type[A],
+        b: type[B],
+        c: type[C],
+        /,
+        *,
+        after: int = 0,
+        upto: int | None = None,
+        stream: UUID | None = None,
+    ) -> Iterator[Recorded[A | B | C]]: ...
+
+    @overload
+    def facts(
+        self, *events: type[AggregateEvent], after: int = 0, upto: int | None = None, stream: UUID | None = None
+    ) -> Iterator[Recorded[AggregateEvent]]: ...
+
+    def facts(
+        self, *events: type[AggregateEvent], after: int = 0, upto: int | None = None, stream: UUID | None = None
     ) -> Iterator[Recorded[Any]]:
         """The facts of these types, else all, in the order of the log: those in (after, upto], else up to the head.
 

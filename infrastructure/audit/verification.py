@@ -133,9 +133,7 @@ class _Verifying:
             findings=sorted(self._findings, key=lambda finding: finding.position or 0)[:FINDINGS_LIMIT],
         )
 
-    def _ahead(
-        self, pool: ThreadPoolExecutor, after: int, upto: int
-    ) -> tuple[Future[list[bytes]], Future[list[int]]]:
+    def _ahead(self, pool: ThreadPoolExecutor, after: int, upto: int) -> tuple[Future[list[bytes]], Future[list[int]]]:
         return pool.submit(self._fetch, after, upto), pool.submit(self._disordered, after, upto)
 
     def _fetch(self, after: int, upto: int) -> list[bytes]:

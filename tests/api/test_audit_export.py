@@ -10,9 +10,10 @@ import pytest
 from tests.support.cli import CommandLine, head_of
 from tests.support.cli_people import crowd, file_of
 
-NAMES = (
-    "position userId streamId version topic recordedAt actor onBehalfOf client reason commandId correlationId".split()
-)
+NAMES = [
+    *("position", "userId", "streamId", "version", "topic", "recordedAt"),
+    *("actor", "onBehalfOf", "client", "reason", "commandId", "correlationId"),
+]
 
 
 @pytest.fixture
