@@ -194,6 +194,18 @@ def test_a_consistency_proof_is_good_for_its_own_trees_only() -> None:
             verify_consistency(other_old, other_new, proof, old_root, new_root)
 
 
+def test_a_proof_that_ends_too_early_is_refused_whatever_it_leads_to() -> None:
+    tree, size, index, old = small_tree(), 211, 77, 64
+    path, proof = tree.inclusion(index, size), tree.consistency(old, size)
+
+    for level in range(7):
+        subtree = naive.tree_hash(LEAVES[index >> level << level : (index >> level << level) + (1 << level)])
+        with pytest.raises(ProofInvalidError):
+            verify_inclusion(leaf_hash(LEAVES[index]), index, size, path[:level], subtree)
+    with pytest.raises(ProofInvalidError):
+        verify_consistency(old, size, proof[:1], tree.root(old), tree.root(128))
+
+
 @pytest.mark.parametrize(("index", "size"), [(-1, 5), (5, 5), (0, 0)])
 def test_no_proof_is_made_for_a_leaf_that_is_not_there(index: int, size: int) -> None:
     with pytest.raises(ValueError, match="has no leaf"):

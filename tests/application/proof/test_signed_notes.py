@@ -1,5 +1,6 @@
 """Signed notes and checkpoints: what is signed is believed, what is not is refused."""
 
+import string
 from base64 import b64decode, b64encode
 from hashlib import sha256
 
@@ -58,6 +59,16 @@ def test_any_octet_that_is_changed_makes_a_checkpoint_void() -> None:
             spoiled = octets[:place] + bytes([octets[place] ^ change]) + octets[place + 1 :]
             with pytest.raises((NoteInvalidError, UnicodeDecodeError)):
                 verified_checkpoint(spoiled.decode(), [KEY.verifier])
+
+
+def test_a_signature_is_written_in_one_way_only() -> None:
+    alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
+    last = NOTE[-3]
+    other = NOTE[:-3] + alphabet[alphabet.index(last) + 1] + NOTE[-2:]
+
+    assert b64decode(other.rpartition(" ")[2]) == b64decode(NOTE.rpartition(" ")[2])
+    with pytest.raises(NoteInvalidError, match="not well-formed"):
+        verified_checkpoint(other, [KEY.verifier])
 
 
 @pytest.mark.parametrize(
