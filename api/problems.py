@@ -66,6 +66,7 @@ class Kind(Enum):
     )
     RESOURCE_NOT_FOUND = HTTPStatus.NOT_FOUND, "There is nothing at this address."
     MOMENT_NOT_FOUND = HTTPStatus.NOT_FOUND, "There was no such user at this moment, or there is no such version."
+    NOT_SEALED = HTTPStatus.NOT_FOUND, "The log is not sealed up to there, or there is no such checkpoint."
     PROJECTION_NOT_FOUND = HTTPStatus.NOT_FOUND, "There is no projection with this name."
     REBUILD_NOT_FOUND = HTTPStatus.NOT_FOUND, "This projection has no rebuild with this id."
     METHOD_NOT_ALLOWED = HTTPStatus.METHOD_NOT_ALLOWED, "This resource does not have the method."

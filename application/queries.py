@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from application.user_diff import UserDiff
 from application.user_directory import UserEntry
 from application.user_timeline import TimelineEntry
 from domain.users import User
@@ -135,6 +136,13 @@ class Users(Protocol):
 
     async def user_at(self, user_id: UUID, moment: Moment) -> UserAt | None:
         """The user as they were; None before they were registered, or for a version that was never reached."""
+        ...
+
+    async def diff(self, user_id: UUID, old: Moment, new: Moment) -> UserDiff | None:
+        """What changed between two moments, the first of which may be before the user was registered (version 0).
+
+        None if `user_at` is None for the second one, or for a version. Raises `DiffIsBackwardsError`.
+        """
         ...
 
 

@@ -35,7 +35,7 @@ def explained(error: Exception) -> Failure | None:
     """The failure that an error means to the caller of a command; None if it is a mistake in this program."""
     if isinstance(error, Failure):
         return error
-    return _of_system(error) or _of_reprise(error)
+    return _of_system(error) or _of_proof(error) or _of_reprise(error)
 
 
 def _of_system(error: Exception) -> Failure | None:
@@ -43,6 +43,22 @@ def _of_system(error: Exception) -> Failure | None:
         return None
     what = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
     return Failure(what, errno.errorcode.get(error.errno, "os_error").lower())
+
+
+def _of_proof(error: Exception) -> Failure | None:
+    from application.proof.queries import NotSealedError
+    from infrastructure.audit.sealing import TreeUnsoundError
+    from infrastructure.audit.signing_keys import SigningKeyUnusableError
+
+    match error:
+        case NotSealedError():
+            return Failure(f"There is no proof: {error}.", "not_sealed")
+        case TreeUnsoundError():
+            return Failure(f"The log cannot be sealed: {error}. `reprise audit verify` tells more.", "tree_unsound")
+        case SigningKeyUnusableError():
+            return Failure(str(error), "setting_invalid")
+        case _:
+            return None
 
 
 def _of_reprise(error: Exception) -> Failure | None:

@@ -12,6 +12,7 @@ from api.controllers.email_addresses import EmailChangeController, EmailVerifica
 from api.controllers.history import HistoryController
 from api.controllers.operations import OperationsController
 from api.controllers.projections import ProjectionsController
+from api.controllers.proofs import ProofsController
 from api.controllers.suspension import SuspensionController
 from api.controllers.users import UsersController
 
@@ -30,6 +31,7 @@ def route_handlers() -> list[ControllerRouterHandler]:
             DeletionController,
             HistoryController,
             AuditController,
+            ProofsController,
             ProjectionsController,
         ],
     )

@@ -1,4 +1,4 @@
-"""The projection worker: keeps every read model at the head of the log, sends mails, rebuilds on request.
+"""The projection worker: keeps every read model at the head of the log, sends mails, seals, rebuilds on request.
 
 Any number of workers may run. Each piece of work is held by a row lock or an advisory lock for as long as somebody is
 at it, so workers share it out without knowing of each other, and a dead one's work is free at once.
@@ -16,8 +16,10 @@ import structlog
 
 from application.projections import Projection
 from application.read_models import READ_MODELS
+from infrastructure.audit.sealing import Sealer
+from infrastructure.audit.signing_keys import CheckpointKeyFile
 from infrastructure.confirmation_mails import ConfirmationMails
-from infrastructure.connections import as_projector
+from infrastructure.connections import as_projector, as_sealer
 from infrastructure.keyring import MailedTokens, load_keyring
 from infrastructure.log_reader import Connection, PoisonEventError
 from infrastructure.mail import mailer_for
@@ -39,7 +41,8 @@ log = structlog.get_logger(__name__)
 
 def run_worker(settings: Settings, conninfo: str, stop: threading.Event) -> None:
     """Work until told to stop; a batch under way is finished first."""
-    conninfo = as_projector(conninfo)
+    sealing_conninfo, conninfo = as_sealer(conninfo), as_projector(conninfo)
+    sealer = Sealer(CheckpointKeyFile(settings.keys, settings.log_origin))
     wake_ups = WakeUpListener(conninfo, stop)
     tokens = MailedTokens(load_keyring(settings.keys).derive("mailed tokens"))
     mails = ConfirmationMails(mailer_for(settings), tokens, settings.public_url)
@@ -49,6 +52,7 @@ def run_worker(settings: Settings, conninfo: str, stop: threading.Event) -> None
             for model in READ_MODELS.values()
         ),
         _Thread("confirmation-mails", conninfo, wake_ups, stop, mails.send_due),
+        _Thread("sealer", sealing_conninfo, wake_ups, stop, sealer.seal_due),
         _Thread("rebuilds", conninfo, wake_ups, stop, _rebuilding(conninfo, stop)),
     ]
     wake_ups.start()
