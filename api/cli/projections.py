@@ -11,6 +11,7 @@ from cyclopts import App
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from api.cli.failures import Failure, NotFound
+from api.cli.projection_letters import letters, resolve, retry
 from api.cli.terminal import console, say, shown, write_json, write_table
 from application.queries import ProjectionStatus, RebuildStatus
 from application.read_models import READ_MODELS
@@ -54,6 +55,7 @@ def list_projections(*, json: bool = False) -> None:
             "position",
             "events behind",
             "seconds behind",
+            "letters",
             "rows",
             "MB",
             "health",
@@ -90,6 +92,11 @@ def rebuild(name: str, /, *, json: bool = False) -> None:
         write_json(status)
     else:
         say(f"{name} is rebuilt: {shown(status.rows_written)} rows of {shown(status.events_total)} events.")
+
+
+app.command(letters)
+app.command(retry)
+app.command(resolve)
 
 
 async def _statuses(conninfo: str) -> list[ProjectionStatus]:
@@ -159,6 +166,7 @@ def _row(status: ProjectionStatus) -> tuple[Any, ...]:
         status.position,
         status.lag_events,
         status.lag_seconds,
+        status.letters,
         status.rows,
         round(status.size_bytes / 1_000_000, 1),
         "healthy" if status.healthy else status.failure,

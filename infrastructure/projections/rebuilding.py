@@ -11,6 +11,7 @@ from infrastructure.log_reader import Connection, read_head
 from infrastructure.projections.filling import fill
 from infrastructure.projections.following import Progress, follow_batch
 from infrastructure.projections.generations import add_generation, ensure_live
+from infrastructure.projections.letters import supersede_letters
 from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verifying import verify_sample
 
@@ -89,9 +90,9 @@ class _Rebuild:
             ModelTable(self._projection, self._generation).create_indexes(self._connection)
         _set_checkpoint(self._connection, self._projection.name, self._generation, self._total)
         self._say("catch_up")
-        reached = self._catch_up()
+        self._catch_up()
         self._say("verify")
-        verify_sample(self._connection, self._projection, self._generation, reached)
+        verify_sample(self._connection, self._projection, self._generation)
         self._catch_up()
         position = _switch(self._connection, self._projection, self._generation)
         return Rebuilt(generation=self._generation, position=position, events=self._total, rows=self._rows)
@@ -105,11 +106,10 @@ class _Rebuild:
             RebuildProgress(phase=phase, events_done=self._done, events_total=self._total, rows_written=self._rows)
         )
 
-    def _catch_up(self) -> int:
+    def _catch_up(self) -> None:
         progress: Progress | None = None
         while progress is None or progress.head - progress.position > SWITCH_WITHIN:
             progress = follow_batch(self._connection, self._projection, self._generation, CATCH_UP_BATCH)
-        return progress.position
 
 
 def _drop_abandoned(connection: Connection, projection: Projection[Any]) -> None:
@@ -164,6 +164,7 @@ def _switch(connection: Connection, projection: Projection[Any], generation: int
 
 def _discard(connection: Connection, projection: Projection[Any], generation: int) -> None:
     ModelTable(projection, generation).drop(connection)
+    supersede_letters(connection, projection.name, generation)
     connection.execute(
         "DELETE FROM projection.generation WHERE name = %s AND generation = %s", (projection.name, generation)
     )

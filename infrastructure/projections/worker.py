@@ -19,10 +19,12 @@ from application.read_models import READ_MODELS
 from infrastructure.confirmation_mails import ConfirmationMails
 from infrastructure.connections import as_projector
 from infrastructure.keyring import MailedTokens, load_keyring
-from infrastructure.log_reader import Connection, PoisonEventError
+from infrastructure.log_reader import Connection
 from infrastructure.mail import mailer_for
-from infrastructure.projections.following import FencedOffError, follow_batch
+from infrastructure.projections.following import FencedOffError
 from infrastructure.projections.generations import ensure_live, note_failure
+from infrastructure.projections.holding import follow_past_poison, grant_wishes
+from infrastructure.projections.letters import TooManyLettersError
 from infrastructure.projections.rebuild_requests import open_requests, perform_rebuild
 from infrastructure.projections.rebuilding import RebuildProgress
 from infrastructure.settings import Settings
@@ -98,15 +100,14 @@ class _Thread(threading.Thread):
 def _following(projection: Projection[Any]) -> Work:
     def follow(connection: Connection) -> bool:
         live = ensure_live(connection, projection)
+        grant_wishes(connection, projection)
         if not _is_behind(connection, live.name, live.generation):
             return False
         try:
-            progress = follow_batch(connection, projection, live.generation)
+            progress = follow_past_poison(connection, projection, live.generation)
         except FencedOffError:
             return False
-        except PoisonEventError as error:
-            # What comes before the poison is sound and need not wait.
-            follow_batch(connection, projection, live.generation, limit=error.position - 1 - live.position)
+        except TooManyLettersError as error:
             note_failure(connection, live.name, live.generation, str(error))
             raise
         return progress is not None and not progress.is_at_head
