@@ -113,6 +113,8 @@ class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     """Why it is not healthy: positions and kinds of error, or which row is wrong, and no data."""
     letters: int
     """Events that it could not fold; each holds its own stream."""
+    verified_at: datetime | None
+    """When some or all of its rows were last checked against the log."""
     rows: int
     """As estimated by the database."""
     size_bytes: int
@@ -127,8 +129,11 @@ class RebuildStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     phase: str | None
     events_done: int
     events_total: int
+    remaining_seconds: float | None
+    """About how long the events that are left will take; not known at the beginning and after the filling."""
     rows_written: int
     generation: int | None
+    is_rollback: bool
     requested_by: str | None
     requested_at: datetime
     finished_at: datetime | None

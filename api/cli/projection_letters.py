@@ -35,8 +35,8 @@ def letters(name: str | None = None, /, *, json: bool = False) -> None:
         Write JSON.
 
     """
-    if name is not None and name not in READ_MODELS:
-        raise NotFound(f"There is no read model of this name. There are: {', '.join(READ_MODELS)}.")
+    if name is not None:
+        must_be_known(name)
     settings = settings_from()
     require_data(settings)
     with migrated_database(settings) as conninfo:
@@ -77,6 +77,12 @@ def resolve(letter: UUID, /, *, reason: str) -> None:
     """
     _settle(letter, "resolve", parse_reason(reason))
     say("The event is left out, and its stream goes on without it.")
+
+
+def must_be_known(name: str) -> None:
+    """Raise `NotFound` unless there is such a read model."""
+    if name not in READ_MODELS:
+        raise NotFound(f"There is no read model of this name. There are: {', '.join(READ_MODELS)}.")
 
 
 def _settle(letter: UUID, wish: Wish, reason: str | None) -> None:

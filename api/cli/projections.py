@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from contextlib import suppress
 from typing import Any, Self
 from uuid import UUID
 
@@ -11,15 +10,16 @@ from cyclopts import App
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from api.cli.failures import Failure, NotFound
-from api.cli.projection_letters import letters, resolve, retry
+from api.cli.projection_letters import letters, must_be_known, resolve, retry
+from api.cli.projection_verify import verify, write_differences
 from api.cli.terminal import console, say, shown, write_json, write_table
 from application.queries import ProjectionStatus, RebuildStatus
-from application.read_models import READ_MODELS
 from infrastructure.connections import APP_ROLE, as_projector, in_role, reading_pool
 from infrastructure.database import migrated_database, require_data
 from infrastructure.log_reader import PoisonEventError
 from infrastructure.projections.rebuild_requests import perform_rebuild, request_rebuild
-from infrastructure.projections.rebuilding import RebuildProgress
+from infrastructure.projections.rebuilding import NothingToRollBackToError, RebuildProgress
+from infrastructure.projections.verifying import RowDiffersError
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.settings import settings_from
 
@@ -64,7 +64,7 @@ def list_projections(*, json: bool = False) -> None:
 
 
 @app.command
-def rebuild(name: str, /, *, json: bool = False) -> None:
+def rebuild(name: str, /, *, rollback: bool = False, json: bool = False) -> None:
     """Make a read model again from the log, beside the present one, which serves until the new one takes its place.
 
     If the rebuild is under way already, in a worker perhaps, this follows it to its end.
@@ -73,27 +73,31 @@ def rebuild(name: str, /, *, json: bool = False) -> None:
     ----------
     name
         The read model: `reprise projections list` tells their names.
+    rollback
+        Go back to the rows from before the last rebuild instead, once they have caught up. Doing it again undoes it.
     json
         Write JSON.
 
     """
-    if name not in READ_MODELS:
-        raise NotFound(f"There is no read model of this name. There are: {', '.join(READ_MODELS)}.")
+    must_be_known(name)
     settings = settings_from()
     require_data(settings)
     with migrated_database(settings) as conninfo:
         with psycopg.connect(as_projector(conninfo), autocommit=True) as connection:
-            request = request_rebuild(connection, name, REQUESTED_BY)
+            request = request_rebuild(connection, name, REQUESTED_BY, is_rollback=rollback)
         with _Bar() as bar:
             status = _rebuilt(conninfo, request, name, bar)
     if status.state != "succeeded":
         raise Failure(f"The rebuild failed, and nothing has changed: {status.failure}.", "rebuild_failed")
     if json:
         write_json(status)
+    elif status.is_rollback:
+        say(f"{name} is what it was before the last rebuild, and up to date.")
     else:
         say(f"{name} is rebuilt: {shown(status.rows_written)} rows of {shown(status.events_total)} events.")
 
 
+app.command(verify)
 app.command(letters)
 app.command(retry)
 app.command(resolve)
@@ -115,8 +119,13 @@ async def _status(conninfo: str, request: UUID) -> RebuildStatus:
 def _rebuilt(conninfo: str, request: UUID, name: str, bar: "_Bar") -> RebuildStatus:
     """Carry the rebuild out, or watch the worker that was faster, and step in if that one dies."""
     while True:
-        with suppress(PoisonEventError):  # It is on record with the rebuild.
+        try:
             perform_rebuild(conninfo, name, bar.show)
+        except RowDiffersError as error:
+            bar.hide()
+            write_differences([error.difference])
+        except (PoisonEventError, NothingToRollBackToError):
+            pass  # It is on record with the rebuild.
         status = asyncio.run(_status(conninfo, request))
         if status.state in ENDED:
             return status
@@ -146,6 +155,10 @@ class _Bar:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def hide(self) -> None:
+        """Make room for something else."""
         self._progress.stop()
 
     def show(self, progress: RebuildProgress | RebuildStatus) -> None:

@@ -24,6 +24,15 @@ class FencedOffError(Exception):
     """Another worker moved the checkpoint: this one's batch is void."""
 
 
+class OtherVersionError(Exception):
+    """The rows were made by another version of the definition: this one must not be folded into them."""
+
+    def __init__(self, projection: Projection[Any], version: int) -> None:
+        super().__init__(
+            f"{projection.name} is there in version {version}; this program has version {projection.version}"
+        )
+
+
 class Progress(msgspec.Struct, frozen=True):
     """Where a generation stands after a batch."""
 
@@ -38,15 +47,16 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 def follow_batch(
-    connection: Connection, projection: Projection[Any], generation: int, limit: int = BATCH
+    connection: Connection, projection: Projection[Any], generation: int, limit: int = BATCH, *, retired: bool = False
 ) -> Progress | None:
     """Fold in the next events and move the checkpoint, all or nothing.
 
-    None if another worker holds this generation right now. Raises `PoisonEventError` and `FencedOffError`, and what the
+    None if another worker holds this generation right now; a retired one is left alone unless it is wanted back. Raises
+    `OtherVersionError`, `PoisonEventError` and `FencedOffError`, and what the
     database raises if it refuses a row of a batch of several positions; then nothing has changed.
     """
     with connection.transaction():
-        checkpoint = _lock_checkpoint(connection, projection.name, generation)
+        checkpoint = _lock_checkpoint(connection, projection, generation, retired=retired)
         if checkpoint is None:
             return None
         head = read_head(connection)
@@ -126,15 +136,19 @@ def fold_all(projection: Projection[Any], rows: dict[Any, Any], events: Sequence
     return rows
 
 
-def _lock_checkpoint(connection: Connection, name: str, generation: int) -> int | None:
+def _lock_checkpoint(
+    connection: Connection, projection: Projection[Any], generation: int, *, retired: bool
+) -> int | None:
     row = connection.execute(
         """
-        SELECT "position" FROM projection.generation
-        WHERE name = %s AND generation = %s AND state <> 'retired' FOR UPDATE SKIP LOCKED
+        SELECT "position", version FROM projection.generation
+        WHERE name = %s AND generation = %s AND (state = 'retired') = %s FOR UPDATE SKIP LOCKED
         """,
-        (name, generation),
+        (projection.name, generation, retired),
         prepare=True,
     ).fetchone()
+    if row is not None and row[1] != projection.version:
+        raise OtherVersionError(projection, row[1])
     return None if row is None else row[0]
 
 

@@ -13,6 +13,7 @@ from infrastructure.projections.following import (
     BATCH,
     REFUSED_ROW,
     LeftOut,
+    OtherVersionError,
     Progress,
     fold_all,
     follow_batch,
@@ -24,7 +25,6 @@ from infrastructure.projections.letters import (
     Wish,
     close_letter,
     find_letter,
-    generation_letters_are_of,
     letters_with_a_wish,
     note_attempt,
     open_letter,
@@ -63,7 +63,7 @@ def settle(
     letter = None
     try:
         with connection.transaction():
-            live = generation_letters_are_of(connection, projection)
+            live = _lock_live(connection, projection)
             letter = _settleable(find_letter(connection, letter_id), projection, live, wish)
             assert live is not None  # noqa: S101 - an open letter has a live generation
             close_letter(connection, letter, "retried" if wish == "retry" else "resolved", by, reason)
@@ -104,6 +104,20 @@ def _checkpoint(connection: Connection, name: str, generation: int) -> int:
         (name, generation),
     ).fetchone()
     return row[0] if row else 0
+
+
+def _lock_live(connection: Connection, projection: Projection[Any]) -> tuple[int, int] | None:
+    """The live generation and its checkpoint: nobody follows it until the end of the transaction."""
+    row = connection.execute(
+        """
+        SELECT generation, "position", version FROM projection.generation
+        WHERE name = %s AND state = 'live' FOR UPDATE
+        """,
+        (projection.name,),
+    ).fetchone()
+    if row is not None and row[2] != projection.version:
+        raise OtherVersionError(projection, row[2])
+    return None if row is None else (row[0], row[1])
 
 
 def _settleable(letter: Letter | None, projection: Projection[Any], live: tuple[int, int] | None, wish: Wish) -> Letter:

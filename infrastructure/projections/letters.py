@@ -5,13 +5,12 @@ model is not healthy; it is closed by a retry, after the cause is gone, or resol
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 import msgspec
 from psycopg.rows import class_row
 
-from application.projections import Projection
 from domain.ids import uuid7
 from infrastructure.log_reader import Connection, PoisonEventError
 
@@ -118,12 +117,3 @@ def supersede_letters(connection: Connection, name: str, generation: int) -> Non
         "WHERE name = %s AND generation = %s AND state = 'open'",
         (name, generation),
     )
-
-
-def generation_letters_are_of(connection: Connection, projection: Projection[Any]) -> tuple[int, int] | None:
-    """The live generation and its checkpoint, locked: nobody follows it until the end of the transaction."""
-    row = connection.execute(
-        """SELECT generation, "position" FROM projection.generation WHERE name = %s AND state = 'live' FOR UPDATE""",
-        (projection.name,),
-    ).fetchone()
-    return None if row is None else (row[0], row[1])

@@ -68,14 +68,20 @@ class ModelTable(Generic[Row]):
         key = self.columns.index(self.projection.key_column)
         return {values[key]: self._row(values) for values in cursor}
 
-    def load_range(self, connection: Connection, after: Any, upto: Any | None) -> dict[Any, Row]:
-        """The rows with keys in (after, upto], or all of those after it."""
-        columns = sql.SQL(", ").join(map(sql.Identifier, self.columns))
-        query = sql.SQL("SELECT {0} FROM {1} WHERE {2} > %s AND {3}").format(
-            columns, self.name, self._key, sql.SQL("true") if upto is None else sql.SQL("{} <= %s").format(self._key)
+    def load_range(self, connection: Connection, after: Any | None, upto: Any | None) -> dict[Any, Row]:
+        """The rows with keys in (after, upto]; None for no bound."""
+        conditions = [
+            sql.SQL(condition).format(self._key)
+            for condition, bound in (("{} > %s", after), ("{} <= %s", upto))
+            if bound is not None
+        ]
+        query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
+            sql.SQL(", ").join(map(sql.Identifier, self.columns)),
+            self.name,
+            sql.SQL(" AND ").join([sql.SQL("true"), *conditions]),
         )
         cursor = connection.cursor(binary=True)
-        cursor.execute(query, (after,) if upto is None else (after, upto))
+        cursor.execute(query, [bound for bound in (after, upto) if bound is not None])
         key = self.columns.index(self.projection.key_column)
         return {values[key]: self._row(values) for values in cursor}
 

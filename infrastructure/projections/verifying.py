@@ -61,15 +61,12 @@ class Verification(msgspec.Struct, kw_only=True):
 class Snapshot(NamedTuple):
     """A generation at one moment."""
 
+    projection: Projection[Any]
     table: ModelTable[Any]
+    """May hold fewer columns than the definition makes: then only those are checked."""
     connection: Connection
     checkpoint: int
     without: LeftOut
-
-    @property
-    def projection(self) -> Projection[Any]:
-        """The definition."""
-        return self.table.projection
 
     @property
     def wanted(self) -> Wanted:
@@ -79,29 +76,38 @@ class Snapshot(NamedTuple):
             topics=projection.topics, metadata=projection.reads_metadata, without_positions=self.without.positions
         )
 
-    def folded(self, rows: Sequence[Any]) -> dict[Any, Any]:
+    def expected(self, rows: Sequence[Any]) -> dict[Any, Any]:
         """What facts come to, each held stream's only as far as it was folded."""
         held = self.without.held
-        return fold_all(
-            self.projection, {}, [f for f in facts_from(rows) if f.position < held.get(_stream(f), f.position + 1)]
-        )
+        facts = [f for f in facts_from(rows) if f.position < held.get(f.event.originator_id, f.position + 1)]
+        folded = fold_all(self.projection, {}, facts)
+        return {key: self._in_columns(row) for key, row in folded.items() if row is not None}
+
+    def _in_columns(self, row: Any) -> Any:
+        kind = self.table.projection.row
+        if kind is self.projection.row:
+            return row
+        return kind(**{column: getattr(row, column) for column in self.table.columns})
 
 
 def verify_sample(connection: Connection, projection: Projection[Any], generation: int, sample: int = SAMPLE) -> int:
     """Check some rows, drawn by chance; returns how many. Raises `RowDiffersError` at the first that is wrong."""
-    found = check_sample(connection, projection, generation, sample)
+    found = check_sample(connection, projection, ModelTable(projection, generation), sample)
     if found.differences:
         raise RowDiffersError(projection.name, found.differences[0])
     return found.rows
 
 
-def check_sample(connection: Connection, projection: Projection[Any], generation: int, sample: int) -> Verification:
+def check_sample(
+    connection: Connection, projection: Projection[Any], table: ModelTable[Any], sample: int
+) -> Verification:
     """Check the rows of some events, and the events of some rows."""
-    table = ModelTable(projection, generation)
     found = Verification()
     for size in (min(AT_ONCE, sample - done) for done in range(0, sample, AT_ONCE)):
-        with snapshot(connection, table) as moment:
+        with snapshot(connection, projection, table) as moment:
             found.add(_check_positions(moment, size) if projection.appends else _check_some_streams(moment, size))
+            if moment.checkpoint <= AT_ONCE:  # That was all there is.
+                break
     return found
 
 
@@ -110,22 +116,22 @@ def check_all(connection: Connection, projection: Projection[Any], generation: i
     table = ModelTable(projection, generation)
     after: Any = 0 if projection.appends else UUID(int=0)
     while after is not None:
-        with snapshot(connection, table) as moment:
+        with snapshot(connection, projection, table) as moment:
             found, after = _check_range(moment, after) if projection.appends else _check_streams_after(moment, after)
         yield found
 
 
 @contextmanager
-def snapshot(connection: Connection, table: ModelTable[Any]) -> Iterator[Snapshot]:
+def snapshot(connection: Connection, projection: Projection[Any], table: ModelTable[Any]) -> Iterator[Snapshot]:
     """A generation as it is now, whatever is written meanwhile."""
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         row = connection.execute(
             'SELECT "position" FROM projection.generation WHERE name = %s AND generation = %s',
-            (table.projection.name, table.generation),
+            (projection.name, table.generation),
         ).fetchone()
-        without = left_out(connection, table.projection.name, table.generation)
-        yield Snapshot(table, connection, row[0] if row else 0, without)
+        without = left_out(connection, projection.name, table.generation)
+        yield Snapshot(projection, table, connection, row[0] if row else 0, without)
 
 
 def compare(table: ModelTable[Any], expected: dict[Any, Any], actual: dict[Any, Any]) -> Verification:
@@ -149,15 +155,10 @@ def differing_columns(columns: Sequence[str], expected: Any, actual: Any) -> lis
     return [column for column in columns if getattr(expected, column) != getattr(actual, column)]
 
 
-def _stream(fact: Any) -> UUID:
-    stream: UUID = fact.event.originator_id
-    return stream
-
-
 def _check_positions(moment: Snapshot, count: int) -> Verification:
     drawn = random.sample(range(1, moment.checkpoint + 1), min(count, moment.checkpoint))
     facts = [row for at in drawn for row in fetch_range(moment.connection, at - 1, at, moment.wanted)]
-    return compare(moment.table, _present(moment.folded(facts)), moment.table.load(moment.connection, drawn))
+    return compare(moment.table, moment.expected(facts), moment.table.load(moment.connection, drawn))
 
 
 def _check_some_streams(moment: Snapshot, count: int) -> Verification:
@@ -185,7 +186,7 @@ def _keys_of_some_rows(moment: Snapshot, count: int) -> set[UUID]:
 
 def _check_streams(moment: Snapshot, streams: list[UUID]) -> Verification:
     facts = fetch_streams(moment.connection, streams, moment.checkpoint, moment.wanted)
-    expected = _present(moment.folded(facts))
+    expected = moment.expected(facts)
     return compare(moment.table, expected, moment.table.load(moment.connection, list({*expected, *streams})))
 
 
@@ -197,17 +198,13 @@ def _check_streams_after(moment: Snapshot, after: UUID) -> tuple[Verification, U
     streams = [stream_id for (stream_id,) in rows]
     last = streams[-1] if len(streams) == AT_ONCE else None
     facts = fetch_streams(moment.connection, streams, moment.checkpoint, moment.wanted)
-    actual = moment.table.load_range(moment.connection, after, last)
-    return compare(moment.table, _present(moment.folded(facts)), actual), last
+    actual = moment.table.load_range(moment.connection, after if after.int else None, last)
+    return compare(moment.table, moment.expected(facts), actual), last
 
 
 def _check_range(moment: Snapshot, after: int) -> tuple[Verification, int | None]:
     upto = after + AT_ONCE
     last = upto if upto < moment.checkpoint else None
     facts = fetch_range(moment.connection, after, min(upto, moment.checkpoint), moment.wanted)
-    actual = moment.table.load_range(moment.connection, after, last)
-    return compare(moment.table, _present(moment.folded(facts)), actual), last
-
-
-def _present(rows: dict[Any, Any]) -> dict[Any, Any]:
-    return {key: row for key, row in rows.items() if row is not None}
+    actual = moment.table.load_range(moment.connection, after or None, last)
+    return compare(moment.table, moment.expected(facts), actual), last

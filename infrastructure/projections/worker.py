@@ -22,11 +22,12 @@ from infrastructure.keyring import MailedTokens, load_keyring
 from infrastructure.log_reader import Connection
 from infrastructure.mail import mailer_for
 from infrastructure.projections.following import FencedOffError
-from infrastructure.projections.generations import ensure_live, note_failure
+from infrastructure.projections.generations import check_definition, ensure_live, note_failure
 from infrastructure.projections.holding import follow_past_poison, grant_wishes
 from infrastructure.projections.letters import TooManyLettersError
-from infrastructure.projections.rebuild_requests import open_requests, perform_rebuild
+from infrastructure.projections.rebuild_requests import open_requests, perform_rebuild, request_upgrade
 from infrastructure.projections.rebuilding import RebuildProgress
+from infrastructure.projections.sampling import checking
 from infrastructure.settings import Settings
 from infrastructure.wake_ups import WakeUpListener
 
@@ -40,8 +41,11 @@ log = structlog.get_logger(__name__)
 
 
 def run_worker(settings: Settings, conninfo: str, stop: threading.Event) -> None:
-    """Work until told to stop; a batch under way is finished first."""
+    """Work until told to stop; a batch under way is finished first. Raises `DefinitionChangedError` at once."""
     conninfo = as_projector(conninfo)
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for model in READ_MODELS.values():
+            check_definition(connection, model)
     wake_ups = WakeUpListener(conninfo, stop)
     tokens = MailedTokens(load_keyring(settings.keys).derive("mailed tokens"))
     mails = ConfirmationMails(mailer_for(settings), tokens, settings.public_url)
@@ -51,6 +55,7 @@ def run_worker(settings: Settings, conninfo: str, stop: threading.Event) -> None
             for model in READ_MODELS.values()
         ),
         _Thread("confirmation-mails", conninfo, wake_ups, stop, mails.send_due),
+        _Thread("verify", conninfo, wake_ups, stop, checking()),
         _Thread("rebuilds", conninfo, wake_ups, stop, _rebuilding(conninfo, stop)),
     ]
     wake_ups.start()
@@ -100,6 +105,10 @@ class _Thread(threading.Thread):
 def _following(projection: Projection[Any]) -> Work:
     def follow(connection: Connection) -> bool:
         live = ensure_live(connection, projection)
+        if live.version != projection.version:
+            if live.version < projection.version:
+                request_upgrade(connection, projection)
+            return False  # Whoever has the other version follows it.
         grant_wishes(connection, projection)
         if not _is_behind(connection, live.name, live.generation):
             return False

@@ -20,14 +20,22 @@ SELECT g.name, g.version, g.generation, g."position", h."position" AS head, g.fa
        (SELECT format('position %%s: %%s', l."position", l.error) FROM projection.letter l
         WHERE l.name = g.name AND l.generation = g.generation AND l.state = 'open'
         ORDER BY l."position" LIMIT 1) AS first_letter,
+       v.verified_at, v.finding,
+       (SELECT format('the rebuild to version %%s failed: %%s', r.version, r.failure) FROM projection.rebuild r
+        WHERE r.name = g.name AND r.state = 'failed' AND r.version > g.version
+        ORDER BY r.requested_at DESC LIMIT 1) AS failed_upgrade,
        coalesce(c.reltuples, 0)::bigint AS rows, coalesce(pg_total_relation_size(c.oid), 0) AS size_bytes
 FROM projection.generation g CROSS JOIN log.head h
+LEFT JOIN projection.verification v ON v.name = g.name AND v.generation = g.generation
 LEFT JOIN pg_class c ON c.oid = to_regclass(%(schema)s || '.' || g.name || '_' || g.generation)
 WHERE g.state = 'live' ORDER BY g.name
 """
 _REBUILD = """
 SELECT id, name, state, phase, events_done, events_total, rows_written, generation, requested_by, requested_at,
-       finished_at, failure
+       finished_at, failure, is_rollback,
+       CASE WHEN state = 'running' AND phase = 'fill' AND events_done > 0 THEN
+            (extract(epoch FROM clock_timestamp() - started_at) * (events_total - events_done) / events_done)::float8
+       END AS remaining_seconds
 FROM projection.rebuild
 """
 # A letter of a generation that is not live any more holds nothing that anybody reads.
@@ -134,11 +142,13 @@ def _status(name: str, row: dict[str, Any] | None) -> ProjectionStatus:
             healthy=False,
             failure="never followed",
             letters=0,
+            verified_at=None,
             rows=0,
             size_bytes=0,
         )
-    since, first_letter = row.pop("behind_since"), row.pop("first_letter")
-    failure = row.pop("failure") or first_letter
+    since = row.pop("behind_since")
+    reasons = [row.pop(name) for name in ("failure", "first_letter", "finding", "failed_upgrade")]
+    failure = next(filter(None, reasons), None)
     return ProjectionStatus(
         **row,
         lag_events=row["head"] - row["position"],

@@ -13,26 +13,19 @@ from application.read_models import READ_MODELS
 from application.recorded import Recorded
 from application.user_directory import USER_DIRECTORY
 from infrastructure.connections import as_projector
-from infrastructure.log_reader import Connection, PoisonEventError
+from infrastructure.log_reader import PoisonEventError
 from infrastructure.projections import letters as letters_module
 from infrastructure.projections.following import follow_batch
 from infrastructure.projections.generations import ensure_live, generations, live_generation
 from infrastructure.projections.holding import LetterNotOpenError, follow_past_poison, hold, settle
 from infrastructure.projections.letters import TooManyLettersError
 from infrastructure.projections.rebuilding import rebuild
-from tests.support.poison import append_poison, at, failing_when, letters_in, position_of, stream_at
+from tests.support.poison import append_poison, at, failing_when, follow_all, letters_in, position_of, stream_at
 from tests.support.read_models import head_of, replayed_rows, rows_of
 from tests.support.running import follow_to_head, projector, settings_in, worker
 from tests.support.waiting import wait_until
 
 MODELS = list(READ_MODELS.values())
-
-
-def follow_all(connection: Connection, model: Projection[Any], limit: int = 1000) -> None:
-    live = ensure_live(connection, model)
-    progress = None
-    while progress is None or not progress.is_at_head:
-        progress = follow_past_poison(connection, model, live.generation, limit)
 
 
 @pytest.mark.parametrize("limit", [1, 7, 1000])

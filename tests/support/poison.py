@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from application.projections import Projection
 from application.recorded import Recorded
 from infrastructure.log_reader import Connection
+from infrastructure.projections.generations import ensure_live
+from infrastructure.projections.holding import follow_past_poison
 from tests.support.running import projector
 
 Condition = Callable[[Recorded[Any]], bool]
@@ -26,6 +28,13 @@ def failing_when(model: Projection[Any], is_poison: Condition) -> Projection[Any
 
 def at(*positions: int) -> Condition:
     return lambda recorded: recorded.position in positions
+
+
+def follow_all(connection: Connection, model: Projection[Any], limit: int = 1000) -> None:
+    live = ensure_live(connection, model)
+    progress = None
+    while progress is None or not progress.is_at_head:
+        progress = follow_past_poison(connection, model, live.generation, limit)
 
 
 def letters_in(connection: Connection) -> list[dict[str, Any]]:
