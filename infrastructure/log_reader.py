@@ -7,6 +7,7 @@ held open, nothing is missed, and a reader that looks for few topics still moves
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
@@ -92,7 +93,7 @@ def read_chunks(
     ends = [*range(after + chunk, upto, chunk), upto] if after < upto else []
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="log-reader") as ahead:
         fetching: Future[list[TupleRow]] | None = None
-        for end, following in zip(ends, [*ends[1:], None], strict=True):
+        for end, following in zip_longest(ends, ends[1:]):
             rows = fetching.result() if fetching else fetch_range(connection, after, end, wanted)
             fetching = ahead.submit(fetch_range, connection, end, following, wanted) if following else None
             yield end, facts_from(rows)

@@ -10,6 +10,7 @@ from cyclopts import App
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from api.cli.failures import Failure, NotFound
+from api.cli.projection_as_of import as_of
 from api.cli.projection_letters import letters, must_be_known, resolve, retry
 from api.cli.projection_verify import verify, write_differences
 from api.cli.terminal import console, say, shown, write_json, write_table
@@ -98,6 +99,7 @@ def rebuild(name: str, /, *, rollback: bool = False, json: bool = False) -> None
 
 
 app.command(verify)
+app.command(as_of, name="as-of")
 app.command(letters)
 app.command(retry)
 app.command(resolve)

@@ -79,6 +79,13 @@ def test_the_parts_of_a_rebuild_come_to_the_whole(history: str, model: Projectio
     assert sorted(rows_of(history, model, generation)) == replayed_rows(history, model)
 
 
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_a_model_of_an_empty_log_can_be_rebuilt(database: str, model: Projection[Any]) -> None:
+    rebuilt = rebuild(as_projector(database), model)
+
+    assert (rebuilt.position, rebuilt.rows, rows_of(database, model)) == (0, 0, [])
+
+
 def test_rows_that_are_not_what_the_log_says_never_take_over(history: str) -> None:
     def forgetful(row: UserEntry | None, recorded: Recorded[Any]) -> UserEntry | None:
         # Not pure: what it does depends on how often it was called, as a bug in an engine's would.

@@ -46,11 +46,11 @@ def rows_of(conninfo: str, model: Projection[Any], generation: int | None = None
         return connection.execute(query).fetchall()
 
 
-def replayed_rows(conninfo: str, model: Projection[Any]) -> list[Any]:
+def replayed_rows(conninfo: str, model: Projection[Any], upto: int = 10**9) -> list[Any]:
     """The rows that the definition comes to, folded in the simplest way, without the engine."""
     with projector(conninfo) as connection:
         rows: dict[Any, Any] = {}
-        for recorded in read_range(connection, 0, 10**9, Wanted(topics=model.topics)):
+        for recorded in read_range(connection, 0, upto, Wanted(topics=model.topics)):
             rows[model.key(recorded)] = model.fold(rows.get(model.key(recorded)), recorded)
     kept = [row for row in rows.values() if row is not None]
     return sorted(tuple(getattr(row, name) for name in row.__struct_fields__) for row in kept)
