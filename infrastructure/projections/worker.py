@@ -43,9 +43,7 @@ log = structlog.get_logger(__name__)
 def run_worker(settings: Settings, conninfo: str, stop: threading.Event) -> None:
     """Work until told to stop; a batch under way is finished first. Raises `DefinitionChangedError` at once."""
     conninfo = as_projector(conninfo)
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        for model in READ_MODELS.values():
-            check_definition(connection, model)
+    _check_definitions(conninfo, stop)
     wake_ups = WakeUpListener(conninfo, stop)
     tokens = MailedTokens(load_keyring(settings.keys).derive("mailed tokens"))
     mails = ConfirmationMails(mailer_for(settings), tokens, settings.public_url)
@@ -66,6 +64,21 @@ def run_worker(settings: Settings, conninfo: str, stop: threading.Event) -> None
     for thread in threads:
         thread.join()
     wake_ups.join()
+
+
+def _check_definitions(conninfo: str, stop: threading.Event) -> None:
+    """Raise `DefinitionChangedError` if this program must not run; a database that is not there is waited for."""
+    while not stop.is_set():
+        try:
+            with psycopg.connect(conninfo, autocommit=True) as connection:
+                for model in READ_MODELS.values():
+                    check_definition(connection, model)
+                return
+        except psycopg.OperationalError as error:
+            log.warning(
+                "worker.failed", work="check-definitions", error=type(error).__name__, sqlstate=_sqlstate(error)
+            )
+            stop.wait(RETRY_SECONDS)
 
 
 Work = Callable[[Connection], bool]
