@@ -64,6 +64,9 @@ def rebuild(conninfo: str, projection: Projection[Any], on_progress: OnProgress 
 class NothingToRollBackToError(Exception):
     """There is no generation before the live one that this program could go on with."""
 
+    def __init__(self) -> None:
+        super().__init__("there are no earlier rows of this version")
+
 
 def roll_back(conninfo: str, projection: Projection[Any], on_progress: OnProgress = lambda _: None) -> Rebuilt:
     """Make the generation before the live one the live one again, once it has caught up and a sample of it was checked.
