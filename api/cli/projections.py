@@ -1,4 +1,4 @@
-"""`reprise projections`: where the read models stand, and how they are made again."""
+"""`reprise projections`: where the read models stand, and how they are made again, checked and repaired."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ from infrastructure.projections.verifying import RowDiffersError
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.settings import settings_from
 
-app = App(name="projections", help="Look at the read models, and rebuild them.")
+app = App(name="projections", help="Look at the read models; rebuild, check and repair them.")
 
 REQUESTED_BY = "system:cli"
 LOOK_SECONDS = 0.2

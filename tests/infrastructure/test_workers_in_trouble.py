@@ -1,7 +1,16 @@
 """Promise 2 for read models: whatever happens to workers, rows are those of a replay, each event folded once.
 
-`REPRISE_KILLS=100` makes it as hard as the goal says; the ways in which others' followers came to skip events are in
-`test_no_event_is_skipped.py`, `test_projections.py` and here.
+`REPRISE_KILLS=100` makes it as hard as the goal says. The ways in which others' followers came to skip events, and the
+tests that would notice:
+
+- numbers or instants that become visible out of order, gaps given up on, the stock recorder: `test_no_event_is_skipped`
+- a dead or stalled writer stalls readers: `test_a_writer_that_stands_still_in_an_append_stalls_no_follower`
+- a follower that filters does not advance: `test_a_follower_moves_on_past_events_that_do_not_concern_it`
+- OFFSET: `test_pages_go_through_everybody_once_whatever_is_written_meanwhile`
+- a follower that stays dead: `test_a_follower_goes_on_after_the_database_went_away_and_came_back`
+- two workers that both believe they own a model: `test_two_workers_never_fold_the_same_events` and
+  `test_a_worker_that_was_frozen_past_its_time_changes_nothing_when_it_wakes_up`
+- a rebuild that races the live worker: `test_a_rebuild_that_races_the_live_worker_loses_nothing`
 """
 
 import os
