@@ -29,7 +29,7 @@ from infrastructure.projections.rebuild_requests import (
     request_rebuild,
     request_upgrade,
 )
-from infrastructure.projections.rebuilding import NothingToRollBackToError, rebuild, roll_back
+from infrastructure.projections.rebuilding import NothingToRollBackToError, RebuildProgress, rebuild, roll_back
 from infrastructure.queries.read_model import ReadModel, Selection
 from tests.support.read_models import head_of, replayed_rows, rows_of
 from tests.support.running import follow_to_head, projector, settings_in, worker
@@ -165,8 +165,16 @@ def test_rolling_back_catches_up_first_and_can_be_undone(history: str) -> None:
     rebuild(as_projector(history), USER_DIRECTORY)
     assert live_of(history).generation == 2
 
-    back = roll_back(as_projector(history), USER_DIRECTORY)
+    before_the_switch: list[int] = []
 
+    def look(progress: RebuildProgress) -> None:
+        if progress.phase == "verify":
+            with projector(history) as connection:
+                before_the_switch.extend(g.position for g in generations(connection) if g.generation == 1)
+
+    back = roll_back(as_projector(history), USER_DIRECTORY, look)
+
+    assert before_the_switch == [head_of(history)]
     assert (back.generation, back.position) == (1, head_of(history))
     assert sorted(rows_of(history, USER_DIRECTORY, 1)) == replayed_rows(history, USER_DIRECTORY)
     assert (live_of(history).generation, live_of(history).position) == (1, head_of(history))
