@@ -34,7 +34,10 @@ class Metrics:
         self._position = _gauge(self, "projection_position", "Up to where the log is folded in.", "projection")
         self._lag_events = _gauge(self, "projection_lag_events", "Events not folded in yet.", "projection")
         self._lag_seconds = _gauge(self, "projection_lag_seconds", "Age of the oldest such event.", "projection")
-        self._healthy = _gauge(self, "projection_healthy", "Whether following goes on.", "projection")
+        self._letters = _gauge(self, "projection_letters", "Events that could not be folded.", "projection")
+        self._healthy = _gauge(
+            self, "projection_healthy", "Whether every event is folded and no row was found wrong.", "projection"
+        )
 
     def count(self, route: str | None, method: str, status: int, seconds: float) -> None:
         """One request was answered."""
@@ -61,6 +64,7 @@ class Metrics:
             self._position.labels(status.name).set(status.position)
             self._lag_events.labels(status.name).set(status.lag_events)
             self._lag_seconds.labels(status.name).set(status.lag_seconds)
+            self._letters.labels(status.name).set(status.letters)
             self._healthy.labels(status.name).set(status.healthy)
 
 

@@ -27,6 +27,7 @@ class Permission(StrEnum):
     AUDIT_PROVE = "audit.prove"
     PROJECTIONS_READ = "projections.read"
     PROJECTIONS_REBUILD = "projections.rebuild"
+    PROJECTIONS_REPAIR = "projections.repair"
 
 
 _ADMIN, _SUPPORT, _AUDITOR, _SERVICE, _USER = Role.ADMIN, Role.SUPPORT, Role.AUDITOR, Role.SERVICE, Role.USER
@@ -48,6 +49,7 @@ ROLES: dict[Permission, frozenset[Role]] = {
     Permission.AUDIT_PROVE: frozenset({_ADMIN, _SUPPORT, _AUDITOR, _SERVICE}),
     Permission.PROJECTIONS_READ: frozenset({_ADMIN, _AUDITOR}),
     Permission.PROJECTIONS_REBUILD: frozenset({_ADMIN}),
+    Permission.PROJECTIONS_REPAIR: frozenset({_ADMIN}),
 }
 
 

@@ -35,7 +35,7 @@ def explained(error: Exception) -> Failure | None:
     """The failure that an error means to the caller of a command; None if it is a mistake in this program."""
     if isinstance(error, Failure):
         return error
-    return _of_system(error) or _of_proof(error) or _of_reprise(error)
+    return _of_system(error) or _of_proof(error) or _of_projections(error) or _of_reprise(error)
 
 
 def _of_system(error: Exception) -> Failure | None:
@@ -61,6 +61,22 @@ def _of_proof(error: Exception) -> Failure | None:
             return None
 
 
+def _of_projections(error: Exception) -> Failure | None:
+    from infrastructure.log_reader import PoisonEventError
+    from infrastructure.projections.following import OtherVersionError
+    from infrastructure.projections.generations import DefinitionChangedError
+
+    match error:
+        case PoisonEventError():
+            return Failure(f"A read model stands still: {error}.", "projection_failed")
+        case OtherVersionError():
+            return Failure(f"{error}. `reprise projections rebuild` makes that version.", "other_version")
+        case DefinitionChangedError():
+            return Failure(str(error), "definition_changed")
+        case _:
+            return None
+
+
 def _of_reprise(error: Exception) -> Failure | None:
     import psycopg
     from psycopg_pool import PoolTimeout
@@ -71,7 +87,6 @@ def _of_reprise(error: Exception) -> Failure | None:
     from infrastructure.database import DatabaseUnavailableError
     from infrastructure.embedded_postgres import EmbeddedPostgresError
     from infrastructure.keyring import SecretMissingError
-    from infrastructure.log_reader import PoisonEventError
     from infrastructure.schema import MigrationEditedError, SchemaIsOutOfDateError
     from infrastructure.settings import SettingInvalidError
     from infrastructure.token_issuing import RoleNotIssuableError
@@ -91,8 +106,6 @@ def _of_reprise(error: Exception) -> Failure | None:
             return Failure(f"The database does not answer (any more). {error}", "database_unavailable")
         case PositionNotReachedError():
             return Failure("A read model is too far behind the log.", "position_not_reached")
-        case PoisonEventError():
-            return Failure(f"A read model stands still: {error}.", "projection_failed")
         case psycopg.Error():
             return Failure(f"The database refused: {error}", "database_refused")
         case _:

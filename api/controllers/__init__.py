@@ -10,6 +10,7 @@ from api.controllers.deletion import DeletionController
 from api.controllers.documentation import DocumentationController
 from api.controllers.email_addresses import EmailChangeController, EmailVerificationsController
 from api.controllers.history import HistoryController
+from api.controllers.letters import LettersController
 from api.controllers.operations import OperationsController
 from api.controllers.projections import ProjectionsController
 from api.controllers.proofs import ProofsController
@@ -33,6 +34,7 @@ def route_handlers() -> list[ControllerRouterHandler]:
             AuditController,
             ProofsController,
             ProjectionsController,
+            LettersController,
         ],
     )
     return [v1, OperationsController, DocumentationController]

@@ -45,6 +45,10 @@ EXPECTED: dict[str, tuple[str, str, Any, set[str]]] = {
     "proveConsistency": ("GET", "/v1/audit/proofs/consistency?from=1", None, {A, S, U, V}),
     "listProjections": ("GET", "/v1/projections", None, {A, U}),
     "requestRebuild": ("POST", "/v1/projections/none/rebuilds", None, {A}),
+    "listLetters": ("GET", "/v1/projections/none/letters", None, {A, U}),
+    "getLetter": ("GET", f"/v1/projections/none/letters/{NOBODY}", None, {A, U}),
+    "retryLetter": ("POST", f"/v1/projections/none/letters/{NOBODY}/retries", None, {A}),
+    "resolveLetter": ("POST", f"/v1/projections/none/letters/{NOBODY}/resolution", {"reason": "Known"}, {A}),
     "getRebuild": ("GET", f"/v1/projections/none/rebuilds/{NOBODY}", None, {A, U}),
 }
 """Each operation: a request for it, and who may make it."""

@@ -11,7 +11,7 @@ from application.proof.checkpoints import verified_checkpoint
 from application.proof.merkle_tree import verify_consistency, verify_inclusion
 from application.proof.signed_notes import VerifierKey, parse_verifier_key
 from tests.support.api import Api, Caller, refusal
-from tests.support.waiting import wait_until
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def sealed(api: Api, auditor: Caller) -> httpx.Response:
         found.append(auditor.get("/v1/audit/checkpoint"))
         return found[-1].status_code == 200 and found[-1].json()["size"] >= head
 
-    wait_until(look, "a checkpoint")
+    eventually(look, "a checkpoint")
     return found[-1]
 
 

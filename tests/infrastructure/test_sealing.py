@@ -28,7 +28,7 @@ from infrastructure.audit.stored_tree import consistency_proof, inclusion_proofs
 from infrastructure.connections import APP_ROLE, PROJECTOR_ROLE, SEALER_ROLE, in_role
 from infrastructure.log_reader import Connection
 from tests.support.audited import append_events, recomputed_tree, sealer
-from tests.support.waiting import wait_until
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_a_sealer_that_is_killed_again_and_again_loses_and_doubles_nothing(
             append_events(database, 60)
             wanted = len(published) + draw.randint(1, 3)
             process = sealers.start(draw.random())
-            wait_until(partial(has_notes, connection, wanted), "some checkpoints")
+            eventually(partial(has_notes, connection, wanted), "some checkpoints")
             os.kill(process, signal.SIGKILL)
             sealers.wait()
             assert notes(connection)[: len(published)] == published
@@ -243,7 +243,7 @@ def test_a_checkpoint_waits_a_moment_after_the_one_before(database: str, connect
     assert working.seal_due(connection) is False
 
     assert [size for size, _ in notes(connection)] == [5]
-    wait_until(lambda: working.seal_due(connection) or len(notes(connection)) == 2, "the next checkpoint")
+    eventually(lambda: working.seal_due(connection) or len(notes(connection)) == 2, "the next checkpoint")
 
 
 TAMPERED = {

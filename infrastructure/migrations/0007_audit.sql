@@ -1,4 +1,4 @@
--- The Merkle tree over the log, and its checkpoints (docs/decisions/0005-provable-log.md). Written by the sealer only.
+-- The Merkle tree over the log, and its checkpoints (docs/decisions/0008-provable-log.md). Written by the sealer only.
 
 CREATE SCHEMA audit;
 
