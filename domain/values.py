@@ -35,7 +35,9 @@ EMAIL_LIMIT = 254
 # CLDR territories that ISO 3166-1 has reserved or never assigned to a country.
 _NOT_COUNTRIES = frozenset({"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "XK", "ZZ"})
 # Overrides and isolates can make a name look like another one (Unicode Technical Report 36).
-_BIDI_CONTROLS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Letters and symbols that show nothing: fillers of Hangul, the blank of Braille.
+_FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z]{4})?([-_]([A-Za-z]{2}|[0-9]{3}))?")
 _PURPOSE = re.compile(r"[a-z][a-z0-9-]{0,39}")
@@ -58,7 +60,7 @@ def parse_email_address(text: str) -> EmailAddress:
     if len(text) > EMAIL_LIMIT:
         raise errors.EmailInvalid
     try:
-        return EmailAddress(validate_email(text, check_deliverability=False).normalized)
+        return EmailAddress(validate_email(text, check_deliverability=False, strict=True).normalized)
     except EmailNotValidError:
         raise errors.EmailInvalid from None
 
@@ -109,12 +111,12 @@ def parse_locale_tag(text: str) -> Locale:
         raise errors.LocaleUnknown
     name = text.replace("-", "_")
     try:
-        language, territory, *_ = parse_locale(name)
+        language, territory, script, *_ = parse_locale(name)
         found = babel.Locale.parse(name)
     except (ValueError, babel.UnknownLocaleError):
         raise errors.LocaleUnknown from None
     # Babel falls back to a near relative where it has no data; a near relative is not what was asked for.
-    if found.language != language or territory not in {None, found.territory}:
+    if found.language != language or territory not in {None, found.territory} or script not in {None, found.script}:
         raise errors.LocaleUnknown
     return Locale("-".join(part for part in (found.language, found.script, found.territory) if part))
 
@@ -163,4 +165,5 @@ def _has_control_characters(text: str) -> bool:
 
 
 def _has_visible_character(text: str) -> bool:
-    return any(unicodedata.category(char)[0] not in "ZC" for char in text)
+    # A mark needs something that it marks.
+    return any(unicodedata.category(char)[0] not in "ZCM" and char not in _FILLERS for char in text)

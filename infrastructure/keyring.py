@@ -8,7 +8,6 @@ import hmac
 import os
 import secrets
 from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as Base64Error
 from pathlib import Path
 from uuid import UUID
 
@@ -50,14 +49,17 @@ def load_keyring(folder: Path) -> Keyring:
 def _secret(variable: str, path: Path) -> bytes:
     text = os.environ.get(variable)
     if text is None:
-        return _secret_file(path)
+        return _long_enough(_secret_file(path), f"The file {path}", "long")
     try:
         secret = b64decode(text, validate=True)
-    except Base64Error:
+    except ValueError:
         secret = b""
+    return _long_enough(secret, variable, "in base64")
+
+
+def _long_enough(secret: bytes, what: str, form: str) -> bytes:
     if len(secret) < KEY_OCTETS:
-        msg = f"{variable} must be at least {KEY_OCTETS} octets in base64."
-        raise SecretMissingError(msg)
+        raise SecretMissingError(f"{what} must be at least {KEY_OCTETS} octets {form}.")
     return secret
 
 

@@ -1,6 +1,7 @@
 """Ways out for mails: a folder of `.eml` files, or an SMTP server."""
 
 import smtplib
+import ssl
 from email.message import EmailMessage
 from email.policy import SMTPUTF8
 from pathlib import Path
@@ -40,25 +41,37 @@ class SmtpMailer:
 
     def __init__(self, url: str, sender: str) -> None:
         parts = urlsplit(url)
+        try:
+            port = parts.port
+        except ValueError:
+            raise _url_invalid() from None
         if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
-            variable = "REPRISE_MAIL_URL"
-            raise SettingInvalidError(variable, "must look like smtp://user:password@host:port or smtps://host")
+            raise _url_invalid()
         self._secure = parts.scheme == "smtps"
-        self._address = (parts.hostname, parts.port or (465 if self._secure else 587))
+        self._address = (parts.hostname, port or (465 if self._secure else 587))
         self._login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
         self._sender = sender
 
     def send(self, mail: Mail) -> None:
-        """Hand the mail over; smtplib's errors are `OSError`s."""
-        connect = smtplib.SMTP_SSL if self._secure else smtplib.SMTP
-        with connect(*self._address, timeout=SMTP_TIMEOUT_SECONDS) as server:
+        """Hand the mail over, to nobody whose certificate is not trusted; smtplib's errors are `OSError`s."""
+        trusted = ssl.create_default_context()
+        with self._connect(trusted) as server:
             server.ehlo()
             if not self._secure and server.has_extn("starttls"):
-                server.starttls()
+                server.starttls(context=trusted)
                 server.ehlo()
             if self._login:
                 server.login(*self._login)
             server.send_message(_message(mail, self._sender))
+
+    def _connect(self, trusted: ssl.SSLContext) -> smtplib.SMTP:
+        if self._secure:
+            return smtplib.SMTP_SSL(*self._address, timeout=SMTP_TIMEOUT_SECONDS, context=trusted)
+        return smtplib.SMTP(*self._address, timeout=SMTP_TIMEOUT_SECONDS)
+
+
+def _url_invalid() -> SettingInvalidError:
+    return SettingInvalidError("REPRISE_MAIL_URL", "must look like smtp://user:password@host:port or smtps://host")
 
 
 def _message(mail: Mail, sender: str) -> EmailMessage:

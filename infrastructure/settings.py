@@ -55,19 +55,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings in an environment. Raises `SettingInvalidError`."""
     home = Path(environment.get("REPRISE_HOME") or ".reprise").absolute()
-    port = int(_number(environment, "REPRISE_PORT", 8000, highest=65535))
+    port = _number(environment, "REPRISE_PORT", 8000, highest=65535)
+    if port != int(port):
+        raise SettingInvalidError("REPRISE_PORT", "must be a whole number")
     host = environment.get("REPRISE_HOST") or "127.0.0.1"
     return Settings(
         home=home,
         database_url=environment.get("REPRISE_DATABASE_URL") or None,
         host=host,
-        port=port,
+        port=int(port),
         issuer=environment.get("REPRISE_TOKEN_ISSUER") or "reprise",
         audience=environment.get("REPRISE_TOKEN_AUDIENCE") or "reprise",
         jwks_path=Path(environment.get("REPRISE_JWKS") or home / "keys" / "jwks.json"),
         mail_url=environment.get("REPRISE_MAIL_URL") or None,
         mail_sender=environment.get("REPRISE_MAIL_SENDER") or "no-reply@reprise.example",
-        public_url=(environment.get("REPRISE_PUBLIC_URL") or f"http://{host}:{port}").rstrip("/"),
+        public_url=(environment.get("REPRISE_PUBLIC_URL") or f"http://{host}:{int(port)}").rstrip("/"),
         log_origin=environment.get("REPRISE_LOG_ORIGIN") or None,
         wait_seconds=_number(environment, "REPRISE_WAIT_SECONDS", 5.0, highest=60),
         policy=Policy(

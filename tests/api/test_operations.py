@@ -120,7 +120,7 @@ def test_a_request_is_one_line_in_the_log_with_nothing_personal(api: Api, capfd:
     )
     support.get(f"/v1/users?email={person['email']}&q=zaphod")
 
-    first, second = lines_of(capfd, 2)
+    first, second = lines_of(capfd, "console", 2)
     assert first["route"] == "/v1/users/{user_id}"
     assert (first["method"], first["status"], first["client"]) == ("PATCH", "200", "console")
     assert (first["trace_id"], first["position"]) == (trace, str(changed.json()["position"]))
@@ -138,12 +138,12 @@ def an_hour_passes(api: Api) -> None:
         connection.execute("ALTER TABLE log.event ENABLE TRIGGER event_is_append_only")
 
 
-def lines_of(capfd: pytest.CaptureFixture[str], count: int) -> list[dict[str, Any]]:
-    """The next lines about requests; each is written when its answer is on its way already."""
+def lines_of(capfd: pytest.CaptureFixture[str], client: str, count: int) -> list[dict[str, Any]]:
+    """The next lines about requests of a client; each is written when its answer is on its way already."""
     lines: list[str] = []
 
     def all_are_there() -> bool:
-        lines.extend(line for line in capfd.readouterr().out.splitlines() if " request " in line)
+        lines.extend(line for line in capfd.readouterr().out.splitlines() if f" client={client} " in line)
         return len(lines) >= count
 
     eventually(all_are_there, f"{count} lines")

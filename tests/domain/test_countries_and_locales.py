@@ -111,7 +111,6 @@ def test_what_the_cldr_does_not_know_is_no_locale(text: str) -> None:
         parse_locale_tag(text)
 
 
-@pytest.mark.xfail(reason="a script without data is dropped, where a territory without data is refused")
 def test_a_locale_in_a_script_without_data_is_no_locale() -> None:
     with pytest.raises(LocaleUnknown):
         parse_locale_tag("en-Cyrl-US")

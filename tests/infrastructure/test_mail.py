@@ -219,7 +219,6 @@ def test_a_mail_goes_through_tls_where_there_is_tls(
     assert [(delivery.secure, delivery.recipients) for delivery in server.deliveries] == [(True, (MAIL.recipient,))]
 
 
-@pytest.mark.xfail(reason="smtplib verifies no certificate unless it is given a context that does")
 @pytest.mark.parametrize(("scheme", "mode"), [("smtps", "implicit"), ("smtp", "starttls")])
 def test_a_server_that_nobody_vouches_for_gets_neither_mail_nor_password(
     certificate: Path, scheme: str, mode: Literal["implicit", "starttls"]
@@ -240,7 +239,6 @@ def test_a_url_that_names_no_mail_server_is_refused(url: str) -> None:
         SmtpMailer(url, SENDER)
 
 
-@pytest.mark.xfail(reason="urlsplit raises a plain ValueError for such a port")
 @pytest.mark.parametrize("url", ["smtp://mail.example:mail", "smtp://mail.example:99999"])
 def test_a_url_with_an_impossible_port_is_refused(url: str) -> None:
     with pytest.raises(SettingInvalidError):

@@ -102,7 +102,6 @@ def test_a_number_has_its_limits_and_the_refusal_says_which(variable: str, highe
             settings_from({variable: text})
 
 
-@pytest.mark.xfail(reason="the fraction of a port is cut off")
 def test_a_port_is_a_whole_number() -> None:
     with pytest.raises(SettingInvalidError):
         settings_from({"REPRISE_PORT": "80.5"})
