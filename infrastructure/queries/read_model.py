@@ -21,6 +21,8 @@ from infrastructure.projections.tables import SCHEMA, table_name
 Row = TypeVar("Row", bound=msgspec.Struct)
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
 
+FIRST_TRIES = 3
+"""Tries that wait for nothing, so that the live generation can be found out about."""
 LOOK_SECONDS = 0.01
 """How often a waiting query looks whether the model has come far enough."""
 
@@ -61,11 +63,13 @@ class ReadModel(Generic[Row]):
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._wait_seconds
+        tries = 0
         while True:
             selected = await self._try_select(selection)
             if selected is not None and selected.position >= min_position:
                 return selected
-            if selected is None and self._generation:
+            tries += 1
+            if selected is None and tries < FIRST_TRIES:
                 continue
             if loop.time() > deadline:
                 raise PositionNotReachedError

@@ -100,6 +100,19 @@ def test_an_outbox_that_cannot_be_written_to_is_an_os_error(tmp_path: Path) -> N
         OutboxMailer(tmp_path / "outbox", SENDER).send(MAIL)
 
 
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("smtp://mail.example", ("mail.example", 587)),
+        ("smtps://mail.example", ("mail.example", 465)),
+        ("smtp://mail.example:25", ("mail.example", 25)),
+        ("smtps://[::1]:2465", ("::1", 2465)),
+    ],
+)
+def test_the_ports_are_those_for_submission_unless_the_url_names_another(url: str, address: tuple[str, int]) -> None:
+    assert SmtpMailer(url, SENDER)._address == address
+
+
 def test_a_mail_is_handed_to_the_server_with_its_envelope() -> None:
     with smtp_server() as server:
         SmtpMailer(f"smtp://127.0.0.1:{server.port}", SENDER).send(MAIL)
