@@ -3,6 +3,7 @@
 import structlog
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 
+from application.proof.queries import NotSealedError
 from application.service import Service
 
 log = structlog.get_logger(__name__)
@@ -28,11 +29,15 @@ class Metrics:
         self._series: dict[tuple[str, str, int], Histogram] = {}
         self.in_flight = _gauge(self, "http_requests_in_flight", "Requests that are being answered.")
         self._head = _gauge(self, "log_head_position", "The last position of the log that was given out.")
+        self._sealed = _gauge(self, "log_sealed_size", "How many events the newest checkpoint covers.")
         self._reachable = _gauge(self, "database_reachable", "Whether the database answered this scrape.")
         self._position = _gauge(self, "projection_position", "Up to where the log is folded in.", "projection")
         self._lag_events = _gauge(self, "projection_lag_events", "Events not folded in yet.", "projection")
         self._lag_seconds = _gauge(self, "projection_lag_seconds", "Age of the oldest such event.", "projection")
-        self._healthy = _gauge(self, "projection_healthy", "Whether following goes on.", "projection")
+        self._letters = _gauge(self, "projection_letters", "Events that could not be folded.", "projection")
+        self._healthy = _gauge(
+            self, "projection_healthy", "Whether every event is folded and no row was found wrong.", "projection"
+        )
 
     def count(self, route: str | None, method: str, status: int, seconds: float) -> None:
         """One request was answered."""
@@ -54,11 +59,20 @@ class Metrics:
 
     async def _ask(self, service: Service) -> None:
         self._head.set(await service.log.head())
+        self._sealed.set(await _sealed_size(service))
         for status in await service.projections.statuses():
             self._position.labels(status.name).set(status.position)
             self._lag_events.labels(status.name).set(status.lag_events)
             self._lag_seconds.labels(status.name).set(status.lag_seconds)
+            self._letters.labels(status.name).set(status.letters)
             self._healthy.labels(status.name).set(status.healthy)
+
+
+async def _sealed_size(service: Service) -> int:
+    try:
+        return (await service.proofs.checkpoint()).size
+    except NotSealedError:
+        return 0
 
 
 def _gauge(metrics: Metrics, name: str, documentation: str, *labels: str) -> Gauge:

@@ -24,8 +24,10 @@ class Permission(StrEnum):
     USERS_TIMELINE = "users.timeline"
     USERS_STATE = "users.state"
     AUDIT_READ = "audit.read"
+    AUDIT_PROVE = "audit.prove"
     PROJECTIONS_READ = "projections.read"
     PROJECTIONS_REBUILD = "projections.rebuild"
+    PROJECTIONS_REPAIR = "projections.repair"
 
 
 _ADMIN, _SUPPORT, _AUDITOR, _SERVICE, _USER = Role.ADMIN, Role.SUPPORT, Role.AUDITOR, Role.SERVICE, Role.USER
@@ -44,8 +46,10 @@ ROLES: dict[Permission, frozenset[Role]] = {
     Permission.USERS_TIMELINE: frozenset({_ADMIN, _SUPPORT, _AUDITOR, _USER}),
     Permission.USERS_STATE: frozenset({_ADMIN, _SUPPORT, _AUDITOR, _USER}),
     Permission.AUDIT_READ: frozenset({_ADMIN, _AUDITOR}),
+    Permission.AUDIT_PROVE: frozenset({_ADMIN, _SUPPORT, _AUDITOR, _SERVICE}),
     Permission.PROJECTIONS_READ: frozenset({_ADMIN, _AUDITOR}),
     Permission.PROJECTIONS_REBUILD: frozenset({_ADMIN}),
+    Permission.PROJECTIONS_REPAIR: frozenset({_ADMIN}),
 }
 
 

@@ -66,8 +66,11 @@ class Kind(Enum):
     )
     RESOURCE_NOT_FOUND = HTTPStatus.NOT_FOUND, "There is nothing at this address."
     MOMENT_NOT_FOUND = HTTPStatus.NOT_FOUND, "There was no such user at this moment, or there is no such version."
+    NOT_SEALED = HTTPStatus.NOT_FOUND, "The log is not sealed up to there, or there is no such checkpoint."
     PROJECTION_NOT_FOUND = HTTPStatus.NOT_FOUND, "There is no projection with this name."
     REBUILD_NOT_FOUND = HTTPStatus.NOT_FOUND, "This projection has no rebuild with this id."
+    LETTER_NOT_FOUND = HTTPStatus.NOT_FOUND, "This projection has no letter with this id."
+    LETTER_IS_SETTLED = HTTPStatus.CONFLICT, "This letter is settled, or its rows are gone: there is nothing to do."
     METHOD_NOT_ALLOWED = HTTPStatus.METHOD_NOT_ALLOWED, "This resource does not have the method."
     NOT_ACCEPTABLE = HTTPStatus.NOT_ACCEPTABLE, "Answers are application/json."
     CONTENT_TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The content may have at most 65,536 octets."

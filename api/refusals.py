@@ -22,6 +22,7 @@ from api.admission import allow_header
 from api.problems import MEDIA_TYPE, Kind, Problem, Refused, document_of
 from application.access import TokenRefusedError
 from application.commands import IdempotencyKeyReusedError, LogUnavailableError
+from application.proof.queries import NotSealedError
 from application.queries import CursorInvalidError, PositionNotReachedError
 from domain import errors
 
@@ -33,6 +34,7 @@ _KIND_OF: dict[type[Exception], Kind] = {
     LogUnavailableError: Kind.LOG_UNAVAILABLE,
     CursorInvalidError: Kind.CURSOR_INVALID,
     PositionNotReachedError: Kind.POSITION_NOT_REACHED,
+    NotSealedError: Kind.NOT_SEALED,
     NotFoundException: Kind.RESOURCE_NOT_FOUND,
 }
 _QUOTED_VALUE = re.compile(r" '.*", re.DOTALL)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 
+from application.fold_code import code_of
 from application.recorded import Recorded
 from domain.kernel import AggregateEvent
 
@@ -51,6 +52,11 @@ class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     reads_metadata: bool = False
     """Whether the fold looks at by whom, how and why; if not, it does not get to see it."""
     indexes: tuple[Index, ...] = ()
+    changes: tuple[str, ...] = ()
+    """Columns that mean something else than in the version before; `presence` if other rows are there.
+
+    All others must be the same in both versions, else the new one does not take over.
+    """
 
     @property
     def topics(self) -> list[str]:
@@ -69,7 +75,8 @@ class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
 
     @property
     def fingerprint(self) -> str:
-        """Tells one shape of the definition from another one."""
+        """Tells one definition from another one: its shape, and the code of its fold and key."""
         fields = [(field.name, str(field.type)) for field in msgspec.structs.fields(self.row)]
         shape = (self.name, self.version, self.topics, fields, [msgspec.structs.astuple(i) for i in self.indexes])
-        return hashlib.sha256(msgspec.json.encode(shape)).hexdigest()
+        code = [code_of(self.fold), code_of(self.key)]
+        return hashlib.sha256(msgspec.json.encode((shape, self.reads_metadata, code))).hexdigest()

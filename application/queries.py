@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from application.user_diff import UserDiff
 from application.user_directory import UserEntry
 from application.user_timeline import TimelineEntry
 from domain.users import User
@@ -15,6 +16,8 @@ ItemT = TypeVar("ItemT")
 
 PAGE_LIMIT = 200
 """The most items on one page."""
+LETTERS_LIMIT = 200
+"""The most letters that are told at once; no model has as many open ones."""
 
 
 class CursorInvalidError(ValueError):
@@ -23,6 +26,10 @@ class CursorInvalidError(ValueError):
 
 class PositionNotReachedError(Exception):
     """A read model has not come as far as the caller has already seen, within the time it may take."""
+
+
+class LetterIsSettledError(Exception):
+    """The letter's event was folded, left out, or overtaken by a rebuild meanwhile."""
 
 
 class Page(msgspec.Struct, Generic[ItemT], frozen=True, kw_only=True):
@@ -104,6 +111,11 @@ class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     """How long ago the oldest event that is not folded in yet was recorded; 0 if there is none."""
     healthy: bool
     failure: str | None
+    """Why it is not healthy: positions and kinds of error, or which row is wrong, and no data."""
+    letters: int
+    """Events that it could not fold; each holds its own stream."""
+    verified_at: datetime | None
+    """When some or all of its rows were last checked against the log."""
     rows: int
     """As estimated by the database."""
     size_bytes: int
@@ -118,12 +130,37 @@ class RebuildStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     phase: str | None
     events_done: int
     events_total: int
+    remaining_seconds: float | None
+    """About how long the events that are left will take; not known at the beginning and after the filling."""
     rows_written: int
     generation: int | None
+    is_rollback: bool
     requested_by: str | None
     requested_at: datetime
     finished_at: datetime | None
     failure: str | None
+
+
+class LetterStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An event that a read model could not fold, and what became of it."""
+
+    id: UUID
+    name: str
+    generation: int
+    position: int
+    stream_id: UUID
+    topic: str
+    error: str
+    """The kind of error; nothing of what the event says."""
+    state: str
+    """`open`: its stream is held. `retried`, `resolved` (left out for good), `superseded` (by a rebuild)."""
+    opened_at: datetime
+    attempted_at: datetime | None
+    closed_at: datetime | None
+    closed_by: str | None
+    reason: str | None
+    wish: str | None
+    """`retry` or `resolve`, if a worker was asked to and has not come to it yet."""
 
 
 class Users(Protocol):
@@ -135,6 +172,13 @@ class Users(Protocol):
 
     async def user_at(self, user_id: UUID, moment: Moment) -> UserAt | None:
         """The user as they were; None before they were registered, or for a version that was never reached."""
+        ...
+
+    async def diff(self, user_id: UUID, old: Moment, new: Moment) -> UserDiff | None:
+        """What changed between two moments, the first of which may be before the user was registered (version 0).
+
+        None if `user_at` is None for the second one, or for a version. Raises `DiffIsBackwardsError`.
+        """
         ...
 
 
@@ -171,6 +215,21 @@ class Projections(Protocol):
 
     async def rebuild(self, rebuild_id: UUID) -> RebuildStatus | None:
         """How a rebuild goes."""
+        ...
+
+    async def letters(self, name: str | None = None) -> list[LetterStatus]:
+        """The letters of one model or of all: open ones first, then the newest. Raises `LookupError`."""
+        ...
+
+    async def letter(self, name: str, letter_id: UUID) -> LetterStatus:
+        """One letter of a model. Raises `LookupError`."""
+        ...
+
+    async def ask_to_settle(self, name: str, letter_id: UUID, by: str, reason: str | None) -> LetterStatus:
+        """Have a worker retry a letter, or, with a reason, leave its event out for good.
+
+        Raises `LookupError`, and `LetterIsSettledError` if there is nothing to do about it any more.
+        """
         ...
 
 

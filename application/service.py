@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from application.commands import CommandKeys, Commands
+from application.proof.queries import Proofs
 from application.queries import Directory, Log, Projections, Timeline, Users
 
 
@@ -16,4 +17,5 @@ class Service:
     directory: Directory
     timeline: Timeline
     projections: Projections
+    proofs: Proofs
     log: Log

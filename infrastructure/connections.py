@@ -8,6 +8,7 @@ from psycopg_pool import AsyncConnectionPool
 
 APP_ROLE = "reprise_app"
 PROJECTOR_ROLE = "reprise_projector"
+SEALER_ROLE = "reprise_sealer"
 
 
 def in_role(conninfo: str, role: str, **settings: str) -> str:
@@ -22,6 +23,11 @@ def as_projector(conninfo: str) -> str:
     # A read model can be made again from the log, so its commits need not wait for the disk. A worker that freezes in
     # the middle of a batch is cut off, so that another can go on.
     return in_role(conninfo, PROJECTOR_ROLE, synchronous_commit="off", idle_in_transaction_session_timeout="30s")
+
+
+def as_sealer(conninfo: str) -> str:
+    """The same database, for whoever makes the Merkle tree of the log."""
+    return in_role(conninfo, SEALER_ROLE, idle_in_transaction_session_timeout="30s")
 
 
 async def connect(conninfo: str) -> psycopg.AsyncConnection[Any]:

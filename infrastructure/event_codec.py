@@ -52,6 +52,13 @@ class EventForm:
             originator_id=stream_id, originator_version=version, timestamp=recorded_at, **self._fixed, **payload
         )
 
+    def check(self, state: bytes) -> None:
+        """Raise `UndecodableEventError` where `decode` would, at less cost."""
+        try:
+            self._decoder.decode(state)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise UndecodableEventError(self.topic) from None
+
 
 def _payload_type(event_type: type[AggregateEvent]) -> type[msgspec.Struct]:
     fields = [
@@ -71,6 +78,14 @@ def encode(event: AggregateEvent) -> tuple[str, bytes]:
     """The topic and the stored form of an event."""
     form = _FORM_OF_TYPE[type(event)]
     return form.topic, form.encode(event)
+
+
+def check(topic: str, state: bytes) -> None:
+    """Raise `UnknownTopicError` or `UndecodableEventError` where `decode` would, at less cost."""
+    form = FORMS.get(topic)
+    if form is None:
+        raise UnknownTopicError(topic)
+    form.check(state)
 
 
 def decode(topic: str, state: bytes, stream_id: UUID, version: int, recorded_at: datetime) -> AggregateEvent:

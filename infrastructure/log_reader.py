@@ -7,6 +7,7 @@ held open, nothing is missed, and a reader that looks for few topics still moves
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,12 @@ SELECT {columns} FROM log.event e
 WHERE e."position" > %(after)s AND e."position" <= %(upto)s AND e.topic = ANY (%(topics)s::text[]) AND {condition}
 ORDER BY e."position"
 """
+_STREAMS = """
+SELECT {columns} FROM log.event e
+WHERE e.stream_id = ANY (%(streams)s) AND e."position" <= %(upto)s AND e.topic = ANY (%(topics)s::text[])
+ORDER BY e."position"
+"""
+_STREAM_ID, _POSITION = 2, 5
 # The last octet of an id is random in version 7 and part of a keyed hash in version 8.
 _IN_SHARE = "get_byte(uuid_send(e.stream_id), 15) %% %(shares)s = %(share)s"
 
@@ -38,8 +45,9 @@ class PoisonEventError(Exception):
     """An event that cannot be read or folded. Names the position and the kind of error, and no data."""
 
     def __init__(self, position: int, error: Exception) -> None:
-        super().__init__(f"position {position}: {type(error).__name__}")
         self.position = position
+        self.kind = type(error).__name__
+        super().__init__(f"position {position}: {self.kind}")
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -65,6 +73,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     share: int = 0
     shares: int = 1
     """Only the streams of one share out of so many (at most 256): each stream is in exactly one."""
+    without_streams: frozenset[UUID] = frozenset()
+    without_positions: frozenset[int] = frozenset()
+    """What to leave out; it is not even decoded."""
 
 
 def read_range(connection: Connection, after: int, upto: int, wanted: Wanted) -> list[Recorded[Any]]:
@@ -84,7 +95,7 @@ def read_chunks(
     ends = [*range(after + chunk, upto, chunk), upto]
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="log-reader") as ahead:
         fetching: Future[list[TupleRow]] | None = None
-        for end, following in zip(ends, [*ends[1:], None], strict=True):
+        for end, following in zip_longest(ends, ends[1:]):
             rows = fetching.result() if fetching else fetch_range(connection, after, end, wanted)
             fetching = ahead.submit(fetch_range, connection, end, following, wanted) if following else None
             yield end, facts_from(rows)
@@ -97,11 +108,33 @@ def fetch_range(connection: Connection, after: int, upto: int, wanted: Wanted) -
     if wanted.shares > 1:
         condition = _IN_SHARE
         parameters |= {"share": wanted.share, "shares": wanted.shares}
-    columns = f"{_FACT}, {_METADATA}" if wanted.metadata else _FACT
     cursor = connection.cursor(binary=True)
     # Planned each time: PostgreSQL hashes the list of topics only if it sees it when planning.
-    cursor.execute(_RANGE.format(columns=columns, condition=condition).encode(), parameters, prepare=False)
-    return cursor.fetchall()
+    cursor.execute(_RANGE.format(columns=_columns(wanted), condition=condition).encode(), parameters, prepare=False)
+    return _left(cursor.fetchall(), wanted)
+
+
+def fetch_streams(connection: Connection, streams: Sequence[UUID], upto: int, wanted: Wanted) -> list[TupleRow]:
+    """The rows of some streams' wanted facts up to a position, in order."""
+    cursor = connection.cursor(binary=True)
+    parameters = {"streams": streams, "upto": upto, "topics": wanted.topics}
+    cursor.execute(_STREAMS.format(columns=_columns(wanted)).encode(), parameters)
+    return _left(cursor.fetchall(), wanted)
+
+
+def _columns(wanted: Wanted) -> str:
+    return f"{_FACT}, {_METADATA}" if wanted.metadata else _FACT
+
+
+def _left(rows: list[TupleRow], wanted: Wanted) -> list[TupleRow]:
+    """Without what is to be left out: nearly always all of them."""
+    if not wanted.without_streams and not wanted.without_positions:
+        return rows
+    return [
+        row
+        for row in rows
+        if row[_STREAM_ID] not in wanted.without_streams and row[_POSITION] not in wanted.without_positions
+    ]
 
 
 def facts_from(rows: Sequence[TupleRow]) -> list[Recorded[Any]]:

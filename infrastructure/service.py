@@ -16,6 +16,7 @@ from infrastructure.keyring import ClaimIds, Cursors, MailedTokens, load_keyring
 from infrastructure.platform import CommandPlatform
 from infrastructure.queries.directory import DirectoryQueries
 from infrastructure.queries.projections import ProjectionQueries
+from infrastructure.queries.proofs import ProofQueries
 from infrastructure.queries.timeline import TimelineQueries
 from infrastructure.queries.users import UserQueries
 from infrastructure.settings import Settings
@@ -65,5 +66,6 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
             directory=DirectoryQueries(pool, cursors, settings.wait_seconds),
             timeline=TimelineQueries(pool, cursors, settings.wait_seconds),
             projections=ProjectionQueries(pool),
+            proofs=ProofQueries(pool),
             log=LogQueries(pool),
         )

@@ -40,6 +40,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """REPRISE_MAIL_SENDER"""
     public_url: str = "http://127.0.0.1:8000"
     """REPRISE_PUBLIC_URL: how people's browsers reach the product; links in mails begin with it."""
+    log_origin: str | None = None
+    """REPRISE_LOG_ORIGIN: the name of this log in its checkpoints, for ever (default: made up at the first start)."""
     wait_seconds: float = 5.0
     """REPRISE_WAIT_SECONDS: how long a query waits for a read model to reach Min-Log-Position."""
     policy: Policy = Policy()
@@ -68,6 +70,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         mail_url=environment.get("REPRISE_MAIL_URL") or None,
         mail_sender=environment.get("REPRISE_MAIL_SENDER") or "no-reply@reprise.example",
         public_url=(environment.get("REPRISE_PUBLIC_URL") or f"http://{host}:{int(port)}").rstrip("/"),
+        log_origin=environment.get("REPRISE_LOG_ORIGIN") or None,
         wait_seconds=_number(environment, "REPRISE_WAIT_SECONDS", 5.0, highest=60),
         policy=Policy(
             confirm_within=timedelta(hours=_number(environment, "REPRISE_CONFIRM_WITHIN_HOURS", 72, highest=8760)),

@@ -1,5 +1,6 @@
 """A PostgreSQL server for the whole run, and a database of its own for each test that asks for one."""
 
+import asyncio
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from psycopg.conninfo import make_conninfo
 
 from infrastructure.embedded_postgres import EmbeddedPostgres, embedded_postgres
 from infrastructure.schema import migrate
+from infrastructure.service import open_service
+from tests.support.read_models import make_history
+from tests.support.running import settings_in
 
 TEMPLATE = "reprise_template"
 # Deadlines measure the machine, not the code; the same examples every time make a failure mean something.
@@ -62,6 +66,18 @@ def empty_database(server: EmbeddedPostgres) -> Iterator[str]:
 def home(tmp_path: Path) -> Path:
     """An empty home for keys and mails."""
     return tmp_path / "home"
+
+
+@pytest.fixture
+def history(database: str, home: Path) -> str:
+    """A database with some hundred events and no read models yet."""
+
+    async def fill() -> None:
+        async with open_service(settings_in(home), database) as service:
+            await make_history(service, 60)
+
+    asyncio.run(fill())
+    return database
 
 
 @contextmanager

@@ -22,7 +22,7 @@ COMMANDS = {
     "import": ("api.cli.importing:import_file", "Take over people from a file in JSON Lines, each exactly once."),
     "users": ("api.cli.users:app", "Look at users, as they are or as they were."),
     "audit": ("api.cli.audit:app", "Find out what was done, when, by whom and why."),
-    "projections": ("api.cli.projections:app", "Look at the read models, and rebuild them."),
+    "projections": ("api.cli.projections:app", "Look at the read models; rebuild, check and repair them."),
     "log": ("api.cli.log:app", "Look at the log as a whole."),
 }
 """Each command, where it is, and the first sentence of its help."""

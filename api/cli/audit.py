@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
@@ -11,10 +12,14 @@ from cyclopts import App, Parameter
 from cyclopts.types import PositiveInt
 
 from api.cli.catching_up import catch_up
+from api.cli.comparing import diff
+from api.cli.exporting import ExportFormat, export
 from api.cli.failures import NotFound, explained
 from api.cli.finding_users import find_user
-from api.cli.terminal import JsonList, say, shown
+from api.cli.proving import bundle, checkpoint, keys, prove, rotate_key
+from api.cli.terminal import JsonList, say, shown, write_json
 from api.cli.values import instant
+from api.cli.verifying import verify
 from api.views import FactView, FactWithDataView, fact, fact_with_data
 from application.queries import PAGE_LIMIT, AuditFilter, Page, PageRequest, TimelineItem
 from application.user_timeline import USER_TIMELINE, TimelineEntry
@@ -23,6 +28,8 @@ from infrastructure.service import open_service
 from infrastructure.settings import settings_from
 
 app = App(name="audit", help="Find out what was done, when, by whom and why.")
+for proving_command in (diff, checkpoint, keys, rotate_key, prove, bundle, verify):
+    app.command(proving_command)
 
 ItemT = TypeVar("ItemT")
 NextPage = Callable[[PageRequest], Awaitable[Page[ItemT]]]
@@ -69,6 +76,8 @@ def search(  # noqa: PLR0913 - one for each thing to search for
     correlation: UUID | None = None,
     limit: PositiveInt = 100,
     everything: Annotated[bool, Parameter(name="--all")] = False,
+    output: Path | None = None,
+    form: Annotated[ExportFormat, Parameter(name="--format")] = ExportFormat.JSONL,
     json: bool = False,
 ) -> None:
     """Search through all that was done to any account, in the order of the log.
@@ -93,6 +102,10 @@ def search(  # noqa: PLR0913 - one for each thing to search for
         Tell no more than so many.
     everything
         Tell all there are, however many.
+    output
+        Write all there are to this file instead.
+    form
+        How to write that file.
     json
         Write JSON.
 
@@ -112,13 +125,24 @@ def search(  # noqa: PLR0913 - one for each thing to search for
     async def tell(conninfo: str) -> None:
         async with open_service(settings, conninfo) as service:
             pages = Pages[TimelineEntry](
-                lambda page: service.timeline.search(wanted, page), limit=None if everything else limit
+                lambda page: service.timeline.search(wanted, page), limit=None if everything or output else limit
             )
-            await _write(pages, fact, json=json)
+            if output is None:
+                await _write(pages, fact, json=json)
+                return
+            count = await export((fact(entry) async for entry in pages.items()), output, form)
+        _say_exported(count, output, json=json)
 
     with migrated_database(settings) as conninfo:
         catch_up(conninfo, USER_TIMELINE)
         asyncio.run(tell(conninfo))
+
+
+def _say_exported(count: int, output: Path, *, json: bool) -> None:
+    if json:
+        write_json({"facts": count, "file": str(output)})
+    else:
+        say(f"{shown(count)} facts are in {output}.")
 
 
 class Pages(Generic[ItemT]):

@@ -35,7 +35,7 @@ def explained(error: Exception) -> Failure | None:
     """The failure that an error means to the caller of a command; None if it is a mistake in this program."""
     if isinstance(error, Failure):
         return error
-    return _of_system(error) or _of_reprise(error)
+    return _of_system(error) or _of_proof(error) or _of_projections(error) or _of_reprise(error)
 
 
 def _of_system(error: Exception) -> Failure | None:
@@ -43,6 +43,38 @@ def _of_system(error: Exception) -> Failure | None:
         return None
     what = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
     return Failure(what, errno.errorcode.get(error.errno, "os_error").lower())
+
+
+def _of_proof(error: Exception) -> Failure | None:
+    from application.proof.queries import NotSealedError
+    from infrastructure.audit.sealing import TreeUnsoundError
+    from infrastructure.audit.signing_keys import SigningKeyUnusableError
+
+    match error:
+        case NotSealedError():
+            return Failure(f"There is no proof: {error}.", "not_sealed")
+        case TreeUnsoundError():
+            return Failure(f"The log cannot be sealed: {error}. `reprise audit verify` tells more.", "tree_unsound")
+        case SigningKeyUnusableError():
+            return Failure(str(error), "setting_invalid")
+        case _:
+            return None
+
+
+def _of_projections(error: Exception) -> Failure | None:
+    from infrastructure.log_reader import PoisonEventError
+    from infrastructure.projections.following import OtherVersionError
+    from infrastructure.projections.generations import DefinitionChangedError
+
+    match error:
+        case PoisonEventError():
+            return Failure(f"A read model stands still: {error}.", "projection_failed")
+        case OtherVersionError():
+            return Failure(f"{error}. `reprise projections rebuild` makes that version.", "other_version")
+        case DefinitionChangedError():
+            return Failure(str(error), "definition_changed")
+        case _:
+            return None
 
 
 def _of_reprise(error: Exception) -> Failure | None:
@@ -55,7 +87,6 @@ def _of_reprise(error: Exception) -> Failure | None:
     from infrastructure.database import DatabaseUnavailableError
     from infrastructure.embedded_postgres import EmbeddedPostgresError
     from infrastructure.keyring import SecretMissingError
-    from infrastructure.log_reader import PoisonEventError
     from infrastructure.schema import MigrationEditedError, SchemaIsOutOfDateError
     from infrastructure.settings import SettingInvalidError
     from infrastructure.token_issuing import RoleNotIssuableError
@@ -75,8 +106,6 @@ def _of_reprise(error: Exception) -> Failure | None:
             return Failure(f"The database does not answer (any more). {error}", "database_unavailable")
         case PositionNotReachedError():
             return Failure("A read model is too far behind the log.", "position_not_reached")
-        case PoisonEventError():
-            return Failure(f"A read model stands still: {error}.", "projection_failed")
         case psycopg.Error():
             return Failure(f"The database refused: {error}", "database_refused")
         case _:

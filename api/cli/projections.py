@@ -1,8 +1,7 @@
-"""`reprise projections`: where the read models stand, and how they are made again."""
+"""`reprise projections`: where the read models stand, and how they are made again, checked and repaired."""
 
 import asyncio
 import time
-from contextlib import suppress
 from typing import Any, Self
 from uuid import UUID
 
@@ -11,18 +10,21 @@ from cyclopts import App
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from api.cli.failures import Failure, NotFound
+from api.cli.projection_as_of import as_of
+from api.cli.projection_letters import letters, must_be_known, resolve, retry
+from api.cli.projection_verify import verify, write_differences
 from api.cli.terminal import console, say, shown, write_json, write_table
 from application.queries import ProjectionStatus, RebuildStatus
-from application.read_models import READ_MODELS
 from infrastructure.connections import APP_ROLE, as_projector, in_role, reading_pool
 from infrastructure.database import migrated_database, require_data
 from infrastructure.log_reader import PoisonEventError
 from infrastructure.projections.rebuild_requests import perform_rebuild, request_rebuild
-from infrastructure.projections.rebuilding import RebuildProgress
+from infrastructure.projections.rebuilding import NothingToRollBackToError, RebuildProgress
+from infrastructure.projections.verifying import RowDiffersError
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.settings import settings_from
 
-app = App(name="projections", help="Look at the read models, and rebuild them.")
+app = App(name="projections", help="Look at the read models; rebuild, check and repair them.")
 
 REQUESTED_BY = "system:cli"
 LOOK_SECONDS = 0.2
@@ -47,12 +49,12 @@ def list_projections(*, json: bool = False) -> None:
     if json:
         write_json({"items": statuses})
     else:
-        columns = ("name", "version", "generation", "position", "behind", "rows", "MB", "health")
+        columns = ("name", "version", "generation", "position", "behind", "letters", "rows", "MB", "health")
         write_table(columns, map(_row, statuses))
 
 
 @app.command
-def rebuild(name: str, /, *, json: bool = False) -> None:
+def rebuild(name: str, /, *, rollback: bool = False, json: bool = False) -> None:
     """Make a read model again from the log, beside the present one, which serves until the new one takes its place.
 
     If the rebuild is under way already, in a worker perhaps, this follows it to its end.
@@ -61,25 +63,35 @@ def rebuild(name: str, /, *, json: bool = False) -> None:
     ----------
     name
         The read model: `reprise projections list` tells their names.
+    rollback
+        Go back to the rows from before the last rebuild instead, once they have caught up. Doing it again undoes it.
     json
         Write JSON.
 
     """
-    if name not in READ_MODELS:
-        raise NotFound(f"There is no read model of this name. There are: {', '.join(READ_MODELS)}.")
+    must_be_known(name)
     settings = settings_from()
     require_data(settings)
     with migrated_database(settings) as conninfo:
         with psycopg.connect(as_projector(conninfo), autocommit=True) as connection:
-            request = request_rebuild(connection, name, REQUESTED_BY)
+            request = request_rebuild(connection, name, REQUESTED_BY, is_rollback=rollback)
         with _Bar() as bar:
             status = _rebuilt(conninfo, request, name, bar)
     if status.state != "succeeded":
         raise Failure(f"The rebuild failed, and nothing has changed: {status.failure}.", "rebuild_failed")
     if json:
         write_json(status)
+    elif status.is_rollback:
+        say(f"{name} is what it was before the last rebuild, and up to date.")
     else:
         say(f"{name} is rebuilt: {shown(status.rows_written)} rows of {shown(status.events_total)} events.")
+
+
+app.command(verify)
+app.command(as_of, name="as-of")
+app.command(letters)
+app.command(retry)
+app.command(resolve)
 
 
 async def _statuses(conninfo: str) -> list[ProjectionStatus]:
@@ -98,8 +110,13 @@ async def _status(conninfo: str, request: UUID) -> RebuildStatus:
 def _rebuilt(conninfo: str, request: UUID, name: str, bar: "_Bar") -> RebuildStatus:
     """Carry the rebuild out, or watch the worker that was faster, and step in if that one dies."""
     while True:
-        with suppress(PoisonEventError):  # It is on record with the rebuild.
+        try:
             perform_rebuild(conninfo, name, bar.show)
+        except RowDiffersError as error:
+            bar.hide()
+            write_differences([error.difference])
+        except (PoisonEventError, NothingToRollBackToError):
+            pass  # It is on record with the rebuild.
         status = asyncio.run(_status(conninfo, request))
         if status.state in ENDED:
             return status
@@ -131,6 +148,10 @@ class _Bar:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
+    def hide(self) -> None:
+        """Make room for something else."""
+        self._progress.stop()
+
     def show(self, progress: RebuildProgress | RebuildStatus) -> None:
         """Show how far it has come."""
         self._progress.update(
@@ -148,6 +169,7 @@ def _row(status: ProjectionStatus) -> tuple[Any, ...]:
         status.generation,
         status.position,
         f"{shown(status.lag_events)} ({shown(status.lag_seconds)} s)" if status.lag_events else 0,
+        status.letters,
         status.rows,
         round(status.size_bytes / 1_000_000, 1),
         "healthy" if status.healthy else status.failure,

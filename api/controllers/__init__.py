@@ -10,8 +10,10 @@ from api.controllers.deletion import DeletionController
 from api.controllers.documentation import DocumentationController
 from api.controllers.email_addresses import EmailChangeController, EmailVerificationsController
 from api.controllers.history import HistoryController
+from api.controllers.letters import LettersController
 from api.controllers.operations import OperationsController
 from api.controllers.projections import ProjectionsController
+from api.controllers.proofs import ProofsController
 from api.controllers.suspension import SuspensionController
 from api.controllers.users import UsersController
 
@@ -30,7 +32,9 @@ def route_handlers() -> list[ControllerRouterHandler]:
             DeletionController,
             HistoryController,
             AuditController,
+            ProofsController,
             ProjectionsController,
+            LettersController,
         ],
     )
     return [v1, OperationsController, DocumentationController]

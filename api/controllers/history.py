@@ -1,5 +1,6 @@
 """History: what was done to an account, and what the account was at any moment."""
 
+import re
 from typing import Annotated
 from uuid import UUID
 
@@ -7,12 +8,14 @@ from litestar import Controller, get
 from litestar.params import FromPath, QueryParameter
 
 from api.answers import Answer, PageView, page_of, position_header
+from api.diff_views import UserDiffView, user_diff_view
 from api.permissions import Permission
 from api.problems import Kind, Refused
 from api.queries import HIGHEST_POSITION, HIGHEST_VERSION, Cursor, Limit, instant, page_request, reached
 from api.requests import ApiRequest
 from api.views import FactWithDataView, UserStateView, fact_with_data, user_state
 from application.queries import Moment
+from application.user_diff import DiffIsBackwardsError
 from domain import errors
 
 AtVersion = Annotated[
@@ -26,6 +29,15 @@ AtPosition = Annotated[
 AtInstant = Annotated[
     str | None, QueryParameter(format="date-time", name="at", description="At this instant, on the log's clock.")
 ]
+
+From = Annotated[
+    str,
+    QueryParameter(name="from", max_length=40, description="A version (0 is before the registration), or an instant."),
+]
+To = Annotated[
+    str | None, QueryParameter(name="to", max_length=40, description="A version or an instant; else as of now.")
+]
+_VERSION = re.compile("[0-9]{1,10}")
 
 
 class HistoryController(Controller):
@@ -62,6 +74,33 @@ class HistoryController(Controller):
         if found is None:
             raise Refused(Kind.MOMENT_NOT_FOUND)
         return Answer(user_state(found), [position_header(head)])
+
+    @get("/diff", permission=Permission.USERS_STATE, refusals=(Kind.MOMENT_NOT_FOUND,))
+    async def get_diff(
+        self, request: ApiRequest, user_id: FromPath[UUID], old: From, new: To = None
+    ) -> Answer[UserDiffView]:
+        """What changed about the user between two moments: field by field, and the fact that changed each last."""
+        head = reached(request, await request.service.log.head())
+        present = Moment(position=head)
+        try:
+            found = await request.service.users.diff(
+                user_id, _moment(old, "from"), present if new is None else _moment(new, "to")
+            )
+        except DiffIsBackwardsError:
+            detail = "The moment `from` must not be later than `to`."
+            raise Refused(Kind.PARAMETER_INVALID, "from", "query", detail=detail) from None
+        if found is None:
+            raise Refused(Kind.MOMENT_NOT_FOUND)
+        return Answer(user_diff_view(found), [position_header(head)])
+
+
+def _moment(text: str, name: str) -> Moment:
+    """A version in digits, or an instant."""
+    if not _VERSION.fullmatch(text):
+        return Moment(at=instant(text, name))
+    if int(text) > HIGHEST_VERSION:
+        raise Refused(Kind.PARAMETER_INVALID, name, "query")
+    return Moment(version=int(text))
 
 
 async def _must_exist(request: ApiRequest, user_id: UUID) -> None:

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from application.projections import Projection
 from application.read_models import READ_MODELS
 from infrastructure.log_reader import read_chunks
-from infrastructure.projections.following import fold_all, wanted_by
+from infrastructure.projections.following import fold_all, left_out, wanted_by
 from infrastructure.projections.tables import ModelTable
 
 EVENTS_PER_PART = 2_000_000
@@ -63,9 +63,10 @@ def fill(conninfo: str, projection: Projection[Any], generation: int, upto: int,
 def fill_part(conninfo: str, projection: Projection[Any], generation: int, part: Part, on_events: OnEvents) -> int:
     """Write the rows of one part; returns how many."""
     table = ModelTable(projection, generation)
-    wanted = replace(wanted_by(projection), share=part.share, shares=part.shares)
     written = 0
     with psycopg.connect(conninfo, autocommit=True) as reader, psycopg.connect(conninfo, autocommit=True) as writer:
+        without = left_out(reader, projection.name, generation)
+        wanted = replace(wanted_by(projection, without), share=part.share, shares=part.shares)
         rows: dict[Any, Any] = {}
         reached = part.after
         for end, events in read_chunks(reader, part.after, part.upto, wanted):

@@ -1,9 +1,11 @@
 """Follows the log: batches of events become rows, and the checkpoint moves in the same transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
+import psycopg
 
 from application.projections import Projection
 from application.recorded import Recorded
@@ -12,12 +14,23 @@ from infrastructure.projections.tables import ModelTable
 
 BATCH = 1_000
 """Positions in one transaction while following; a rebuild reads far more at a time."""
+REFUSED_ROW = (psycopg.DataError, psycopg.IntegrityError)
+"""The database refuses a row that the fold made: a fault of one event, which it does not name."""
 CHANNEL = "reprise_projection"
 """Says that a read model has moved."""
 
 
 class FencedOffError(Exception):
     """Another worker moved the checkpoint: this one's batch is void."""
+
+
+class OtherVersionError(Exception):
+    """The rows were made by another version of the definition: this one must not be folded into them."""
+
+    def __init__(self, projection: Projection[Any], version: int) -> None:
+        super().__init__(
+            f"{projection.name} is there in version {version}; this program has version {projection.version}"
+        )
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -34,31 +47,69 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 def follow_batch(
-    connection: Connection, projection: Projection[Any], generation: int, limit: int = BATCH
+    connection: Connection, projection: Projection[Any], generation: int, limit: int = BATCH, *, retired: bool = False
 ) -> Progress | None:
     """Fold in the next events and move the checkpoint, all or nothing.
 
-    None if another worker holds this generation right now. Raises `PoisonEventError` and `FencedOffError`; then nothing
-    has changed.
+    None if another worker holds this generation right now; a retired one is left alone unless it is wanted back. Raises
+    `OtherVersionError`, `PoisonEventError` and `FencedOffError`, and what the
+    database raises if it refuses a row of a batch of several positions; then nothing has changed.
     """
     with connection.transaction():
-        checkpoint = _lock_checkpoint(connection, projection.name, generation)
+        checkpoint = _lock_checkpoint(connection, projection, generation, retired=retired)
         if checkpoint is None:
             return None
         head = read_head(connection)
         upto = min(checkpoint + limit, head.position)
         if upto == checkpoint:
             return Progress(checkpoint, head.position, 0)
-        events = read_range(connection, checkpoint, upto, wanted_by(projection))
-        apply(connection, ModelTable(projection, generation), events)
+        # Only now, under the lock: whoever lets a stream go holds it, too.
+        wanted = wanted_by(projection, left_out(connection, projection.name, generation))
+        events = read_range(connection, checkpoint, upto, wanted)
+        try:
+            apply(connection, ModelTable(projection, generation), events)
+        except REFUSED_ROW as error:
+            if upto - checkpoint > 1:
+                raise
+            raise PoisonEventError(upto, error) from error
         _move_checkpoint(connection, projection.name, generation, checkpoint, upto)
         connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, projection.name))
     return Progress(upto, head.position, len(events))
 
 
-def wanted_by(projection: Projection[Any]) -> Wanted:
+class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
+    """What a generation does not fold, because of its letters."""
+
+    held: Mapping[UUID, int] = msgspec.field(default_factory=dict)
+    """Streams that are held, and the position of the event each stands before."""
+    positions: frozenset[int] = frozenset()
+    """Left out for good."""
+
+
+def left_out(connection: Connection, name: str, generation: int) -> LeftOut:
+    """What a generation does not fold."""
+    rows = connection.execute(
+        """
+        SELECT state, stream_id, "position" FROM projection.letter
+        WHERE name = %s AND (state = 'resolved' OR (state = 'open' AND generation = %s))
+        """,
+        (name, generation),
+        prepare=True,
+    ).fetchall()
+    return LeftOut(
+        held={stream_id: position for state, stream_id, position in rows if state == "open"},
+        positions=frozenset(position for state, _, position in rows if state == "resolved"),
+    )
+
+
+def wanted_by(projection: Projection[Any], without: LeftOut) -> Wanted:
     """What a definition wants to see of the log."""
-    return Wanted(topics=projection.topics, metadata=projection.reads_metadata)
+    return Wanted(
+        topics=projection.topics,
+        metadata=projection.reads_metadata,
+        without_streams=frozenset(without.held),
+        without_positions=without.positions,
+    )
 
 
 def apply(connection: Connection, table: ModelTable[Any], events: Sequence[Recorded[Any]]) -> None:
@@ -85,15 +136,19 @@ def fold_all(projection: Projection[Any], rows: dict[Any, Any], events: Sequence
     return rows
 
 
-def _lock_checkpoint(connection: Connection, name: str, generation: int) -> int | None:
+def _lock_checkpoint(
+    connection: Connection, projection: Projection[Any], generation: int, *, retired: bool
+) -> int | None:
     row = connection.execute(
         """
-        SELECT "position" FROM projection.generation
-        WHERE name = %s AND generation = %s AND state <> 'retired' FOR UPDATE SKIP LOCKED
+        SELECT "position", version FROM projection.generation
+        WHERE name = %s AND generation = %s AND (state = 'retired') = %s FOR UPDATE SKIP LOCKED
         """,
-        (name, generation),
+        (projection.name, generation, retired),
         prepare=True,
     ).fetchone()
+    if row is not None and row[1] != projection.version:
+        raise OtherVersionError(projection, row[1])
     return None if row is None else row[0]
 
 

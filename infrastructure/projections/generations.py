@@ -15,6 +15,16 @@ _COLUMNS = """name, generation, version, fingerprint, state, "position",
     CASE WHEN isfinite(recorded_at) THEN recorded_at END AS recorded_at, failure, created_at, switched_at"""
 
 
+class DefinitionChangedError(Exception):
+    """A definition is not the one that its live rows were made with, though the version is the same."""
+
+    def __init__(self, name: str, version: int) -> None:
+        super().__init__(
+            f"The definition of {name} has changed since its version {version} was made. Give it the next version, "
+            "and its rows will be made again while the present ones serve."
+        )
+
+
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """One copy of a read model; `position` is its checkpoint."""
 
@@ -35,6 +45,19 @@ def live_generation(connection: Connection, name: str) -> Generation | None:
     cursor = connection.cursor(row_factory=class_row(Generation))
     cursor.execute(f"SELECT {_COLUMNS} FROM projection.generation WHERE name = %s AND state = 'live'", (name,))  # noqa: S608
     return cursor.fetchone()
+
+
+def check_definition(connection: Connection, projection: Projection[Any]) -> None:
+    """Raise `DefinitionChangedError` if the live rows were made by another definition of the same version."""
+    live = live_generation(connection, projection.name)
+    if live is None or live.version != projection.version or live.fingerprint == projection.fingerprint:
+        return
+    if live.fingerprint:
+        raise DefinitionChangedError(projection.name, projection.version)
+    connection.execute(
+        "UPDATE projection.generation SET fingerprint = %s WHERE name = %s AND version = %s AND fingerprint = ''",
+        (projection.fingerprint, projection.name, projection.version),
+    )
 
 
 def generations(connection: Connection) -> list[Generation]:

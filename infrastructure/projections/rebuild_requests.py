@@ -11,19 +11,21 @@ from application.read_models import READ_MODELS
 from domain.ids import uuid7
 from infrastructure.connections import as_projector
 from infrastructure.log_reader import Connection
-from infrastructure.projections.rebuilding import OnProgress, RebuildProgress, Rebuilt, rebuild
+from infrastructure.projections.generations import check_definition
+from infrastructure.projections.rebuilding import OnProgress, RebuildProgress, Rebuilt, rebuild, roll_back
 
 REPORT_SECONDS = 0.2
 """How often progress is written down."""
 
 
-def request_rebuild(connection: Connection, name: str, requested_by: str) -> UUID:
+def request_rebuild(connection: Connection, name: str, requested_by: str, *, is_rollback: bool = False) -> UUID:
     """Ask for a rebuild, or join the one that is requested or running. Raises `LookupError` for an unknown model."""
     if name not in READ_MODELS:
         raise LookupError(name)
     connection.execute(
-        "INSERT INTO projection.rebuild (id, name, requested_by) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-        (uuid7(), name, requested_by),
+        "INSERT INTO projection.rebuild (id, name, requested_by, is_rollback) VALUES (%s, %s, %s, %s) "
+        "ON CONFLICT DO NOTHING",
+        (uuid7(), name, requested_by, is_rollback),
     )
     row = connection.execute(
         "SELECT id FROM projection.rebuild WHERE name = %s ORDER BY requested_at DESC LIMIT 1", (name,)
@@ -32,6 +34,30 @@ def request_rebuild(connection: Connection, name: str, requested_by: str) -> UUI
         raise LookupError(name)
     request: UUID = row[0]
     return request
+
+
+def request_upgrade(connection: Connection, projection: Projection[Any]) -> None:
+    """Ask for the first rows of this version of a definition, unless there were some or an attempt has failed.
+
+    Both mean that somebody has to decide: a version that was rolled back from must not come back by itself.
+    """
+    connection.execute(
+        """
+        INSERT INTO projection.rebuild (id, name, requested_by, version, fingerprint)
+        SELECT %(id)s, %(name)s, 'system:deploy', %(version)s, %(fingerprint)s
+        WHERE NOT EXISTS (SELECT FROM projection.generation WHERE name = %(name)s AND version = %(version)s
+                          AND state = 'retired')
+          AND NOT EXISTS (SELECT FROM projection.rebuild WHERE name = %(name)s AND fingerprint = %(fingerprint)s
+                          AND state = 'failed')
+        ON CONFLICT DO NOTHING
+        """,
+        {
+            "id": uuid7(),
+            "name": projection.name,
+            "version": projection.version,
+            "fingerprint": projection.fingerprint,
+        },
+    )
 
 
 def open_requests(connection: Connection) -> list[str]:
@@ -50,15 +76,17 @@ def perform_rebuild(conninfo: str, name: str, on_progress: OnProgress = lambda _
     with psycopg.connect(conninfo, autocommit=True) as connection:
         if not _lock(connection, name):
             return None
-        request = _start(connection, name)
-        if request is None:
+        check_definition(connection, projection)
+        started = _start(connection, projection)
+        if started is None:
             return None
-        return _perform(conninfo, _Report(connection, request, on_progress), projection)
+        request, is_rollback = started
+        return _perform(conninfo, _Report(connection, request, on_progress), projection, is_rollback=is_rollback)
 
 
-def _perform(conninfo: str, report: "_Report", projection: Projection[Any]) -> Rebuilt:
+def _perform(conninfo: str, report: "_Report", projection: Projection[Any], *, is_rollback: bool) -> Rebuilt:
     try:
-        rebuilt = rebuild(conninfo, projection, report)
+        rebuilt = (roll_back if is_rollback else rebuild)(conninfo, projection, report)
     except Exception as error:
         report.finish("failed", failure=f"{type(error).__name__}: {error}" if _is_safe(error) else type(error).__name__)
         raise
@@ -77,13 +105,20 @@ def _lock(connection: Connection, name: str) -> bool:
     return bool(row and row[0])
 
 
-def _start(connection: Connection, name: str) -> UUID | None:
+def _start(connection: Connection, projection: Projection[Any]) -> tuple[UUID, bool] | None:
+    """Not if a newer version is live: a program that is behind must not bring its version back by rebuilding."""
     row = connection.execute(
-        "UPDATE projection.rebuild SET state = 'running', phase = 'fill' "
-        "WHERE name = %s AND state IN ('requested', 'running') RETURNING id",
-        (name,),
+        """
+        UPDATE projection.rebuild r SET state = 'running', phase = 'fill', version = %(version)s,
+            fingerprint = %(fingerprint)s, started_at = clock_timestamp()
+        WHERE name = %(name)s AND state IN ('requested', 'running') AND (is_rollback OR NOT EXISTS (
+            SELECT FROM projection.generation g
+            WHERE g.name = r.name AND g.state = 'live' AND g.version > %(version)s))
+        RETURNING id, is_rollback
+        """,
+        {"name": projection.name, "version": projection.version, "fingerprint": projection.fingerprint},
     ).fetchone()
-    return row[0] if row else None
+    return (row[0], row[1]) if row else None
 
 
 class _Report:

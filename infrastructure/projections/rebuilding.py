@@ -8,10 +8,13 @@ import psycopg
 
 from application.projections import Projection
 from infrastructure.log_reader import Connection, read_head
+from infrastructure.projections.comparing import compare_with_live
 from infrastructure.projections.filling import fill
 from infrastructure.projections.following import Progress, follow_batch
 from infrastructure.projections.generations import add_generation, ensure_live
+from infrastructure.projections.letters import supersede_letters
 from infrastructure.projections.tables import ModelTable
+from infrastructure.projections.verifications import forget_verification
 from infrastructure.projections.verifying import verify_sample
 
 SWITCH_WITHIN = 500
@@ -58,6 +61,35 @@ def rebuild(conninfo: str, projection: Projection[Any], on_progress: OnProgress 
             raise
 
 
+class NothingToRollBackToError(Exception):
+    """There is no generation before the live one that this program could go on with."""
+
+    def __init__(self) -> None:
+        super().__init__("there are no earlier rows of this version")
+
+
+def roll_back(conninfo: str, projection: Projection[Any], on_progress: OnProgress = lambda _: None) -> Rebuilt:
+    """Make the generation before the live one the live one again, once it has caught up and a sample of it was checked.
+
+    The one that was live is kept, so this can be undone by doing it again. Raises like `rebuild`, and
+    `NothingToRollBackToError`.
+    """
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        row = connection.execute(
+            "SELECT max(generation) FROM projection.generation WHERE name = %s AND state = 'retired' AND version = %s",
+            (projection.name, projection.version),
+        ).fetchone()
+        generation = row[0] if row else None
+        if generation is None:
+            raise NothingToRollBackToError
+        on_progress(RebuildProgress(phase="catch_up", events_done=0, events_total=0))
+        _catch_up(connection, projection, generation, retired=True)
+        on_progress(RebuildProgress(phase="verify", events_done=0, events_total=0))
+        verify_sample(connection, projection, generation)
+        position = _switch(connection, projection, generation, retired=True)
+    return Rebuilt(generation=generation, position=position, events=0, rows=0)
+
+
 class _Rebuild:
     """One rebuild under way."""
 
@@ -89,10 +121,11 @@ class _Rebuild:
             ModelTable(self._projection, self._generation).create_indexes(self._connection)
         _set_checkpoint(self._connection, self._projection.name, self._generation, self._total)
         self._say("catch_up")
-        reached = self._catch_up()
+        _catch_up(self._connection, self._projection, self._generation)
         self._say("verify")
-        verify_sample(self._connection, self._projection, self._generation, reached)
-        self._catch_up()
+        verify_sample(self._connection, self._projection, self._generation)
+        compare_with_live(self._connection, self._projection)
+        _catch_up(self._connection, self._projection, self._generation)
         position = _switch(self._connection, self._projection, self._generation)
         return Rebuilt(generation=self._generation, position=position, events=self._total, rows=self._rows)
 
@@ -105,11 +138,11 @@ class _Rebuild:
             RebuildProgress(phase=phase, events_done=self._done, events_total=self._total, rows_written=self._rows)
         )
 
-    def _catch_up(self) -> int:
-        progress: Progress | None = None
-        while progress is None or progress.head - progress.position > SWITCH_WITHIN:
-            progress = follow_batch(self._connection, self._projection, self._generation, CATCH_UP_BATCH)
-        return progress.position
+
+def _catch_up(connection: Connection, projection: Projection[Any], generation: int, *, retired: bool = False) -> None:
+    progress: Progress | None = None
+    while progress is None or progress.head - progress.position > SWITCH_WITHIN:
+        progress = follow_batch(connection, projection, generation, CATCH_UP_BATCH, retired=retired)
 
 
 def _drop_abandoned(connection: Connection, projection: Projection[Any]) -> None:
@@ -138,7 +171,7 @@ def _set_checkpoint(connection: Connection, name: str, generation: int, position
     )
 
 
-def _switch(connection: Connection, projection: Projection[Any], generation: int) -> int:
+def _switch(connection: Connection, projection: Projection[Any], generation: int, *, retired: bool = False) -> int:
     """Make a generation the live one; returns its checkpoint, which is not behind that of the old one."""
     with connection.transaction():
         # The old generation stands still from here on, so a reader never sees the model go back.
@@ -149,7 +182,7 @@ def _switch(connection: Connection, projection: Projection[Any], generation: int
         old = row[0] if row else 0
         position = -1
         while position < old:
-            progress = follow_batch(connection, projection, generation, CATCH_UP_BATCH)
+            progress = follow_batch(connection, projection, generation, CATCH_UP_BATCH, retired=retired)
             position = progress.position if progress else position
         connection.execute(
             "UPDATE projection.generation SET state = 'retired' WHERE name = %s AND state = 'live'", (projection.name,)
@@ -164,6 +197,8 @@ def _switch(connection: Connection, projection: Projection[Any], generation: int
 
 def _discard(connection: Connection, projection: Projection[Any], generation: int) -> None:
     ModelTable(projection, generation).drop(connection)
+    supersede_letters(connection, projection.name, generation)
+    forget_verification(connection, projection.name, generation)
     connection.execute(
         "DELETE FROM projection.generation WHERE name = %s AND generation = %s", (projection.name, generation)
     )

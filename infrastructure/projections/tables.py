@@ -68,12 +68,44 @@ class ModelTable(Generic[Row]):
         key = self.columns.index(self.projection.key_column)
         return {values[key]: self._row(values) for values in cursor}
 
+    def load_range(self, connection: Connection, after: Any | None, upto: Any | None) -> dict[Any, Row]:
+        """The rows with keys in (after, upto]; None for no bound."""
+        conditions = [
+            sql.SQL(condition).format(self._key)
+            for condition, bound in (("{} > %s", after), ("{} <= %s", upto))
+            if bound is not None
+        ]
+        query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
+            sql.SQL(", ").join(map(sql.Identifier, self.columns)),
+            self.name,
+            sql.SQL(" AND ").join([sql.SQL("true"), *conditions]),
+        )
+        cursor = connection.cursor(binary=True)
+        cursor.execute(query, [bound for bound in (after, upto) if bound is not None])
+        key = self.columns.index(self.projection.key_column)
+        return {values[key]: self._row(values) for values in cursor}
+
+    def key_bounds(self, connection: Connection) -> tuple[Any, Any] | None:
+        """The first and the last key; None if there are no rows."""
+        query = sql.SQL(
+            "SELECT (SELECT {0} FROM {1} ORDER BY {0} LIMIT 1), (SELECT {0} FROM {1} ORDER BY {0} DESC LIMIT 1)"
+        ).format(self._key, self.name)
+        row = connection.execute(query).fetchone()
+        return None if row is None or row[0] is None else (row[0], row[1])
+
+    def next_keys(self, connection: Connection, keys: Sequence[Any]) -> set[Any]:
+        """For each of these the next key that there is, itself included."""
+        query = sql.SQL(
+            "SELECT DISTINCT n.key FROM unnest(%s::{2}[]) AS k (key) CROSS JOIN LATERAL "
+            "(SELECT m.{0} AS key FROM {1} m WHERE m.{0} >= k.key ORDER BY m.{0} LIMIT 1) n"
+        ).format(self._key, self.name, sql.SQL(self._types[0]))
+        return {key for (key,) in connection.execute(query, (list(keys),))}
+
     def copy(self, connection: Connection, rows: Iterable[Row]) -> int:
         """Add rows whose keys are not there yet; returns how many."""
-        types = [_column_type(field.type).partition(" ")[0] for field in msgspec.structs.fields(self.projection.row)]
         count = 0
         with connection.cursor().copy(self._copy) as copy:
-            copy.set_types(types)
+            copy.set_types(self._types)
             for row in rows:
                 copy.write_row(msgspec.structs.astuple(row))
                 count += 1
@@ -94,6 +126,10 @@ class ModelTable(Generic[Row]):
         return self.projection.row(**dict(zip(self.columns, values, strict=True)))
 
     @cached_property
+    def _types(self) -> list[str]:
+        return [_column_type(field.type).partition(" ")[0] for field in msgspec.structs.fields(self.projection.row)]
+
+    @cached_property
     def _load(self) -> sql.Composed:
         columns = sql.SQL(", ").join(map(sql.Identifier, self.columns))
         return sql.SQL("SELECT {} FROM {} WHERE {} = ANY (%s)").format(columns, self.name, self._key)
@@ -111,8 +147,7 @@ class ModelTable(Generic[Row]):
             for column in self.columns
             if column != self.projection.key_column
         )
-        types = [_column_type(field.type).partition(" ")[0] for field in msgspec.structs.fields(self.projection.row)]
-        arrays = sql.SQL(", ").join(sql.SQL("%s::{}[]").format(sql.SQL(name)) for name in types)
+        arrays = sql.SQL(", ").join(sql.SQL("%s::{}[]").format(sql.SQL(name)) for name in self._types)
         return sql.SQL("INSERT INTO {} ({}) SELECT * FROM unnest({}) ON CONFLICT ({}) DO UPDATE SET {}").format(
             self.name, columns, arrays, self._key, changes
         )

@@ -1,56 +1,210 @@
-"""Checks rows of a read model against the log, folded again in the simplest way: one stream, from its beginning."""
+"""Checks rows of a read model against the log, folded again in the simplest way: one stream, from its beginning.
+
+Rows, checkpoint, letters and facts are read in one snapshot, so a model can be checked while it is followed.
+"""
 
 import random
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
 
 from application.projections import Projection
-from infrastructure.log_reader import Connection, facts_from
-from infrastructure.projections.following import fold_all
+from infrastructure.log_reader import Connection, Wanted, facts_from, fetch_range, fetch_streams
+from infrastructure.projections.following import LeftOut, fold_all, left_out
 from infrastructure.projections.tables import ModelTable
 
-SAMPLE = 200
+SAMPLE = 1_000
 """Rows that are checked before a generation may take over."""
+AT_ONCE = 500
+"""Streams, or positions, checked in one snapshot."""
+MOST_SHOWN = 20
+"""Differences that are kept: whoever has seen so many knows enough."""
+PRESENCE = "presence"
+"""What differs where one side has a row and the other one none."""
 
-_STREAM = """
-SELECT e.topic, e.state, e.stream_id, e.version, e.recorded_at, e."position",
-       e.actor, e.on_behalf_of, e.client, e.reason, e.command_id, e.correlation_id, e.causation_id, e.trace_id
-FROM log.event e
-WHERE e.stream_id = (SELECT s.stream_id FROM log.event s WHERE s."position" = %(position)s)
-  AND e."position" <= %(upto)s AND e.topic = ANY (%(topics)s::text[])
-ORDER BY e.version
-"""
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that is not what the log says. The values are for whoever asked; they are kept nowhere."""
+
+    key: Any
+    columns: list[str]
+    expected: Any
+    actual: Any
 
 
 class RowDiffersError(Exception):
-    """A row is not what the log says. Names the model, the key and the columns, and no values."""
+    """A row is not what the log says. Its text names the model, the key and the columns, and no values."""
 
-    def __init__(self, name: str, key: object, columns: list[str]) -> None:
-        super().__init__(f"{name} row {key}: {', '.join(columns)} differ from the log")
+    def __init__(self, name: str, difference: Difference, than: str = "the log") -> None:
+        super().__init__(f"{name} row {difference.key}: {', '.join(difference.columns)} differ from {than}")
+        self.difference = difference
 
 
-def verify_sample(
-    connection: Connection, projection: Projection[Any], generation: int, upto: int, sample: int = SAMPLE
-) -> int:
-    """Check the rows of some streams, drawn by position; returns how many rows. Raises `RowDiffersError`."""
+class Verification(msgspec.Struct, kw_only=True):
+    """What a check came to."""
+
+    rows: int = 0
+    differing: int = 0
+    differences: list[Difference] = msgspec.field(default_factory=list)
+    """The first of them."""
+
+    def add(self, found: "Verification") -> None:
+        """Take in what another part of the check came to."""
+        self.rows += found.rows
+        self.differing += found.differing
+        self.differences = (self.differences + found.differences)[:MOST_SHOWN]
+
+
+class Snapshot(NamedTuple):
+    """A generation at one moment."""
+
+    projection: Projection[Any]
+    table: ModelTable[Any]
+    """May hold fewer columns than the definition makes: then only those are checked."""
+    connection: Connection
+    checkpoint: int
+    without: LeftOut
+
+    @property
+    def wanted(self) -> Wanted:
+        """All facts that may matter; a held stream's are cut off later."""
+        projection = self.projection
+        return Wanted(
+            topics=projection.topics, metadata=projection.reads_metadata, without_positions=self.without.positions
+        )
+
+    def expected(self, rows: Sequence[Any]) -> dict[Any, Any]:
+        """What facts come to, each held stream's only as far as it was folded."""
+        held = self.without.held
+        facts = [f for f in facts_from(rows) if f.position < held.get(f.event.originator_id, f.position + 1)]
+        folded = fold_all(self.projection, {}, facts)
+        return {key: self._in_columns(row) for key, row in folded.items() if row is not None}
+
+    def _in_columns(self, row: Any) -> Any:
+        kind = self.table.projection.row
+        if kind is self.projection.row:
+            return row
+        return kind(**{column: getattr(row, column) for column in self.table.columns})
+
+
+def verify_sample(connection: Connection, projection: Projection[Any], generation: int, sample: int = SAMPLE) -> int:
+    """Check some rows, drawn by chance; returns how many. Raises `RowDiffersError` at the first that is wrong."""
+    found = check_sample(connection, projection, ModelTable(projection, generation), sample)
+    if found.differences:
+        raise RowDiffersError(projection.name, found.differences[0])
+    return found.rows
+
+
+def check_sample(
+    connection: Connection, projection: Projection[Any], table: ModelTable[Any], sample: int
+) -> Verification:
+    """Check the rows of some events, and the events of some rows."""
+    found = Verification()
+    for size in (min(AT_ONCE, sample - done) for done in range(0, sample, AT_ONCE)):
+        with snapshot(connection, projection, table) as moment:
+            found.add(_check_positions(moment, size) if projection.appends else _check_some_streams(moment, size))
+            if moment.checkpoint <= AT_ONCE:  # That was all there is.
+                break
+    return found
+
+
+def check_all(connection: Connection, projection: Projection[Any], generation: int) -> Iterator[Verification]:
+    """Check every row, and that there is no other one; part by part, in bounded memory."""
     table = ModelTable(projection, generation)
-    positions = random.sample(range(1, upto + 1), min(sample, upto))
-    return sum(_verify_stream(connection, table, position, upto) for position in positions)
+    after: Any = 0 if projection.appends else UUID(int=0)
+    while after is not None:
+        with snapshot(connection, projection, table) as moment:
+            found, after = _check_range(moment, after) if projection.appends else _check_streams_after(moment, after)
+        yield found
 
 
-def _verify_stream(connection: Connection, table: ModelTable[Any], position: int, upto: int) -> int:
-    projection = table.projection
-    cursor = connection.cursor(binary=True)
-    cursor.execute(_STREAM, {"position": position, "upto": upto, "topics": projection.topics})
-    facts = facts_from([row if projection.reads_metadata else row[:6] for row in cursor.fetchall()])
-    expected = fold_all(projection, {}, facts)
-    actual = table.load(connection, list(expected))
-    for key, row in expected.items():
-        if actual.get(key) != row:
-            raise RowDiffersError(projection.name, key, _differences(row, actual.get(key), table))
-    return len(expected)
+@contextmanager
+def snapshot(connection: Connection, projection: Projection[Any], table: ModelTable[Any]) -> Iterator[Snapshot]:
+    """A generation as it is now, whatever is written meanwhile."""
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        row = connection.execute(
+            'SELECT "position" FROM projection.generation WHERE name = %s AND generation = %s',
+            (projection.name, table.generation),
+        ).fetchone()
+        without = left_out(connection, projection.name, table.generation)
+        yield Snapshot(projection, table, connection, row[0] if row else 0, without)
 
 
-def _differences(expected: Any, actual: Any, table: ModelTable[Any]) -> list[str]:
+def compare(table: ModelTable[Any], expected: dict[Any, Any], actual: dict[Any, Any]) -> Verification:
+    """Rows that ought to be there, against those that are."""
+    found = Verification()
+    for key in expected.keys() | actual.keys():
+        found.rows += 1
+        wanted, there = expected.get(key), actual.get(key)
+        if wanted != there:
+            columns = differing_columns(table.columns, wanted, there)
+            found.differing += 1
+            found.differences.append(Difference(key=key, columns=columns, expected=wanted, actual=there))
+    found.differences = sorted(found.differences, key=lambda difference: str(difference.key))[:MOST_SHOWN]
+    return found
+
+
+def differing_columns(columns: Sequence[str], expected: Any, actual: Any) -> list[str]:
+    """The columns in which two rows differ."""
     if expected is None or actual is None:
-        return ["presence"]
-    return [column for column in table.columns if getattr(expected, column) != getattr(actual, column)]
+        return [PRESENCE]
+    return [column for column in columns if getattr(expected, column) != getattr(actual, column)]
+
+
+def _check_positions(moment: Snapshot, count: int) -> Verification:
+    drawn = random.sample(range(1, moment.checkpoint + 1), min(count, moment.checkpoint))
+    facts = [row for at in drawn for row in fetch_range(moment.connection, at - 1, at, moment.wanted)]
+    return compare(moment.table, moment.expected(facts), moment.table.load(moment.connection, drawn))
+
+
+def _check_some_streams(moment: Snapshot, count: int) -> Verification:
+    streams = streams_of_some_events(moment, count - count // 2) | _keys_of_some_rows(moment, count // 2)
+    return _check_streams(moment, list(streams))
+
+
+def streams_of_some_events(moment: Snapshot, count: int) -> set[UUID]:
+    """Streams drawn by chance: the more events, the likelier."""
+    drawn = random.sample(range(1, moment.checkpoint + 1), min(count, moment.checkpoint))
+    rows = moment.connection.execute(
+        'SELECT DISTINCT stream_id FROM log.event WHERE "position" = ANY (%s)', (drawn,)
+    ).fetchall()
+    return {stream_id for (stream_id,) in rows}
+
+
+def _keys_of_some_rows(moment: Snapshot, count: int) -> set[UUID]:
+    bounds = moment.table.key_bounds(moment.connection)
+    if bounds is None:
+        return set()
+    low, high = (bound.int for bound in bounds)
+    draws = [UUID(int=random.randint(low, high)) for _ in range(count)]  # noqa: S311 - no secret
+    return moment.table.next_keys(moment.connection, draws)
+
+
+def _check_streams(moment: Snapshot, streams: list[UUID]) -> Verification:
+    facts = fetch_streams(moment.connection, streams, moment.checkpoint, moment.wanted)
+    expected = moment.expected(facts)
+    return compare(moment.table, expected, moment.table.load(moment.connection, list({*expected, *streams})))
+
+
+def _check_streams_after(moment: Snapshot, after: UUID) -> tuple[Verification, UUID | None]:
+    rows = moment.connection.execute(
+        "SELECT stream_id FROM log.event WHERE stream_id > %s GROUP BY stream_id ORDER BY stream_id LIMIT %s",
+        (after, AT_ONCE),
+    ).fetchall()
+    streams = [stream_id for (stream_id,) in rows]
+    last = streams[-1] if len(streams) == AT_ONCE else None
+    facts = fetch_streams(moment.connection, streams, moment.checkpoint, moment.wanted)
+    actual = moment.table.load_range(moment.connection, after if after.int else None, last)
+    return compare(moment.table, moment.expected(facts), actual), last
+
+
+def _check_range(moment: Snapshot, after: int) -> tuple[Verification, int | None]:
+    upto = after + AT_ONCE
+    last = upto if upto < moment.checkpoint else None
+    facts = fetch_range(moment.connection, after, min(upto, moment.checkpoint), moment.wanted)
+    actual = moment.table.load_range(moment.connection, after or None, last)
+    return compare(moment.table, moment.expected(facts), actual), last

@@ -1,4 +1,4 @@
-"""The projection worker: keeps every read model at the head of the log, sends mails, rebuilds on request.
+"""The projection worker: keeps every read model at the head of the log, sends mails, seals, rebuilds on request.
 
 Any number of workers may run. Each piece of work is held by a row lock or an advisory lock for as long as somebody is
 at it, so workers share it out without knowing of each other, and a dead one's work is free at once.
@@ -16,15 +16,20 @@ import structlog
 
 from application.projections import Projection
 from application.read_models import READ_MODELS
+from infrastructure.audit.sealing import Sealer
+from infrastructure.audit.signing_keys import CheckpointKeyFile
 from infrastructure.confirmation_mails import ConfirmationMails
-from infrastructure.connections import as_projector
+from infrastructure.connections import as_projector, as_sealer
 from infrastructure.keyring import MailedTokens, load_keyring
-from infrastructure.log_reader import Connection, PoisonEventError
+from infrastructure.log_reader import Connection
 from infrastructure.mail import mailer_for
-from infrastructure.projections.following import FencedOffError, follow_batch
-from infrastructure.projections.generations import ensure_live, note_failure
-from infrastructure.projections.rebuild_requests import open_requests, perform_rebuild
+from infrastructure.projections.following import FencedOffError
+from infrastructure.projections.generations import check_definition, ensure_live, note_failure
+from infrastructure.projections.holding import follow_past_poison, grant_wishes
+from infrastructure.projections.letters import TooManyLettersError
+from infrastructure.projections.rebuild_requests import open_requests, perform_rebuild, request_upgrade
 from infrastructure.projections.rebuilding import RebuildProgress
+from infrastructure.projections.sampling import checking
 from infrastructure.settings import Settings
 from infrastructure.wake_ups import WakeUpListener
 
@@ -38,8 +43,10 @@ log = structlog.get_logger(__name__)
 
 
 def run_worker(settings: Settings, conninfo: str, stop: threading.Event) -> None:
-    """Work until told to stop; a batch under way is finished first."""
-    conninfo = as_projector(conninfo)
+    """Work until told to stop; a batch under way is finished first. Raises `DefinitionChangedError` at once."""
+    sealing_conninfo, conninfo = as_sealer(conninfo), as_projector(conninfo)
+    _check_definitions(conninfo, stop)
+    sealer = Sealer(CheckpointKeyFile(settings.keys, settings.log_origin))
     wake_ups = WakeUpListener(conninfo, stop)
     tokens = MailedTokens(load_keyring(settings.keys).derive("mailed tokens"))
     mails = ConfirmationMails(mailer_for(settings), tokens, settings.public_url)
@@ -49,6 +56,8 @@ def run_worker(settings: Settings, conninfo: str, stop: threading.Event) -> None
             for model in READ_MODELS.values()
         ),
         _Thread("confirmation-mails", conninfo, wake_ups, stop, mails.send_due),
+        _Thread("sealer", sealing_conninfo, wake_ups, stop, sealer.seal_due),
+        _Thread("verify", conninfo, wake_ups, stop, checking()),
         _Thread("rebuilds", conninfo, wake_ups, stop, _rebuilding(conninfo, stop)),
     ]
     wake_ups.start()
@@ -59,6 +68,21 @@ def run_worker(settings: Settings, conninfo: str, stop: threading.Event) -> None
     for thread in threads:
         thread.join()
     wake_ups.join()
+
+
+def _check_definitions(conninfo: str, stop: threading.Event) -> None:
+    """Raise `DefinitionChangedError` if this program must not run; a database that is not there is waited for."""
+    while not stop.is_set():
+        try:
+            with psycopg.connect(conninfo, autocommit=True) as connection:
+                for model in READ_MODELS.values():
+                    check_definition(connection, model)
+                return
+        except psycopg.OperationalError as error:
+            log.warning(
+                "worker.failed", work="check-definitions", error=type(error).__name__, sqlstate=_sqlstate(error)
+            )
+            stop.wait(RETRY_SECONDS)
 
 
 Work = Callable[[Connection], bool]
@@ -98,15 +122,18 @@ class _Thread(threading.Thread):
 def _following(projection: Projection[Any]) -> Work:
     def follow(connection: Connection) -> bool:
         live = ensure_live(connection, projection)
+        if live.version != projection.version:
+            if live.version < projection.version:
+                request_upgrade(connection, projection)
+            return False  # Whoever has the other version follows it.
+        grant_wishes(connection, projection)
         if not _is_behind(connection, live.name, live.generation):
             return False
         try:
-            progress = follow_batch(connection, projection, live.generation)
+            progress = follow_past_poison(connection, projection, live.generation)
         except FencedOffError:
             return False
-        except PoisonEventError as error:
-            # What comes before the poison is sound and need not wait.
-            follow_batch(connection, projection, live.generation, limit=error.position - 1 - live.position)
+        except TooManyLettersError as error:
             note_failure(connection, live.name, live.generation, str(error))
             raise
         return progress is not None and not progress.is_at_head

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row, dict_row
 
-from application.queries import ProjectionStatus, RebuildStatus
+from application.queries import LETTERS_LIMIT, LetterIsSettledError, LetterStatus, ProjectionStatus, RebuildStatus
 from application.read_models import READ_MODELS
 from domain.ids import uuid7
 from infrastructure.projections.tables import SCHEMA
@@ -15,16 +15,35 @@ from infrastructure.queries.read_model import Pool
 _STATUSES = """
 SELECT g.name, g.version, g.generation, g."position", h."position" AS head, g.failure,
        (SELECT e.recorded_at FROM log.event e WHERE e."position" = g."position" + 1) AS behind_since,
+       (SELECT count(*) FROM projection.letter l WHERE l.name = g.name AND l.generation = g.generation
+        AND l.state = 'open') AS letters,
+       (SELECT format('position %%s: %%s', l."position", l.error) FROM projection.letter l
+        WHERE l.name = g.name AND l.generation = g.generation AND l.state = 'open'
+        ORDER BY l."position" LIMIT 1) AS first_letter,
+       v.verified_at, v.finding,
+       (SELECT format('the rebuild to version %%s failed: %%s', r.version, r.failure) FROM projection.rebuild r
+        WHERE r.name = g.name AND r.state = 'failed' AND r.version > g.version
+        ORDER BY r.requested_at DESC LIMIT 1) AS failed_upgrade,
        coalesce(c.reltuples, 0)::bigint AS rows, coalesce(pg_total_relation_size(c.oid), 0) AS size_bytes
 FROM projection.generation g CROSS JOIN log.head h
+LEFT JOIN projection.verification v ON v.name = g.name AND v.generation = g.generation
 LEFT JOIN pg_class c ON c.oid = to_regclass(%(schema)s || '.' || g.name || '_' || g.generation)
 WHERE g.state = 'live' ORDER BY g.name
 """
 _REBUILD = """
 SELECT id, name, state, phase, events_done, events_total, rows_written, generation, requested_by, requested_at,
-       finished_at, failure
+       finished_at, failure, is_rollback,
+       CASE WHEN state = 'running' AND phase = 'fill' AND events_done > 0 THEN
+            (extract(epoch FROM clock_timestamp() - started_at) * (events_total - events_done) / events_done)::float8
+       END AS remaining_seconds
 FROM projection.rebuild
 """
+# A letter of a generation that is not live any more holds nothing that anybody reads.
+_IS_LIVE = """EXISTS (SELECT FROM projection.generation g
+    WHERE g.name = letter.name AND g.generation = letter.generation AND g.state = 'live')"""
+_LETTER = f"""id, name, generation, "position", stream_id, topic, error,
+    CASE WHEN state = 'open' AND NOT {_IS_LIVE} THEN 'superseded' ELSE state END AS state,
+    opened_at, attempted_at, closed_at, closed_by, reason, wish"""
 
 
 class ProjectionQueries:
@@ -66,6 +85,49 @@ class ProjectionQueries:
             await cursor.execute(f"{_REBUILD} WHERE id = %s", (rebuild_id,))
             return await cursor.fetchone()
 
+    async def letters(self, name: str | None = None) -> list[LetterStatus]:
+        """The letters of one model or of all: open ones first, then the newest. Raises `LookupError`."""
+        if name is not None and name not in READ_MODELS:
+            raise LookupError(name)
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=class_row(LetterStatus))
+            await cursor.execute(
+                f"SELECT {_LETTER} FROM projection.letter WHERE name = coalesce(%s, name) "  # noqa: S608
+                "ORDER BY letter.state <> 'open', opened_at DESC LIMIT %s",
+                (name, LETTERS_LIMIT),
+            )
+            return await cursor.fetchall()
+
+    async def letter(self, name: str, letter_id: UUID) -> LetterStatus:
+        """One letter of a model. Raises `LookupError`."""
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=class_row(LetterStatus))
+            await cursor.execute(
+                f"SELECT {_LETTER} FROM projection.letter WHERE id = %s AND name = %s",  # noqa: S608
+                (letter_id, name),
+            )
+            letter = await cursor.fetchone()
+        if letter is None:
+            raise LookupError(letter_id)
+        return letter
+
+    async def ask_to_settle(self, name: str, letter_id: UUID, by: str, reason: str | None) -> LetterStatus:
+        """Have a worker retry a letter, or, with a reason, leave its event out for good."""
+        wish = "retry" if reason is None else "resolve"
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=class_row(LetterStatus))
+            await cursor.execute(
+                "UPDATE projection.letter SET wish = %(wish)s, wished_by = %(by)s, wish_reason = %(reason)s "  # noqa: S608
+                "WHERE id = %(id)s AND name = %(name)s AND "
+                f"(state = 'open' AND {_IS_LIVE} OR state = 'resolved' AND %(wish)s = 'retry') RETURNING {_LETTER}",
+                {"wish": wish, "by": by, "reason": reason, "id": letter_id, "name": name},
+            )
+            asked = await cursor.fetchone()
+        if asked is not None:
+            return asked
+        await self.letter(name, letter_id)
+        raise LetterIsSettledError
+
 
 def _status(name: str, row: dict[str, Any] | None) -> ProjectionStatus:
     if row is None:
@@ -79,13 +141,18 @@ def _status(name: str, row: dict[str, Any] | None) -> ProjectionStatus:
             lag_seconds=0.0,
             healthy=False,
             failure="never followed",
+            letters=0,
+            verified_at=None,
             rows=0,
             size_bytes=0,
         )
     since = row.pop("behind_since")
+    reasons = [row.pop(name) for name in ("failure", "first_letter", "finding", "failed_upgrade")]
+    failure = next(filter(None, reasons), None)
     return ProjectionStatus(
         **row,
         lag_events=row["head"] - row["position"],
         lag_seconds=max(0.0, (datetime.now(UTC) - since).total_seconds()) if since else 0.0,
-        healthy=row["failure"] is None,
+        failure=failure,
+        healthy=failure is None,
     )

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import psycopg
 from psycopg import sql
-from psycopg.errors import UndefinedTable
+from psycopg.errors import UndefinedColumn, UndefinedTable
 from psycopg_pool import AsyncConnectionPool
 
 from application.projections import Projection
@@ -52,7 +52,9 @@ class ReadModel(Generic[Row]):
         self._projection = projection
         self._wait_seconds = wait_seconds
         self._generation = 0
+        self._fields = {field.name: field for field in msgspec.structs.fields(projection.row)}
         self._columns = projection.row.__struct_fields__
+        """Those that the known generation has: during a deployment it may be one of another version."""
 
     async def select(self, selection: Selection, min_position: int = 0) -> Selected[Row]:
         """Rows that reflect the log at least up to a position; waits for that, for a bounded time.
@@ -79,25 +81,29 @@ class ReadModel(Generic[Row]):
     async def _try_select(self, selection: Selection) -> Selected[Row] | None:
         """None if another generation has become the live one, which then is known for the next try."""
         # Other queries may learn of a newer generation while this one waits for its rows.
-        asked = self._generation
+        asked, columns = self._generation, self._columns
         try:
-            found = await self._fetch(selection, asked)
+            found = await self._fetch(selection, asked, columns)
         except UndefinedTable:
             found = []
+        except UndefinedColumn:
+            await self._learn_columns(asked)
+            return None
         if not found or found[0][0] != asked:
             self._generation = found[0][0] if found else await self._live_generation()
+            self._columns = tuple(self._fields)
             return None
-        width = len(self._columns)
-        rows = [(self._row(row[3 : 3 + width]), row[3 + width :]) for row in found if row[2] is not None]
+        width = len(columns)
+        rows = [(self._row(columns, row[3 : 3 + width]), row[3 + width :]) for row in found if row[2] is not None]
         return Selected(rows, found[0][1])
 
-    async def _fetch(self, selection: Selection, generation: int) -> list[tuple[Any, ...]]:
+    async def _fetch(self, selection: Selection, generation: int, columns: Sequence[str]) -> list[tuple[Any, ...]]:
         statement = sql.SQL(
             'SELECT g.generation, g."position", r.* FROM projection.generation g '
             "LEFT JOIN LATERAL (SELECT true AS is_row, {columns}{also} FROM {table} m {joined} {clauses}) r ON true "
             "WHERE g.name = {name} AND g.state = 'live'"
         ).format(
-            columns=sql.SQL(", ").join(sql.Identifier("m", column) for column in self._columns),
+            columns=sql.SQL(", ").join(sql.Identifier("m", column) for column in columns),
             also=selection.also,
             table=sql.Identifier(SCHEMA, table_name(self._projection.name, generation)),
             joined=selection.joined,
@@ -108,6 +114,20 @@ class ReadModel(Generic[Row]):
             cursor = connection.cursor(binary=True)
             await cursor.execute(statement, selection.parameters)
             return await cursor.fetchall()
+
+    async def _learn_columns(self, generation: int) -> None:
+        """Make do with the columns there are, if the missing ones have defaults; else wait for the new version."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+                (f"{SCHEMA}.{table_name(self._projection.name, generation)}",),
+            )
+            there = {name for (name,) in await cursor.fetchall()}
+        columns = tuple(name for name in self._fields if name in there)
+        if columns == self._columns or any(self._fields[name].required for name in self._fields.keys() - there):
+            await asyncio.sleep(LOOK_SECONDS)
+        elif self._generation == generation:
+            self._columns = columns
 
     async def _live_generation(self) -> int:
         async with self._pool.connection() as connection:
@@ -133,5 +153,5 @@ class ReadModel(Generic[Row]):
                 return
             await asyncio.sleep(LOOK_SECONDS)
 
-    def _row(self, values: Sequence[Any]) -> Row:
-        return self._projection.row(**dict(zip(self._columns, values, strict=True)))
+    def _row(self, columns: Sequence[str], values: Sequence[Any]) -> Row:
+        return self._projection.row(**dict(zip(columns, values, strict=True)))

@@ -1,14 +1,18 @@
 """One user: as of now, or as of any moment, always from the log itself."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from psycopg import sql
 
 from application.queries import Moment, UserAt
+from application.recorded import Recorded
+from application.user_diff import DiffIsBackwardsError, UserDiff, user_diff
 from domain.users import User
 from infrastructure.aggregates import Aggregates, play
 from infrastructure.event_codec import decode
+from infrastructure.log_reader import facts_from
 from infrastructure.queries.read_model import Pool
 
 _LIMITS = {
@@ -19,6 +23,12 @@ _LIMITS = {
 _PAST = sql.SQL("""
 SELECT topic, state, version, recorded_at, "position" FROM log.event
 WHERE stream_id = %(stream_id)s AND {limit} ORDER BY version
+""")
+
+_FACTS = sql.SQL("""
+SELECT topic, state, stream_id, version, recorded_at, "position",
+       actor, on_behalf_of, client, reason, command_id, correlation_id, causation_id, trace_id
+FROM log.event WHERE stream_id = %(stream_id)s AND {limit} ORDER BY version
 """)
 
 
@@ -45,9 +55,37 @@ class UserQueries:
         *_, version, recorded_at, position = rows[-1]
         return UserAt(user=user, version=version, position=position, recorded_at=recorded_at)
 
+    async def diff(self, user_id: UUID, old: Moment, new: Moment) -> UserDiff | None:
+        """What changed between two moments, the first of which may be before the user was registered (version 0).
+
+        None if `user_at` is None for the second one, or for a version. Raises `DiffIsBackwardsError`.
+        """
+        # The first moment must not be judged by less than there was at it, so everything is read up to the later one.
+        before, facts = await self._facts(user_id, old), await self._facts(user_id, new)
+        if not facts or not isinstance(facts[0].event, User.Event):
+            return None
+        if not _is_reached(old, before) or not _is_reached(new, facts):
+            return None
+        if len(before) > len(facts):
+            raise DiffIsBackwardsError
+        return user_diff(facts, before[-1].event.originator_version if before else 0)
+
+    async def _facts(self, user_id: UUID, moment: Moment) -> list[Recorded[Any]]:
+        name, value = next((name, value) for name in _LIMITS if (value := getattr(moment, name)) is not None)
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(binary=True)
+            await cursor.execute(_FACTS.format(limit=_LIMITS[name]), {"stream_id": user_id, "limit": value})
+            return facts_from(await cursor.fetchall())
+
     async def _past(self, user_id: UUID, moment: Moment) -> list[tuple[Any, ...]]:
         name, value = next((name, value) for name in _LIMITS if (value := getattr(moment, name)) is not None)
         async with self._pool.connection() as connection:
             cursor = connection.cursor(binary=True)
             await cursor.execute(_PAST.format(limit=_LIMITS[name]), {"stream_id": user_id, "limit": value})
             return await cursor.fetchall()
+
+
+def _is_reached(moment: Moment, facts: Sequence[Recorded[Any]]) -> bool:
+    """Whether the user ever had the version that is meant, if one is."""
+    last = facts[-1].event.originator_version if facts else 0
+    return moment.version is None or moment.version == last

@@ -38,9 +38,17 @@ EXPECTED: dict[str, tuple[str, str, Any, set[str]]] = {
     "withdrawDeletion": ("DELETE", "/v1/users/{id}/deletion", None, {A, V, "own"}),
     "getTimeline": ("GET", "/v1/users/{id}/events", None, {A, S, U, "own"}),
     "getState": ("GET", "/v1/users/{id}/state?version=1", None, {A, S, U, "own"}),
+    "getDiff": ("GET", "/v1/users/{id}/diff?from=0", None, {A, S, U, "own"}),
     "searchEvents": ("GET", "/v1/audit/events", None, {A, U}),
+    "getCheckpoint": ("GET", "/v1/audit/checkpoint", None, {A, S, U, V}),
+    "proveInclusion": ("GET", "/v1/audit/proofs/inclusion?position=1", None, {A, S, U, V}),
+    "proveConsistency": ("GET", "/v1/audit/proofs/consistency?from=1", None, {A, S, U, V}),
     "listProjections": ("GET", "/v1/projections", None, {A, U}),
     "requestRebuild": ("POST", "/v1/projections/none/rebuilds", None, {A}),
+    "listLetters": ("GET", "/v1/projections/none/letters", None, {A, U}),
+    "getLetter": ("GET", f"/v1/projections/none/letters/{NOBODY}", None, {A, U}),
+    "retryLetter": ("POST", f"/v1/projections/none/letters/{NOBODY}/retries", None, {A}),
+    "resolveLetter": ("POST", f"/v1/projections/none/letters/{NOBODY}/resolution", {"reason": "Known"}, {A}),
     "getRebuild": ("GET", f"/v1/projections/none/rebuilds/{NOBODY}", None, {A, U}),
 }
 """Each operation: a request for it, and who may make it."""
@@ -69,7 +77,7 @@ def test_what_is_open_to_everybody_is_listed_here(api: Api) -> None:
         o["operationId"] for methods in described["paths"].values() for o in methods.values() if not o["security"]
     }
 
-    assert public == {"checkHealth", "checkReadiness", "readMetrics", "confirmEmail"}
+    assert public == {"checkHealth", "checkReadiness", "readMetrics", "confirmEmail", "listVerifierKeys"}
 
 
 @every_operation

@@ -14,7 +14,6 @@ from typing import Any
 import psycopg
 import pytest
 from msgspec.structs import replace
-from psycopg import sql
 
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.projections import Projection
@@ -23,82 +22,25 @@ from application.read_models import READ_MODELS
 from application.recorded import Recorded
 from application.register_user import register_user
 from application.service import Service
-from application.suspend_user import SuspendUser, suspend_user
 from application.user_directory import USER_DIRECTORY, UserEntry
 from application.user_timeline import USER_TIMELINE
 from domain import errors
 from domain.users import User
 from infrastructure.connections import as_projector
-from infrastructure.log_reader import PoisonEventError, Wanted, read_range
+from infrastructure.log_reader import PoisonEventError
 from infrastructure.projections.filling import fill_part, parts
 from infrastructure.projections.following import FencedOffError, fold_all, follow_batch
 from infrastructure.projections.generations import add_generation, ensure_live, generations, live_generation
 from infrastructure.projections.rebuild_requests import perform_rebuild, request_rebuild
 from infrastructure.projections.rebuilding import RebuildProgress, rebuild
-from infrastructure.projections.tables import SCHEMA, ModelTable, table_name
+from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verifying import RowDiffersError
 from infrastructure.service import open_service
+from tests.support.read_models import head_of, make_history, replayed_rows, rows_of
 from tests.support.running import context, follow_to_head, projector, registration, settings_in, worker
 from tests.support.waiting import eventually
 
 MODELS = list(READ_MODELS.values())
-
-
-async def make_history(service: Service, people: int, prefix: str = "user") -> list[uuid.UUID]:
-    """People with a varied past."""
-    draw = random.Random(prefix)
-
-    async def live(number: int) -> uuid.UUID:
-        facts = registration(f"{prefix}{number}", country=draw.choice(["SE", "DE", "FR"]))
-        user_id = (await service.commands.run(register_user, facts, context())).aggregate_id
-        for step in range(draw.randrange(4)):
-            patch = ProfilePatch(display_name=f"Name {step}", country=draw.choice(["NO", "DK"]))
-            await service.commands.run(change_profile, ChangeProfile(user_id=user_id, patch=patch), context())
-        if draw.random() < 0.2:
-            await service.commands.run(suspend_user, SuspendUser(user_id=user_id, reason="fraud"), context())
-        return user_id
-
-    return list(await asyncio.gather(*(live(number) for number in range(people))))
-
-
-@pytest.fixture
-def history(database: str, home: Path) -> str:
-    """A database with some hundred events and no read models yet."""
-
-    async def fill() -> None:
-        async with open_service(settings_in(home), database) as service:
-            await make_history(service, 60)
-
-    asyncio.run(fill())
-    return database
-
-
-def rows_of(conninfo: str, model: Projection[Any], generation: int | None = None) -> list[Any]:
-    with projector(conninfo) as connection:
-        if generation is None:
-            live = live_generation(connection, model.name)
-            assert live is not None
-            generation = live.generation
-        table = sql.Identifier(SCHEMA, table_name(model.name, generation))
-        query = sql.SQL("SELECT * FROM {} ORDER BY {}").format(table, sql.Identifier(model.key_column))
-        return connection.execute(query).fetchall()
-
-
-def replayed_rows(conninfo: str, model: Projection[Any]) -> list[Any]:
-    """The rows that the definition comes to, folded in the simplest way, without the engine."""
-    with projector(conninfo) as connection:
-        rows: dict[Any, Any] = {}
-        for recorded in read_range(connection, 0, 10**9, Wanted(topics=model.topics)):
-            rows[model.key(recorded)] = model.fold(rows.get(model.key(recorded)), recorded)
-    kept = [row for row in rows.values() if row is not None]
-    return sorted(tuple(getattr(row, name) for name in row.__struct_fields__) for row in kept)
-
-
-def head_of(conninfo: str) -> int:
-    with projector(conninfo) as connection:
-        row = connection.execute('SELECT "position" FROM log.head').fetchone()
-        assert row is not None
-        return int(row[0])
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
@@ -135,6 +77,13 @@ def test_the_parts_of_a_rebuild_come_to_the_whole(history: str, model: Projectio
 
     assert len(pieces) == count
     assert sorted(rows_of(history, model, generation)) == replayed_rows(history, model)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_a_model_of_an_empty_log_can_be_rebuilt(database: str, model: Projection[Any]) -> None:
+    rebuilt = rebuild(as_projector(database), model)
+
+    assert (rebuilt.position, rebuilt.rows, rows_of(database, model)) == (0, 0, [])
 
 
 def test_rows_that_are_not_what_the_log_says_never_take_over(history: str) -> None:
@@ -468,25 +417,6 @@ def test_the_timeline_tells_what_when_who_and_how(history: str, home: Path) -> N
         assert all(entry.recorded_at < fact.recorded_at for entry in before.items)
 
     with_service(history, home, ask)
-
-
-def test_a_worker_keeps_models_current_and_reports_what_it_cannot_fold(history: str, home: Path) -> None:
-    with psycopg.connect(history, autocommit=True) as owner:
-        owner.execute(
-            "SELECT log.append(ARRAY[gen_random_uuid()], ARRAY[NULL]::bytea[], ARRAY[NULL]::bytea[], ARRAY[''::bytea], "
-            "ARRAY[NULL]::uuid[], ARRAY[NULL]::uuid[], ARRAY[NULL]::bytea[], ARRAY[NULL]::text[], ARRAY[NULL]::text[], "
-            "ARRAY[NULL]::text[], ARRAY[NULL]::text[], ARRAY[1], ARRAY[gen_random_uuid()], ARRAY[1], "
-            "ARRAY['user.registered'], ARRAY['{\"secret\": 1}'::bytea])"
-        )
-
-    def failures() -> list[Any]:
-        with projector(history) as connection:
-            return [g for g in generations(connection) if g.failure]
-
-    with worker(settings_in(home), history):
-        eventually(lambda: len(failures()) == len(MODELS), "both models to report the poison event")
-
-    assert {g.failure for g in failures()} == {f"position {head_of(history)}: UndecodableEventError"}
 
 
 def test_models_agree_with_the_tables_that_hold_them() -> None:

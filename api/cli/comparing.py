@@ -1,0 +1,89 @@
+"""`reprise audit diff`: what changed about a user between two moments."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import Parameter, Token
+
+from api.cli.failures import ExitCode, Failure, NotFound
+from api.cli.finding_users import find_user
+from api.cli.terminal import say, shown, write_json, write_table
+from api.cli.values import instant
+from api.diff_views import FieldChangeView, UserDiffView, user_diff_view
+from application.queries import Moment
+from application.user_diff import DiffIsBackwardsError
+from infrastructure.database import migrated_database, require_data
+from infrastructure.service import open_service
+from infrastructure.settings import Settings, settings_from
+
+
+def moment(_: Any, tokens: Sequence[Token]) -> int | datetime:
+    """A version in digits, or an instant."""
+    text = tokens[0].value
+    return int(text) if text.isdecimal() else instant(_, tokens)
+
+
+def diff(
+    user: str,
+    /,
+    *,
+    old: Annotated[int | datetime, Parameter(name="--from", converter=moment)] = 0,
+    new: Annotated[int | datetime | None, Parameter(name="--to", converter=moment)] = None,
+    json: bool = False,
+) -> None:
+    """Tell what changed about a user between two moments: field by field, and the fact that changed each last.
+
+    Parameters
+    ----------
+    user
+        The user's id, or the email address that they hold now.
+    old
+        A version (0 is before the registration) or an instant; in UTC, unless it has an offset.
+    new
+        A version or an instant; else as of now.
+    json
+        Write JSON.
+
+    """
+    settings = settings_from()
+    require_data(settings)
+    with migrated_database(settings) as conninfo:
+        found = asyncio.run(_diff(settings, conninfo, user, old, new))
+    if json:
+        write_json(found)
+        return
+    say(f"Version {found.old.version} to {found.new.version}, {shown(found.new.recorded_at)} UTC:")
+    columns = ("field", "old", "new", "recorded at", "what", "by", "why")
+    write_table(columns, [_row(change) for change in found.changes])
+
+
+async def _diff(
+    settings: Settings, conninfo: str, user: str, old: int | datetime, new: int | datetime | None
+) -> UserDiffView:
+    user_id = await find_user(settings, conninfo, user)
+    async with open_service(settings, conninfo) as service:
+        present = Moment(position=await service.log.head())
+        try:
+            found = await service.users.diff(user_id, _moment(old), present if new is None else _moment(new))
+        except DiffIsBackwardsError:
+            raise Failure("--from must not be later than --to.", "usage", ExitCode.USAGE) from None
+    if found is None:
+        raise NotFound("There is no such user, or was not at that moment.")
+    return user_diff_view(found)
+
+
+def _moment(given: int | datetime) -> Moment:
+    return Moment(version=given) if isinstance(given, int) else Moment(at=given)
+
+
+def _row(change: FieldChangeView) -> tuple[Any, ...]:
+    old, new = (_told(value) for value in (change.old, change.new))
+    by = " for ".join(filter(None, [change.actor or "-", change.on_behalf_of]))
+    return change.field, old, new, change.recorded_at, change.topic, by, change.reason
+
+
+def _told(value: Any) -> str:
+    return "-" if value is None else value if isinstance(value, str) else msgspec.json.encode(value).decode()

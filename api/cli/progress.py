@@ -1,0 +1,36 @@
+"""A progress bar over events, where there is a terminal to show it on."""
+
+from typing import Self
+
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from api.cli.terminal import console
+
+
+class EventProgress:
+    """How far a long piece of work has come, on standard error."""
+
+    def __init__(self, description: str) -> None:
+        shown_on = console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.completed:,} of {task.total:,} events"),
+            TimeRemainingColumn(),
+            console=shown_on,
+            transient=True,
+            disable=not shown_on.is_terminal,
+        )
+        self._task = self._progress.add_task(description, total=0)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, done: int, total: int) -> None:
+        """Show how far it is."""
+        self._progress.update(self._task, completed=done, total=total)

@@ -1,0 +1,73 @@
+"""`reprise projections as-of`: a whole read model as it was."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+from cyclopts import Parameter
+from cyclopts.types import NonNegativeInt
+
+from api.cli.failures import ExitCode, Failure
+from api.cli.projection_letters import must_be_known
+from api.cli.terminal import say, shown, write_json
+from api.cli.values import instant
+from application.read_models import READ_MODELS
+from infrastructure.connections import as_projector
+from infrastructure.database import migrated_database, require_data
+from infrastructure.projections.as_of import PositionNotInLogError, position_at, rows_as_of
+from infrastructure.row_files import FileFormError, write_rows
+from infrastructure.settings import settings_from
+
+
+def as_of(
+    name: str,
+    /,
+    *,
+    output: Path,
+    at: Annotated[datetime | None, Parameter(converter=instant)] = None,
+    position: NonNegativeInt | None = None,
+    json: bool = False,
+) -> None:
+    """Write a whole read model as it stood then to a file; the present one is not touched.
+
+    It is folded from the log by the definition that this program has. The file holds what the model holds, personal
+    data included; only its owner may read it.
+
+    Parameters
+    ----------
+    name
+        The read model: `reprise projections list` tells their names.
+    output
+        The file: its name ends in .csv, .jsonl or .parquet (which needs the package pyarrow).
+    at
+        As of this instant; in UTC, unless it has an offset.
+    position
+        As of this position of the log.
+    json
+        Write JSON.
+
+    """
+    must_be_known(name)
+    if (at is None) == (position is None):
+        raise Failure("Say either --at or --position.", "usage", ExitCode.USAGE)
+    settings = settings_from()
+    require_data(settings)
+    projection = READ_MODELS[name]
+    with migrated_database(settings) as conninfo:
+        upto = _position_at(conninfo, at) if at is not None else position or 0
+        try:
+            rows = write_rows(output, projection.row, rows_as_of(as_projector(conninfo), projection, upto))
+        except PositionNotInLogError:
+            raise Failure("The log does not go that far.", "position_not_in_log") from None
+        except FileFormError as error:
+            raise Failure(str(error), "file_form") from None
+    if json:
+        write_json({"name": name, "position": upto, "rows": rows, "output": str(output)})
+    else:
+        say(f"{shown(rows)} rows of {name} as of position {shown(upto)} are in {output}.")
+
+
+def _position_at(conninfo: str, at: datetime) -> int:
+    with psycopg.connect(as_projector(conninfo), autocommit=True) as connection:
+        return position_at(connection, at)

@@ -1,0 +1,122 @@
+"""`reprise projections letters`, `retry` and `resolve`: events that a read model could not fold."""
+
+import asyncio
+from uuid import UUID
+
+import psycopg
+
+from api.cli.failures import Failure, NotFound
+from api.cli.terminal import say, write_json, write_table
+from application.queries import LetterStatus
+from application.read_models import READ_MODELS
+from domain.values import parse_reason
+from infrastructure.connections import APP_ROLE, as_projector, in_role, reading_pool
+from infrastructure.database import migrated_database, require_data
+from infrastructure.log_reader import PoisonEventError
+from infrastructure.projections.holding import LetterNotOpenError, settle
+from infrastructure.projections.letters import Wish, model_of_letter
+from infrastructure.queries.projections import ProjectionQueries
+from infrastructure.settings import settings_from
+
+SETTLED_BY = "system:cli"
+COLUMNS = ("letter", "model", "position", "topic", "error", "state", "since", "by", "reason")
+
+
+def letters(name: str | None = None, /, *, json: bool = False) -> None:
+    """Tell which events a read model could not fold, and what became of them.
+
+    An open letter holds the events of its own stream, so that their order is kept; all others go on.
+
+    Parameters
+    ----------
+    name
+        The read model; all of them if not given.
+    json
+        Write JSON.
+
+    """
+    if name is not None:
+        must_be_known(name)
+    settings = settings_from()
+    require_data(settings)
+    with migrated_database(settings) as conninfo:
+        found = asyncio.run(_letters(conninfo, name))
+    if json:
+        write_json({"items": found})
+    elif found:
+        write_table(COLUMNS, map(_row, found))
+    else:
+        say("There are no letters: every event was folded.")
+
+
+def retry(letter: UUID, /) -> None:
+    """Fold the stream of a letter again, after the cause is gone. The letter stays open if that fails.
+
+    A resolved letter can be retried, too: then its event is not left out any more.
+
+    Parameters
+    ----------
+    letter
+        The letter's id: `reprise projections letters` tells it.
+
+    """
+    _settle(letter, "retry", None)
+    say("The stream is folded up to where the model stands.")
+
+
+def resolve(letter: UUID, /, *, reason: str) -> None:
+    """Leave the event of a letter out of its read model for good, also when the model is rebuilt.
+
+    Parameters
+    ----------
+    letter
+        The letter's id: `reprise projections letters` tells it.
+    reason
+        Why, for the record. No personal data.
+
+    """
+    _settle(letter, "resolve", parse_reason(reason))
+    say("The event is left out, and its stream goes on without it.")
+
+
+def must_be_known(name: str) -> None:
+    """Raise `NotFound` unless there is such a read model."""
+    if name not in READ_MODELS:
+        raise NotFound(f"There is no read model of this name. There are: {', '.join(READ_MODELS)}.")
+
+
+def _settle(letter: UUID, wish: Wish, reason: str | None) -> None:
+    settings = settings_from()
+    require_data(settings)
+    with (
+        migrated_database(settings) as conninfo,
+        psycopg.connect(as_projector(conninfo), autocommit=True) as connection,
+    ):
+        name = model_of_letter(connection, letter)
+        if name not in READ_MODELS:
+            raise NotFound("There is no letter with this id.")
+        try:
+            settle(connection, READ_MODELS[name], letter, wish, SETTLED_BY, reason)
+        except PoisonEventError as error:
+            raise Failure(f"The stream still cannot be folded: {error}.", "letter_is_open") from None
+        except LetterNotOpenError:
+            raise Failure("The letter is settled already, or its rows are gone.", "letter_is_settled") from None
+
+
+async def _letters(conninfo: str, name: str | None) -> list[LetterStatus]:
+    async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
+        return await ProjectionQueries(pool).letters(name)
+
+
+def _row(letter: LetterStatus) -> tuple[object, ...]:
+    return (
+        letter.id,
+        letter.name,
+        letter.position,
+        letter.topic,
+        letter.error,
+        letter.state,
+        letter.closed_at or letter.opened_at,
+        letter.closed_by,
+        letter.reason,
+    )

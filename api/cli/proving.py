@@ -1,0 +1,209 @@
+"""`reprise audit`, the part that proves: checkpoints, keys, proofs and bundles."""
+
+import asyncio
+import sys
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import psycopg
+from cyclopts import Parameter
+from cyclopts.types import PositiveInt
+from psycopg.rows import class_row
+
+from api.cli.catching_up import catch_up
+from api.cli.failures import ExitCode, Failure, NotFound
+from api.cli.terminal import say, shown, write_json, write_table
+from api.cli.verifying import kept_checkpoint, parsed_keys
+from api.proof_views import checkpoint_view, inclusion_view, key_list
+from application.proof.queries import InclusionProof, PublishedKey
+from application.queries import PAGE_LIMIT, AuditFilter, PageRequest
+from application.user_timeline import USER_TIMELINE
+from infrastructure.audit.bundling import Subject, last_checkpoint
+from infrastructure.audit.bundling import bundle as make_bundle
+from infrastructure.audit.sealing import seal_to_head
+from infrastructure.audit.signing_keys import CheckpointKeyFile
+from infrastructure.audit.stored_tree import inclusion_proofs
+from infrastructure.connections import as_sealer
+from infrastructure.database import migrated_database, require_data
+from infrastructure.log_reader import Connection
+from infrastructure.service import open_service
+from infrastructure.settings import Settings, settings_from
+
+
+def checkpoint(*, json: bool = False) -> None:
+    """Seal what is in the log by now, and tell the newest checkpoint: keep it, and nobody can rewrite what it covers.
+
+    Parameters
+    ----------
+    json
+        Write JSON.
+
+    """
+    settings = settings_from()
+    require_data(settings)
+    with migrated_database(settings) as conninfo, _sealed(settings, conninfo) as connection:
+        found = last_checkpoint(connection)
+    if json:
+        write_json(checkpoint_view(found))
+    else:
+        sys.stdout.write(found.note)
+
+
+def keys(*, json: bool = False) -> None:
+    """Tell every key that checkpoints are or were signed with, the newest first.
+
+    Parameters
+    ----------
+    json
+        Write JSON.
+
+    """
+    settings = settings_from()
+    require_data(settings)
+    with migrated_database(settings) as conninfo, _sealed(settings, conninfo) as connection:
+        found = _published_keys(connection)
+    if json:
+        write_json(key_list(found))
+    else:
+        write_table(("key", "published"), [(key.key, key.published_at) for key in found])
+
+
+def rotate_key(*, json: bool = False) -> None:
+    """Make a new key to sign checkpoints with; the old private half is destroyed, the public one stays published.
+
+    Parameters
+    ----------
+    json
+        Write JSON.
+
+    """
+    settings = settings_from()
+    require_data(settings)
+    with migrated_database(settings) as conninfo:
+        with _sealed(settings, conninfo):
+            CheckpointKeyFile(settings.keys, settings.log_origin).replace()
+        with _sealed(settings, conninfo) as connection:
+            newest = _published_keys(connection)[0]
+    if json:
+        write_json({"key": newest.key})
+    else:
+        say(f"Checkpoints are signed with {newest.key} from now on.")
+
+
+def prove(*, position: PositiveInt, size: PositiveInt | None = None, json: bool = False) -> None:
+    """Prove that the event at a position is part of the log.
+
+    Parameters
+    ----------
+    position
+        Where the event is.
+    size
+        As of the log with this many events; else as of the newest checkpoint.
+    json
+        Write JSON.
+
+    """
+    settings = settings_from()
+    require_data(settings)
+    with migrated_database(settings) as conninfo, _sealed(settings, conninfo) as connection:
+        size = size or last_checkpoint(connection).size
+        (proof,) = inclusion_proofs(connection, [position], size)
+    if json:
+        write_json(inclusion_view(proof))
+    else:
+        write_table(("", ""), _proof_lines(proof))
+
+
+def bundle(
+    *,
+    output: Path,
+    user: UUID | None = None,
+    first: Annotated[PositiveInt | None, Parameter(name="--from")] = None,
+    last: Annotated[PositiveInt | None, Parameter(name="--to")] = None,
+    old: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Write events with their proofs and a checkpoint into one file that anybody can verify, offline.
+
+    Parameters
+    ----------
+    output
+        The file to write.
+    user
+        All about the user with this id.
+    first
+        All from this position on.
+    last
+        All up to this position; else up to the newest checkpoint.
+    old
+        A file with an older checkpoint: the bundle proves that the log has only grown since.
+    json
+        Write JSON.
+
+    """
+    if (user is None) == (first is None and last is None):
+        raise Failure("A bundle is about a --user, or about the positions --from … --to ….", "usage", ExitCode.USAGE)
+    settings = settings_from()
+    require_data(settings)
+    with migrated_database(settings) as conninfo, _sealed(settings, conninfo) as connection:
+        newest = last_checkpoint(connection)
+        trusted = parsed_keys([published.key for published in _published_keys(connection)])
+        former = kept_checkpoint(old, trusted) if old else None
+        subject = Subject(user=user, first=first or (None if user else 1), last=last or (None if user else newest.size))
+        positions = _positions(settings, conninfo, subject, newest.size)
+        lines = make_bundle(connection, subject, positions, newest, former)
+        with output.open("wb") as file:
+            file.writelines(lines)
+    if json:
+        write_json({"events": len(positions), "size": newest.size, "file": str(output)})
+    else:
+        say(f"{shown(len(positions))} events, as of the checkpoint of {shown(newest.size)}, are in {output}.")
+
+
+@contextmanager
+def _sealed(settings: Settings, conninfo: str) -> Iterator[Connection]:
+    """A connection of the sealer, when all that is in the log by now is sealed."""
+    keys = CheckpointKeyFile(settings.keys, settings.log_origin).keys()
+    with psycopg.connect(as_sealer(conninfo), autocommit=True) as connection:
+        seal_to_head(connection, keys)
+        yield connection
+
+
+def _published_keys(connection: Connection) -> list[PublishedKey]:
+    cursor = connection.cursor(row_factory=class_row(PublishedKey))
+    cursor.execute("SELECT key, published_at FROM audit.verifier_key ORDER BY published_at DESC, key")
+    return cursor.fetchall()
+
+
+def _positions(settings: Settings, conninfo: str, subject: Subject, size: int) -> Sequence[int]:
+    if subject.user is not None:
+        catch_up(conninfo, USER_TIMELINE)
+        found = [position for position in asyncio.run(_timeline(settings, conninfo, subject.user)) if position <= size]
+        if not found:
+            raise NotFound("There is no such user.")
+        return found
+    return range(subject.first or 1, (subject.last or size) + 1)
+
+
+async def _timeline(settings: Settings, conninfo: str, user: UUID) -> list[int]:
+    wanted, cursor, positions = AuditFilter(user_id=user), None, list[int]()
+    async with open_service(settings, conninfo) as service:
+        while True:
+            page = await service.timeline.search(wanted, PageRequest(limit=PAGE_LIMIT, cursor=cursor))
+            positions += [entry.position for entry in page.items]
+            cursor = page.next_cursor
+            if cursor is None:
+                return positions
+
+
+def _proof_lines(proof: InclusionProof) -> Iterator[tuple[str, str]]:
+    yield "position", shown(proof.position)
+    yield "size", shown(proof.size)
+    yield "leaf", b64encode(proof.leaf_hash).decode()
+    for number, step in enumerate(proof.hashes, start=1):
+        yield f"step {number}", b64encode(step).decode()
+    yield "root", b64encode(proof.root).decode()

@@ -1,0 +1,116 @@
+"""`reprise audit verify`: a bundle, with nothing but a key; or the whole log."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from api.cli.failures import ExitCode, Failure
+from api.cli.terminal import say, shown, write_json, write_table
+from application.proof.bundles import BundleInvalidError, BundleReport, verify_bundle
+from application.proof.checkpoints import Checkpoint, verified_checkpoint
+from application.proof.signed_notes import KeyInvalidError, NoteInvalidError, VerifierKey, parse_verifier_key
+
+Keys = Annotated[list[str] | None, Parameter(name="--key", negative=())]
+
+
+def verify(file: Path | None = None, /, *, key: Keys = None, old: Path | None = None, json: bool = False) -> None:
+    """Verify a bundle, without any database; or, without a file, the whole log.
+
+    The whole log is verified against its own tree and checkpoints: every event is there, unchanged, in order, and can
+    be decoded. What is wrong is named by its position, and the exit code is 1.
+
+    Parameters
+    ----------
+    file
+        A bundle, as `reprise audit bundle` writes them.
+    key
+        A verifier key that you trust; may be given several times. Without it the log is verified with the keys that it
+        has published itself, and a bundle cannot be verified.
+    old
+        A file with a checkpoint that you have kept: the log must have grown from that one.
+    json
+        Write JSON.
+
+    """
+    trusted = parsed_keys(key or [])
+    if file is None:
+        _verify_log(trusted, old, json=json)
+    elif trusted:
+        _verify_file(file, trusted, old, json=json)
+    else:
+        raise Failure("A bundle is verified with a --key that you trust.", "usage", ExitCode.USAGE)
+
+
+def parsed_keys(texts: Sequence[str]) -> list[VerifierKey]:
+    """Verifier keys from their texts."""
+    try:
+        return [parse_verifier_key(text) for text in texts]
+    except KeyInvalidError as error:
+        raise Failure(str(error), "key_invalid", ExitCode.USAGE) from None
+
+
+def kept_checkpoint(path: Path, keys: Sequence[VerifierKey]) -> Checkpoint:
+    """A checkpoint that somebody has kept in a file."""
+    try:
+        return verified_checkpoint(path.read_text(encoding="utf-8"), keys)
+    except (NoteInvalidError, UnicodeDecodeError) as error:
+        raise Failure(f"{path} is no checkpoint of this log: {error}.", "checkpoint_invalid") from None
+
+
+def _verify_file(file: Path, keys: Sequence[VerifierKey], old: Path | None, *, json: bool) -> None:
+    former = kept_checkpoint(old, keys) if old else None
+    report = None
+    try:
+        with file.open("rb") as lines:
+            for told in verify_bundle(lines, keys, former):
+                report = told if isinstance(told, BundleReport) else None
+    except BundleInvalidError as error:
+        raise Failure(f"Not proved: {error}.", "not_proved") from None
+    if report is None:
+        raise Failure("Not proved: the bundle has no end.", "not_proved")
+    if json:
+        write_json(report)
+    else:
+        grown = f", which has grown from {shown(report.grown_from)}" if report.grown_from else ""
+        say(f"Proved: {shown(report.events)} events of {report.origin} at size {shown(report.size)}{grown}.")
+
+
+def _verify_log(given: Sequence[VerifierKey], old: Path | None, *, json: bool) -> None:
+    from api.cli.progress import EventProgress
+    from infrastructure.audit.verification import verify_log
+    from infrastructure.connections import as_sealer
+    from infrastructure.database import migrated_database, require_data
+    from infrastructure.settings import settings_from
+
+    settings = settings_from()
+    require_data(settings)
+    with migrated_database(settings) as conninfo:
+        keys = given or _published_keys(conninfo)
+        kept = [kept_checkpoint(old, keys)] if old else []
+        with EventProgress("verifying") as progress:
+            verified = verify_log(as_sealer(conninfo), keys, kept, lambda p: progress.show(p.done, p.total))
+    if json:
+        write_json(verified)
+    else:
+        rows = [(finding.position, finding.kind, finding.message) for finding in verified.findings]
+        if rows:
+            write_table(("position", "what", "why"), rows)
+        sealed = f"{shown(verified.sealed)} of them sealed, {shown(verified.checkpoints)} checkpoints"
+        say(f"{shown(verified.events)} events, {sealed}, {shown(len(rows))} findings.")
+        if not given:
+            say("This was verified with the log's own keys; --key takes one that you trust.")
+    if verified.findings:
+        sys.stdout.flush()
+        raise Failure("The log is not what it was, or not what it must be.", "log_not_proved")
+
+
+def _published_keys(conninfo: str) -> list[VerifierKey]:
+    import psycopg
+
+    from infrastructure.connections import as_sealer
+
+    with psycopg.connect(as_sealer(conninfo), autocommit=True) as connection:
+        return parsed_keys([key for (key,) in connection.execute("SELECT key FROM audit.verifier_key")])

@@ -1,0 +1,78 @@
+"""Checkpoints, proofs and keys, in the form they have on the wire; hashes are in base64."""
+
+from api.views import Instant, View
+from application.proof.queries import ConsistencyProof, InclusionProof, PublishedCheckpoint, PublishedKey
+
+
+class CheckpointView(View, frozen=True):
+    """A checkpoint: the note is what counts, the rest is for convenience."""
+
+    size: int
+    published_at: Instant
+    note: str
+    """A signed note in the form of C2SP tlog-checkpoint."""
+
+
+class VerifierKeyView(View, frozen=True):
+    """A key that checkpoints are or were signed with, in the form of C2SP signed-note."""
+
+    key: str
+    published_at: Instant
+
+
+class VerifierKeyList(View, frozen=True):
+    """Every key there ever was, the newest first."""
+
+    items: list[VerifierKeyView]
+
+
+class InclusionProofView(View, frozen=True):
+    """Shows that an event is in the tree of a size (RFC 6962 section 2.1.1)."""
+
+    position: int
+    size: int
+    leaf_hash: bytes
+    root: bytes
+    hashes: list[bytes]
+
+
+class ConsistencyProofView(View, frozen=True):
+    """Shows that one tree is the beginning of another one (RFC 6962 section 2.1.2)."""
+
+    old_size: int
+    new_size: int
+    old_root: bytes
+    new_root: bytes
+    hashes: list[bytes]
+
+
+def checkpoint_view(published: PublishedCheckpoint) -> CheckpointView:
+    """A checkpoint."""
+    return CheckpointView(size=published.size, published_at=published.published_at, note=published.note)
+
+
+def key_list(keys: list[PublishedKey]) -> VerifierKeyList:
+    """Every key."""
+    return VerifierKeyList(items=[VerifierKeyView(key=key.key, published_at=key.published_at) for key in keys])
+
+
+def inclusion_view(proof: InclusionProof) -> InclusionProofView:
+    """A proof that an event is in the log."""
+    return InclusionProofView(
+        position=proof.position,
+        size=proof.size,
+        leaf_hash=proof.leaf_hash,
+        root=proof.root,
+        hashes=list(proof.hashes),
+    )
+
+
+def consistency_view(proof: ConsistencyProof) -> ConsistencyProofView:
+    """A proof that the log has only grown."""
+    return ConsistencyProofView(
+        old_size=proof.old_size,
+        new_size=proof.new_size,
+        old_root=proof.old_root,
+        new_root=proof.new_root,
+        hashes=list(proof.hashes),
+    )

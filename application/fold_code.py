@@ -1,0 +1,64 @@
+"""The code that decides what a fold does, in a form in which only changes of meaning show.
+
+That is the whole module of the fold, and every function of ours that this module uses from elsewhere; without comments,
+docstrings and layout. It is made from tokens, so that another version of Python does not make it another text.
+"""
+
+import inspect
+import io
+import re
+import sys
+import tokenize
+from collections.abc import Callable, Iterator
+from functools import cache
+from types import FunctionType, ModuleType
+from typing import Any
+
+OURS = ("application.", "domain.")
+_LAYOUT = {
+    tokenize.NL: "",
+    tokenize.COMMENT: "",
+    tokenize.NEWLINE: ";",
+    tokenize.INDENT: "{",
+    tokenize.DEDENT: "}",
+}
+# One token until Python 3.11, several from 3.12 on, which leaves the spaces within braces out.
+_FORMATTED = re.compile("[rR]?[fF][rR]?['\"]")
+_FSTRING_START = getattr(tokenize, "FSTRING_START", -1)
+_FSTRING_END = getattr(tokenize, "FSTRING_END", -1)
+
+
+def code_of(function: Callable[..., Any]) -> str:
+    """The code that decides what a function does."""
+    return _code_in(function.__module__)
+
+
+@cache
+def _code_in(name: str) -> str:
+    module = sys.modules[name]
+    return meaning(inspect.getsource(module)) + "".join(meaning(inspect.getsource(f)) for f in _borrowed(module))
+
+
+def _borrowed(module: ModuleType) -> Iterator[FunctionType]:
+    """The functions of ours that a module uses from others."""
+    for name, value in sorted(vars(module).items()):
+        is_ours = isinstance(value, FunctionType) and value.__module__.startswith(OURS)
+        if is_ours and value.__module__ != module.__name__ and name not in {"event_types", "stream_id", "position"}:
+            yield value
+
+
+def meaning(source: str) -> str:
+    """A text that is the same for two sources that differ in comments, docstrings and layout only."""
+    kept: list[str] = []
+    begins_statement = True
+    depth = 0
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        depth += {_FSTRING_START: 1, _FSTRING_END: -1}.get(token.type, 0)
+        if token.type in _LAYOUT:
+            begins_statement = begins_statement or token.type in _LAYOUT.keys() - {tokenize.NL, tokenize.COMMENT}
+            kept.append(_LAYOUT[token.type])
+        elif not (begins_statement and token.type == tokenize.STRING):
+            is_formatted = depth > 0 or _FORMATTED.match(token.string)
+            kept.append("".join(token.string.split()) if is_formatted else token.string)
+            begins_statement = False
+    return "".join(kept)

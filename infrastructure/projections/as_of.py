@@ -1,0 +1,57 @@
+"""A whole read model as it stood at a position, folded from the log without touching the live one.
+
+It is folded in parts, like a rebuild, so memory is bounded by the size of a part and not by that of the model.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from msgspec.structs import replace
+
+from application.projections import Projection
+from infrastructure.log_reader import Connection, read_chunks, read_head
+from infrastructure.projections.filling import Part, parts
+from infrastructure.projections.following import LeftOut, fold_all, left_out, wanted_by
+
+
+class PositionNotInLogError(ValueError):
+    """The log does not go that far."""
+
+
+def rows_as_of(conninfo: str, projection: Projection[Any], position: int) -> Iterator[Any]:
+    """Every row there was when the log ended at a position, in no particular order.
+
+    Raises `PositionNotInLogError`, and `PoisonEventError` at an event that cannot be folded.
+    """
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        if not 0 <= position <= read_head(connection).position:
+            raise PositionNotInLogError(position)
+        without = LeftOut(positions=left_out(connection, projection.name, generation=0).positions)
+        for part in parts(projection, position, processes=1):
+            yield from _rows_of(connection, projection, part, without)
+
+
+def position_at(connection: Connection, instant: datetime) -> int:
+    """The last position that was recorded at an instant or before; 0 if there is none.
+
+    Instants never go back along the log, so some thirty looks are enough for any log.
+    """
+    low, high = 0, read_head(connection).position
+    while low < high:
+        middle = (low + high + 1) // 2
+        row = connection.execute('SELECT recorded_at <= %s FROM log.event WHERE "position" = %s', (instant, middle))
+        low, high = (middle, high) if (row.fetchone() or (False,))[0] else (low, middle - 1)
+    return low
+
+
+def _rows_of(connection: Connection, projection: Projection[Any], part: Part, without: LeftOut) -> Iterator[Any]:
+    wanted = replace(wanted_by(projection, without), share=part.share, shares=part.shares)
+    rows: dict[Any, Any] = {}
+    for _, events in read_chunks(connection, part.after, part.upto, wanted):
+        fold_all(projection, rows, events)
+        if projection.appends:
+            yield from (row for row in rows.values() if row is not None)
+            rows.clear()
+    yield from (row for row in rows.values() if row is not None)

@@ -1,0 +1,151 @@
+"""Follows the log past events that cannot be folded: each holds its stream, and all others stay current.
+
+A checkpoint passes over held events, so a stream that is let go is folded again from its beginning up to the
+checkpoint, in one transaction under the checkpoint's lock (docs/decisions/0005-dead-letters.md).
+"""
+
+from typing import Any
+from uuid import UUID
+
+from application.projections import Projection
+from infrastructure.log_reader import Connection, PoisonEventError, facts_from, fetch_streams
+from infrastructure.projections.following import (
+    BATCH,
+    REFUSED_ROW,
+    LeftOut,
+    OtherVersionError,
+    Progress,
+    fold_all,
+    follow_batch,
+    left_out,
+    wanted_by,
+)
+from infrastructure.projections.letters import (
+    Letter,
+    Wish,
+    close_letter,
+    find_letter,
+    letters_with_a_wish,
+    note_attempt,
+    open_letter,
+)
+from infrastructure.projections.tables import ModelTable
+
+
+class LetterNotOpenError(Exception):
+    """The letter is settled already, or belongs to rows that are gone."""
+
+
+def follow_past_poison(
+    connection: Connection, projection: Projection[Any], generation: int, limit: int = BATCH
+) -> Progress | None:
+    """Like `follow_batch`, but an event that cannot be folded makes a letter. Raises `TooManyLettersError`."""
+    try:
+        return follow_batch(connection, projection, generation, limit)
+    except PoisonEventError as poison:
+        before = poison.position - 1 - _checkpoint(connection, projection.name, generation)
+        if before > 0:  # What comes before it is sound, and its own stream's part of that is not to be missing.
+            follow_past_poison(connection, projection, generation, before)
+        hold(connection, projection.name, generation, poison)
+    except REFUSED_ROW:
+        limit //= 2
+    return follow_past_poison(connection, projection, generation, limit)
+
+
+def settle(
+    connection: Connection, projection: Projection[Any], letter_id: UUID, wish: Wish, by: str, reason: str | None = None
+) -> None:
+    """Retry a letter's event, or leave it out for good, and let its stream go.
+
+    The stream may be held again by a later event. Raises `LookupError`, `LetterNotOpenError`, and `PoisonEventError` if
+    the event still cannot be folded: then the letter stays open.
+    """
+    letter = None
+    try:
+        with connection.transaction():
+            live = _lock_live(connection, projection)
+            letter = _settleable(find_letter(connection, letter_id), projection, live, wish)
+            assert live is not None  # noqa: S101 - an open letter has a live generation
+            close_letter(connection, letter, "retried" if wish == "retry" else "resolved", by, reason)
+            poison = _replay(connection, ModelTable(projection, live[0]), letter, upto=live[1])
+            if poison is not None and poison.position == letter.position:
+                raise poison
+            if poison is not None:
+                open_letter(connection, projection.name, live[0], poison)
+    except PoisonEventError as poison:
+        if letter is not None:
+            note_attempt(connection, letter, poison.kind)
+        raise
+
+
+def grant_wishes(connection: Connection, projection: Projection[Any]) -> None:
+    """Settle the letters that somebody has asked to be settled; those that cannot be stay open."""
+    for letter in letters_with_a_wish(connection, projection.name):
+        try:
+            settle(
+                connection, projection, letter.id, letter.wish or "retry", letter.wished_by or "", letter.wish_reason
+            )
+        except PoisonEventError:
+            continue
+        except LetterNotOpenError:
+            note_attempt(connection, letter, letter.error)
+
+
+def hold(connection: Connection, name: str, generation: int, poison: PoisonEventError) -> None:
+    """Open a letter if the poison event is the next one; else somebody with a better program has folded it."""
+    with connection.transaction():
+        if _checkpoint(connection, name, generation) == poison.position - 1:
+            open_letter(connection, name, generation, poison)
+
+
+def _checkpoint(connection: Connection, name: str, generation: int) -> int:
+    row = connection.execute(
+        'SELECT "position" FROM projection.generation WHERE name = %s AND generation = %s FOR UPDATE',
+        (name, generation),
+    ).fetchone()
+    return row[0] if row else 0
+
+
+def _lock_live(connection: Connection, projection: Projection[Any]) -> tuple[int, int] | None:
+    """The live generation and its checkpoint: nobody follows it until the end of the transaction."""
+    row = connection.execute(
+        """
+        SELECT generation, "position", version FROM projection.generation
+        WHERE name = %s AND state = 'live' FOR UPDATE
+        """,
+        (projection.name,),
+    ).fetchone()
+    if row is not None and row[2] != projection.version:
+        raise OtherVersionError(projection, row[2])
+    return None if row is None else (row[0], row[1])
+
+
+def _settleable(letter: Letter | None, projection: Projection[Any], live: tuple[int, int] | None, wish: Wish) -> Letter:
+    if letter is None or letter.name != projection.name:
+        raise LookupError
+    is_held = letter.state == "open" and live is not None and letter.generation == live[0]
+    is_left_out = letter.state == "resolved" and live is not None
+    if not is_held and not (is_left_out and wish == "retry"):
+        raise LetterNotOpenError
+    return letter
+
+
+def _replay(connection: Connection, table: ModelTable[Any], letter: Letter, upto: int) -> PoisonEventError | None:
+    """Make a stream's rows again, up to the first event that cannot be folded, which is the answer."""
+    projection = table.projection
+    without = LeftOut(positions=left_out(connection, projection.name, table.generation).positions)
+    rows: dict[Any, Any] = {}
+    poison = None
+    for fact in fetch_streams(connection, [letter.stream_id], upto, wanted_by(projection, without)):
+        try:
+            fold_all(projection, rows, facts_from([fact]))
+        except PoisonEventError as error:
+            poison = error
+            break
+    try:
+        with connection.transaction():
+            table.put(connection, [row for row in rows.values() if row is not None])
+            table.remove(connection, [key for key, row in rows.items() if row is None])
+    except REFUSED_ROW as error:
+        return PoisonEventError(letter.position, error)
+    return poison

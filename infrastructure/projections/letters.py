@@ -1,0 +1,119 @@
+"""Dead letters: events that a read model cannot fold. Each holds its own stream, and nothing else.
+
+A letter names position, stream, topic and kind of error, and nothing of what the event says. While it is open the
+model is not healthy; it is closed by a retry, after the cause is gone, or resolved by somebody who says why.
+"""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+from psycopg.rows import class_row
+
+from domain.ids import uuid7
+from infrastructure.log_reader import Connection, PoisonEventError
+
+MOST_LETTERS = 100
+"""Open letters above which it is the model that is broken, not this or that event: then it stands still."""
+
+Wish = Literal["retry", "resolve"]
+
+_COLUMNS = """id, name, generation, stream_id, "position", topic, error, state, opened_at, attempted_at, closed_at,
+    closed_by, reason, wish, wished_by, wish_reason"""
+
+
+class TooManyLettersError(Exception):
+    """So many streams are held that the model as a whole must be wrong."""
+
+    def __init__(self, poison: PoisonEventError) -> None:
+        super().__init__(f"{MOST_LETTERS} streams are held; {poison}")
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """One event that a model could not fold."""
+
+    id: UUID
+    name: str
+    generation: int
+    stream_id: UUID
+    position: int
+    topic: str
+    error: str
+    state: str
+    opened_at: datetime
+    attempted_at: datetime | None
+    closed_at: datetime | None
+    closed_by: str | None
+    reason: str | None
+    wish: Wish | None
+    wished_by: str | None
+    wish_reason: str | None
+
+
+def find_letter(connection: Connection, letter_id: UUID) -> Letter | None:
+    """One letter by its id, locked until the end of the transaction."""
+    cursor = connection.cursor(row_factory=class_row(Letter))
+    cursor.execute(f"SELECT {_COLUMNS} FROM projection.letter WHERE id = %s FOR UPDATE", (letter_id,))  # noqa: S608
+    return cursor.fetchone()
+
+
+def model_of_letter(connection: Connection, letter_id: UUID) -> str | None:
+    """The name of the model that a letter belongs to."""
+    row = connection.execute("SELECT name FROM projection.letter WHERE id = %s", (letter_id,)).fetchone()
+    return row[0] if row else None
+
+
+def letters_with_a_wish(connection: Connection, name: str) -> list[Letter]:
+    """The letters that somebody wants to be retried or resolved, in the order of the log."""
+    cursor = connection.cursor(row_factory=class_row(Letter))
+    cursor.execute(
+        f'SELECT {_COLUMNS} FROM projection.letter WHERE name = %s AND wish IS NOT NULL ORDER BY "position"',  # noqa: S608
+        (name,),
+        prepare=True,
+    )
+    return cursor.fetchall()
+
+
+def open_letter(connection: Connection, name: str, generation: int, poison: PoisonEventError) -> None:
+    """Hold the poison event's stream; nothing if it is held already. Raises `TooManyLettersError`."""
+    row = connection.execute(
+        "SELECT count(*) FROM projection.letter WHERE name = %s AND generation = %s AND state = 'open'",
+        (name, generation),
+    ).fetchone()
+    if row and row[0] >= MOST_LETTERS:
+        raise TooManyLettersError(poison)
+    connection.execute(
+        """
+        INSERT INTO projection.letter (id, name, generation, stream_id, "position", topic, error)
+        SELECT %s, %s, %s, e.stream_id, e."position", e.topic, %s FROM log.event e WHERE e."position" = %s
+        ON CONFLICT DO NOTHING
+        """,
+        (uuid7(), name, generation, poison.kind, poison.position),
+    )
+
+
+def close_letter(connection: Connection, letter: Letter, state: str, by: str, reason: str | None) -> None:
+    """Write down how a letter was settled, when, by whom and why."""
+    connection.execute(
+        "UPDATE projection.letter SET state = %s, closed_by = %s, reason = %s, wish = NULL, "
+        "attempted_at = clock_timestamp(), closed_at = clock_timestamp() WHERE id = %s",
+        (state, by, reason, letter.id),
+    )
+
+
+def note_attempt(connection: Connection, letter: Letter, error: str) -> None:
+    """Write down that a letter is as open as before."""
+    connection.execute(
+        "UPDATE projection.letter SET error = %s, attempted_at = clock_timestamp(), wish = NULL WHERE id = %s",
+        (error, letter.id),
+    )
+
+
+def supersede_letters(connection: Connection, name: str, generation: int) -> None:
+    """The generation goes, and with it what was wrong with it; part of the caller's transaction."""
+    connection.execute(
+        "UPDATE projection.letter SET state = 'superseded', closed_at = clock_timestamp(), wish = NULL "
+        "WHERE name = %s AND generation = %s AND state = 'open'",
+        (name, generation),
+    )

@@ -1,0 +1,38 @@
+"""What checks of read models came to, on record: how many rows, how many of them wrong, where the first one is."""
+
+from typing import Any
+
+from application.projections import Projection
+from infrastructure.log_reader import Connection
+from infrastructure.projections.verifying import Verification
+
+
+def note_verification(
+    connection: Connection, projection: Projection[Any], generation: int, found: Verification, *, complete: bool
+) -> None:
+    """Write down what a check came to. What a sample has found wrong stays so until a complete check finds nothing."""
+    first = found.differences[0] if found.differences else None
+    finding = first and f"row {first.key}: {', '.join(first.columns)} differ from the log"
+    connection.execute(
+        """
+        INSERT INTO projection.verification AS v (name, generation, verified_at, rows, differing, finding)
+        SELECT name, generation, clock_timestamp(), %(rows)s, %(differing)s, %(finding)s
+        FROM projection.generation WHERE name = %(name)s AND generation = %(generation)s
+        ON CONFLICT (name, generation) DO UPDATE SET verified_at = excluded.verified_at, rows = excluded.rows,
+            differing = CASE WHEN excluded.differing > 0 OR %(complete)s THEN excluded.differing ELSE v.differing END,
+            finding = CASE WHEN excluded.differing > 0 OR %(complete)s THEN excluded.finding ELSE v.finding END
+        """,
+        {
+            "name": projection.name,
+            "generation": generation,
+            "rows": found.rows,
+            "differing": found.differing,
+            "finding": finding,
+            "complete": complete,
+        },
+    )
+
+
+def forget_verification(connection: Connection, name: str, generation: int) -> None:
+    """The generation goes; part of the caller's transaction."""
+    connection.execute("DELETE FROM projection.verification WHERE name = %s AND generation = %s", (name, generation))

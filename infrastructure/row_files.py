@@ -1,0 +1,125 @@
+"""Writes rows to a file, in the form that its name asks for: CSV, JSON Lines or Parquet. One row at a time is kept."""
+
+import csv
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import date, datetime
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, get_args
+from uuid import UUID
+
+import msgspec
+
+PARQUET_ROWS = 20_000
+"""Rows in one group of a Parquet file."""
+
+
+class FileFormError(ValueError):
+    """The name of the file asks for a form that cannot be written. The message says what can be done."""
+
+
+def write_rows(path: Path, kind: type[msgspec.Struct], rows: Iterable[Any]) -> int:
+    """Write rows to a file that only its owner can read; returns how many.
+
+    The file appears under its name when it is complete. Raises `FileFormError` before a row is taken.
+    """
+    write = _writer_for(path)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.touch(mode=0o600)
+    try:
+        count = write(unfinished, kind, rows)
+        unfinished.replace(path)
+    finally:
+        with suppress(FileNotFoundError):
+            unfinished.unlink()
+    return count
+
+
+Writer = Callable[[Path, type[msgspec.Struct], Iterable[Any]], int]
+
+
+def _writer_for(path: Path) -> Writer:
+    try:
+        writer = _WRITERS[path.suffix.lower()]
+    except KeyError:
+        raise FileFormError(f"The name of the file must end in one of {', '.join(_WRITERS)}.") from None
+    if writer is _write_parquet:
+        _pyarrow("pyarrow")
+    return writer
+
+
+def _write_csv(path: Path, kind: type[msgspec.Struct], rows: Iterable[Any]) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(kind.__struct_fields__)
+        for row in rows:
+            table.writerow(map(_text, msgspec.structs.astuple(row)))
+            count += 1
+    return count
+
+
+def _write_json_lines(path: Path, kind: type[msgspec.Struct], rows: Iterable[Any]) -> int:  # noqa: ARG001
+    count = 0
+    encoder = msgspec.json.Encoder()
+    with path.open("wb") as file:
+        for row in rows:
+            file.write(encoder.encode(row) + b"\n")
+            count += 1
+    return count
+
+
+def _write_parquet(path: Path, kind: type[msgspec.Struct], rows: Iterable[Any]) -> int:
+    arrow = _pyarrow("pyarrow")
+    schema = arrow.schema([_parquet_field(arrow, field) for field in msgspec.structs.fields(kind)])
+    count = 0
+    with _pyarrow("pyarrow.parquet").ParquetWriter(path, schema) as writer:
+        for some in _groups(rows):
+            values = [{name: _plain(getattr(row, name)) for name in kind.__struct_fields__} for row in some]
+            writer.write_table(arrow.Table.from_pylist(values, schema=schema))
+            count += len(some)
+    return count
+
+
+_WRITERS: dict[str, Writer] = {".csv": _write_csv, ".jsonl": _write_json_lines, ".parquet": _write_parquet}
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case datetime() | date():
+            return value.isoformat()
+        case _:
+            return str(value)
+
+
+def _pyarrow(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        raise FileFormError(
+            "Parquet needs the package pyarrow, which is not installed; .csv and .jsonl do not."
+        ) from None
+
+
+def _parquet_field(arrow: Any, field: msgspec.structs.FieldInfo) -> Any:
+    options = get_args(field.type) if isinstance(field.type, UnionType) else (field.type,)
+    python_type = next(option for option in options if option is not NoneType)
+    types = {int: arrow.int64(), bool: arrow.bool_(), date: arrow.date32(), datetime: arrow.timestamp("us", tz="UTC")}
+    return arrow.field(field.name, types.get(python_type, arrow.string()), nullable=NoneType in options)
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _groups(rows: Iterable[Any]) -> Iterator[list[Any]]:
+    iterator = iter(rows)
+    while some := list(islice(iterator, PARQUET_ROWS)):
+        yield some

@@ -1,0 +1,248 @@
+"""Versions of a definition: which program may fold what into which rows, and the way forth and back between them."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from psycopg import sql
+
+from application.projections import Projection
+from application.queries import PositionNotReachedError
+from application.read_models import READ_MODELS
+from application.recorded import Recorded
+from application.user_directory import USER_DIRECTORY, UserEntry
+from infrastructure.connections import APP_ROLE, as_projector, in_role, reading_pool
+from infrastructure.projections.following import OtherVersionError, follow_batch
+from infrastructure.projections.generations import (
+    DefinitionChangedError,
+    Generation,
+    check_definition,
+    ensure_live,
+    generations,
+    live_generation,
+)
+from infrastructure.projections.rebuild_requests import (
+    open_requests,
+    perform_rebuild,
+    request_rebuild,
+    request_upgrade,
+)
+from infrastructure.projections.rebuilding import NothingToRollBackToError, RebuildProgress, rebuild, roll_back
+from infrastructure.queries.read_model import ReadModel, Selection
+from tests.support.read_models import head_of, replayed_rows, rows_of
+from tests.support.running import follow_to_head, projector, settings_in, worker
+from tests.support.waiting import eventually
+
+NAME = USER_DIRECTORY.name
+
+
+def other_fold(row: UserEntry | None, recorded: Recorded[Any]) -> UserEntry | None:
+    return USER_DIRECTORY.fold(row, recorded)
+
+
+SECOND = replace(USER_DIRECTORY, version=2, fold=other_fold)
+
+
+@pytest.fixture
+def deployed(monkeypatch: pytest.MonkeyPatch) -> Projection[Any]:
+    """The next version is what this program has."""
+    monkeypatch.setitem(READ_MODELS, NAME, SECOND)
+    return SECOND
+
+
+def live_of(conninfo: str) -> Generation:
+    with projector(conninfo) as connection:
+        live = live_generation(connection, NAME)
+    assert live is not None
+    return live
+
+
+def test_a_changed_fold_without_a_new_version_is_refused_at_start(
+    history: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follow_to_head(history)
+    monkeypatch.setitem(READ_MODELS, NAME, replace(USER_DIRECTORY, fold=other_fold))
+
+    with projector(history) as connection, pytest.raises(DefinitionChangedError, match="Give it the next version"):
+        check_definition(connection, READ_MODELS[NAME])
+    with projector(history) as connection:
+        request_rebuild(connection, NAME, "test")
+    with pytest.raises(DefinitionChangedError):
+        perform_rebuild(history, NAME)
+
+
+def test_a_definition_that_is_as_it_was_is_accepted(history: str) -> None:
+    with projector(history) as connection:
+        check_definition(connection, USER_DIRECTORY)
+        ensure_live(connection, USER_DIRECTORY)
+        check_definition(connection, USER_DIRECTORY)
+
+
+def test_rows_from_before_there_were_fingerprints_of_folds_get_one(history: str) -> None:
+    with projector(history) as connection:
+        ensure_live(connection, USER_DIRECTORY)
+        connection.execute("UPDATE projection.generation SET fingerprint = ''")
+
+        check_definition(connection, USER_DIRECTORY)
+
+    assert live_of(history).fingerprint == USER_DIRECTORY.fingerprint
+
+
+def test_another_version_s_rows_are_never_folded_into(history: str) -> None:
+    with projector(history) as connection:
+        live = ensure_live(connection, USER_DIRECTORY)
+
+        with pytest.raises(OtherVersionError, match="there in version 1; this program has version 2"):
+            follow_batch(connection, SECOND, live.generation)
+
+    assert live_of(history).position == 0
+
+
+def test_a_new_version_is_rebuilt_at_deployment_while_the_old_one_serves(
+    history: str, home: Path, deployed: Projection[Any]
+) -> None:
+    with projector(history) as connection:
+        live = ensure_live(connection, USER_DIRECTORY)
+        follow_batch(connection, USER_DIRECTORY, live.generation, 50)
+        request_upgrade(connection, deployed)
+        request_upgrade(connection, deployed)
+        assert open_requests(connection) == [NAME]
+    old = rows_of(history, USER_DIRECTORY)
+
+    assert live_of(history).position == 50
+    assert rows_of(history, USER_DIRECTORY) == old
+    perform_rebuild(history, NAME)
+
+    live = live_of(history)
+    assert (live.version, live.position) == (2, head_of(history))
+    assert sorted(rows_of(history, USER_DIRECTORY)) == replayed_rows(history, SECOND)
+
+
+def test_a_program_that_is_behind_does_not_bring_its_version_back(history: str) -> None:
+    follow_to_head(history)
+    rebuild(as_projector(history), SECOND)
+
+    with projector(history) as connection:
+        request_rebuild(connection, NAME, "test")
+
+    assert perform_rebuild(history, NAME) is None
+    assert live_of(history).version == 2
+
+
+def test_an_upgrade_that_has_failed_is_not_begun_again_by_itself(history: str, deployed: Projection[Any]) -> None:
+    with projector(history) as connection:
+        ensure_live(connection, USER_DIRECTORY)
+        request_upgrade(connection, deployed)
+        connection.execute("UPDATE projection.rebuild SET state = 'failed', fingerprint = %s", (deployed.fingerprint,))
+
+        request_upgrade(connection, deployed)
+
+        assert open_requests(connection) == []
+
+
+def test_a_worker_of_the_old_program_leaves_the_new_rows_alone(history: str, home: Path) -> None:
+    follow_to_head(history)
+    rebuild(as_projector(history), SECOND)
+    with projector(history) as connection:
+        # Somewhere behind the head, so that there would be something to do.
+        connection.execute("UPDATE projection.generation SET \"position\" = 5 WHERE state = 'live' AND version = 2")
+
+        with worker(settings_in(home), history):
+            eventually(
+                lambda: connection.execute("SELECT count(*) FROM projection.verification").fetchone() == (1,),
+                "the worker to have looked",
+            )
+
+    assert live_of(history).position == 5
+
+
+def test_rolling_back_catches_up_first_and_can_be_undone(history: str) -> None:
+    with projector(history) as connection:
+        live = ensure_live(connection, USER_DIRECTORY)
+        follow_batch(connection, USER_DIRECTORY, live.generation, 50)
+    rebuild(as_projector(history), USER_DIRECTORY)
+    assert live_of(history).generation == 2
+
+    before_the_switch: list[int] = []
+
+    def look(progress: RebuildProgress) -> None:
+        if progress.phase == "verify":
+            with projector(history) as connection:
+                before_the_switch.extend(g.position for g in generations(connection) if g.generation == 1)
+
+    back = roll_back(as_projector(history), USER_DIRECTORY, look)
+
+    assert before_the_switch == [head_of(history)]
+    assert (back.generation, back.position) == (1, head_of(history))
+    assert sorted(rows_of(history, USER_DIRECTORY, 1)) == replayed_rows(history, USER_DIRECTORY)
+    assert (live_of(history).generation, live_of(history).position) == (1, head_of(history))
+    assert roll_back(as_projector(history), USER_DIRECTORY).generation == 2
+
+
+def test_the_old_program_can_roll_its_version_back_and_the_new_one_does_not_undo_that(history: str) -> None:
+    follow_to_head(history)
+    rebuild(as_projector(history), SECOND)
+    with projector(history) as connection:
+        request_rebuild(connection, NAME, "test", is_rollback=True)
+
+        assert perform_rebuild(history, NAME) is not None
+
+        assert live_of(history).version == 1
+        request_upgrade(connection, SECOND)
+        assert open_requests(connection) == []
+
+
+def test_where_there_is_nothing_before_nothing_is_rolled_back(history: str) -> None:
+    follow_to_head(history)
+
+    with pytest.raises(NothingToRollBackToError):
+        roll_back(as_projector(history), USER_DIRECTORY)
+
+    assert live_of(history).generation == 1
+
+
+def test_rows_that_are_wrong_are_not_rolled_back_to(history: str) -> None:
+    follow_to_head(history)
+    rebuild(as_projector(history), USER_DIRECTORY)
+    with projector(history) as connection:
+        connection.execute("UPDATE read_model.user_directory_1 SET country = 'XX'")
+
+    with pytest.raises(Exception, match="country differ from the log"):
+        roll_back(as_projector(history), USER_DIRECTORY)
+
+    assert live_of(history).generation == 2
+    with projector(history) as connection:
+        assert [g.state for g in generations(connection) if g.name == NAME] == ["live", "retired"]
+
+
+class WithNickname(UserEntry, frozen=True, kw_only=True):
+    nickname: str | None = None
+
+
+class WithRank(UserEntry, frozen=True, kw_only=True):
+    standing: int
+
+
+async def names_in(conninfo: str, row: type[msgspec.Struct], wait_seconds: float = 5.0) -> list[Any]:
+    async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
+        model = ReadModel(pool, replace(USER_DIRECTORY, row=row), wait_seconds)
+        found = await model.select(Selection(sql.SQL("WHERE true ORDER BY m.user_id"), {}))
+        return [entry for entry, _ in found.rows]
+
+
+async def test_the_next_program_reads_the_old_rows_with_defaults_for_what_they_lack(history: str) -> None:
+    follow_to_head(history)
+
+    entries = await names_in(history, WithNickname)
+
+    assert len(entries) == 60
+    assert {entry.nickname for entry in entries} == {None}
+
+
+async def test_a_column_without_a_default_makes_queries_wait_for_the_new_rows(history: str) -> None:
+    follow_to_head(history)
+
+    with pytest.raises(PositionNotReachedError):
+        await names_in(history, WithRank, wait_seconds=0.05)

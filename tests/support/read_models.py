@@ -1,0 +1,63 @@
+"""People with a past, and the rows that read models ought to have of them."""
+
+import asyncio
+import random
+import uuid
+from typing import Any
+
+from psycopg import sql
+
+from application.change_profile import ChangeProfile, ProfilePatch, change_profile
+from application.projections import Projection
+from application.register_user import register_user
+from application.service import Service
+from application.suspend_user import SuspendUser, suspend_user
+from infrastructure.log_reader import Wanted, read_range
+from infrastructure.projections.generations import live_generation
+from infrastructure.projections.tables import SCHEMA, table_name
+from tests.support.running import context, projector, registration
+
+
+async def make_history(service: Service, people: int, prefix: str = "user") -> list[uuid.UUID]:
+    """People with a varied past."""
+    draw = random.Random(prefix)
+
+    async def live(number: int) -> uuid.UUID:
+        facts = registration(f"{prefix}{number}", country=draw.choice(["SE", "DE", "FR"]))
+        user_id = (await service.commands.run(register_user, facts, context())).aggregate_id
+        for step in range(draw.randrange(4)):
+            patch = ProfilePatch(display_name=f"Name {step}", country=draw.choice(["NO", "DK"]))
+            await service.commands.run(change_profile, ChangeProfile(user_id=user_id, patch=patch), context())
+        if draw.random() < 0.2:
+            await service.commands.run(suspend_user, SuspendUser(user_id=user_id, reason="fraud"), context())
+        return user_id
+
+    return list(await asyncio.gather(*(live(number) for number in range(people))))
+
+
+def rows_of(conninfo: str, model: Projection[Any], generation: int | None = None) -> list[Any]:
+    with projector(conninfo) as connection:
+        if generation is None:
+            live = live_generation(connection, model.name)
+            assert live is not None
+            generation = live.generation
+        table = sql.Identifier(SCHEMA, table_name(model.name, generation))
+        query = sql.SQL("SELECT * FROM {} ORDER BY {}").format(table, sql.Identifier(model.key_column))
+        return connection.execute(query).fetchall()
+
+
+def replayed_rows(conninfo: str, model: Projection[Any], upto: int = 10**9) -> list[Any]:
+    """The rows that the definition comes to, folded in the simplest way, without the engine."""
+    with projector(conninfo) as connection:
+        rows: dict[Any, Any] = {}
+        for recorded in read_range(connection, 0, upto, Wanted(topics=model.topics)):
+            rows[model.key(recorded)] = model.fold(rows.get(model.key(recorded)), recorded)
+    kept = [row for row in rows.values() if row is not None]
+    return sorted(tuple(getattr(row, name) for name in row.__struct_fields__) for row in kept)
+
+
+def head_of(conninfo: str) -> int:
+    with projector(conninfo) as connection:
+        row = connection.execute('SELECT "position" FROM log.head').fetchone()
+        assert row is not None
+        return int(row[0])
