@@ -8,6 +8,7 @@ import signal
 import threading
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -266,13 +267,17 @@ def test_rebuilding_while_twenty_clients_read_and_write_disturbs_nobody(database
             seen, requests = page.position, requests + 1
         return requests
 
+    def has_ended(request: uuid.UUID) -> bool:
+        with projector(database) as connection:
+            query = "SELECT FROM projection.rebuild WHERE id = %s AND finished_at IS NOT NULL"
+            return connection.execute(query, (request,)).rowcount > 0
+
     async def rebuild_thrice(service: Service, done: asyncio.Event) -> None:
         for _ in range(3):
             request = await service.projections.request_rebuild(USER_DIRECTORY.name, "test")
+            await asyncio.to_thread(eventually, partial(has_ended, request), "the rebuild to end")
             status = await service.projections.rebuild(request)
-            while status is None or status.state in {"requested", "running"}:
-                await asyncio.sleep(0.02)
-                status = await service.projections.rebuild(request)
+            assert status is not None
             assert status.state == "succeeded", status.failure
         done.set()
 
