@@ -2,6 +2,7 @@
 
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,14 +31,21 @@ def test_an_event_that_cannot_be_folded_makes_the_service_not_ready_until_it_is_
         problem = refusal(admin.get("/readyz"), 503, "not_ready")
         failing = {check["name"]: check["failure"] for check in problem["checks"] if not check["ok"]}
         assert failing["projection user_directory"] == "position 3: UndecodableEventError"
-        standing = {item["name"]: item for item in admin.get("/v1/projections").json()["items"]}["user_directory"]
+        # The letter is written first, and then the model moves on.
+        eventually(lambda: standing_of(admin)["position"] == 3, "the model to pass the event")
+        standing = standing_of(admin)
         assert (standing["healthy"], standing["letters"], standing["position"]) == (False, 1, 3)
         assert 'projection_letters{projection="user_directory"} 1.0' in admin.get("/metrics").text
 
         for name in ("user_directory", "user_timeline"):
             resolve_the_letter_of(admin, name)
 
-        assert admin.get("/readyz").status_code == 200
+        eventually(lambda: admin.get("/readyz").status_code == 200, "the service to be ready again")
+
+
+def standing_of(admin: Caller) -> dict[str, Any]:
+    items: list[dict[str, Any]] = admin.get("/v1/projections").json()["items"]
+    return next(item for item in items if item["name"] == "user_directory")
 
 
 def resolve_the_letter_of(admin: Caller, name: str) -> None:

@@ -18,6 +18,7 @@ VARIABLES = {
     "REPRISE_MAIL_URL",
     "REPRISE_MAIL_SENDER",
     "REPRISE_PUBLIC_URL",
+    "REPRISE_LOG_ORIGIN",
     "REPRISE_WAIT_SECONDS",
     "REPRISE_CONFIRM_WITHIN_HOURS",
     "REPRISE_GRACE_DAYS",
@@ -54,6 +55,7 @@ def test_every_variable_counts() -> None:
             "REPRISE_MAIL_URL": "smtps://mail.example",
             "REPRISE_MAIL_SENDER": "hello@music.example",
             "REPRISE_PUBLIC_URL": "https://music.example/",
+            "REPRISE_LOG_ORIGIN": "music.example/users",
             "REPRISE_WAIT_SECONDS": "0.5",
             "REPRISE_CONFIRM_WITHIN_HOURS": "1.5",
             "REPRISE_GRACE_DAYS": "14",
@@ -67,7 +69,7 @@ def test_every_variable_counts() -> None:
     assert (settings.issuer, settings.audience) == ("https://login.example", "users")
     assert settings.jwks_path == Path("/etc/jwks.json")
     assert (settings.mail_url, settings.mail_sender) == ("smtps://mail.example", "hello@music.example")
-    assert settings.public_url == "https://music.example"
+    assert (settings.public_url, settings.log_origin) == ("https://music.example", "music.example/users")
     assert settings.wait_seconds == 0.5
     assert settings.policy.confirm_within == timedelta(minutes=90)
     assert settings.policy.erase_after == timedelta(days=14)
@@ -103,5 +105,5 @@ def test_a_number_has_its_limits_and_the_refusal_says_which(variable: str, highe
 
 
 def test_a_port_is_a_whole_number() -> None:
-    with pytest.raises(SettingInvalidError):
+    with pytest.raises(SettingInvalidError, match=r"^REPRISE_PORT must be a whole number"):
         settings_from({"REPRISE_PORT": "80.5"})
