@@ -131,6 +131,10 @@ class Laboratory:
         """The log that commands are sent to; both read models are at its end."""
         return self._town("residents", self.scale.residents, tuple(READ_MODELS))
 
+    def unfollowed(self) -> Town:
+        """A log of as many users that nobody follows."""
+        return self.filled("unfollowed", self.scale.residents)
+
     def grown(self, users: int) -> Town:
         """The log of so many users, and the directory made from it."""
         return self._town(f"grown_{users}", users, (USER_DIRECTORY.name,))

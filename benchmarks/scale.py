@@ -42,15 +42,15 @@ QUICK = Scale(
     name="quick",
     rounds=3,
     warm_up_seconds=0.4,
-    seconds=1.5,
+    seconds=1.0,
     residents=10_000,
-    sizes=(10_000, 30_000, 60_000),
-    in_process_seconds=1.2,
+    sizes=(10_000, 20_000, 40_000),
+    in_process_seconds=1.0,
     replayed_events=200_000,
     runner_events=600,
     changed_users=2_000,
     stored_commands=4_000,
-    soak_seconds=8.0,
+    soak_seconds=5.0,
 )
 
 FULL = Scale(

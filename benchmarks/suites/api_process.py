@@ -18,7 +18,7 @@ GROWTH = 1.02
 
 def measure(lab: Laboratory) -> Figure:
     """Commands without a pause; half of the time is for its caches to fill."""
-    town = lab.filled("soak", lab.scale.residents)
+    town = lab.unfollowed()
     with lab.api(town) as api:
         at_first = api.resident_megabytes()
         with _memory_of(api) as seen:

@@ -11,7 +11,7 @@ STOCK = "stock_library"
 
 def measure(lab: Laboratory) -> Figure:
     """64 callers of ours against 8 threads of the library's, as its recorder is meant to be used."""
-    town = lab.filled("in_process", lab.scale.residents)
+    town = lab.unfollowed()
     users = [town.population.user_id(number) for number in range(town.population.users)]
     lab.empty_database(STOCK)
     stock = lab.server.conninfo(STOCK)
