@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from application.access_records import Accesses, AccessLog
 from application.commands import CommandKeys, Commands
 from application.proof.queries import Proofs
 from application.queries import Directory, Log, Projections, Timeline, Users
@@ -19,3 +20,5 @@ class Service:
     projections: Projections
     proofs: Proofs
     log: Log
+    accesses: Accesses
+    access_log: AccessLog
