@@ -52,7 +52,7 @@ def run_worker(settings: Settings, conninfo: str, stop: threading.Event) -> None
     mails = ConfirmationMails(mailer_for(settings), tokens, settings.public_url)
     threads = [
         *(
-            _Thread(f"follow-{model.name}", conninfo, wake_ups, stop, _following(model))
+            _Thread(f"follow-{model.name}", conninfo, wake_ups, stop, _following(model), model.linger_seconds)
             for model in READ_MODELS.values()
         ),
         _Thread("confirmation-mails", conninfo, wake_ups, stop, mails.send_due),
@@ -92,8 +92,18 @@ Work = Callable[[Connection], bool]
 class _Thread(threading.Thread):
     """Does one kind of work, again and again, on a connection of its own."""
 
-    def __init__(self, name: str, conninfo: str, wake_ups: WakeUpListener, stop: threading.Event, work: Work) -> None:
+    def __init__(
+        self,
+        name: str,
+        conninfo: str,
+        wake_ups: WakeUpListener,
+        stop: threading.Event,
+        work: Work,
+        linger_seconds: float = 0.0,
+    ) -> None:
+        """Hints are not looked at while it lingers."""
         super().__init__(name=name, daemon=True)
+        self._linger_seconds = linger_seconds
         self._conninfo = conninfo
         self._sleeper = wake_ups.sleeper()
         self._stop_requested = stop
@@ -116,6 +126,7 @@ class _Thread(threading.Thread):
             more = self._work(connection)
             self._pause = RETRY_SECONDS
             if not more:
+                self._stop_requested.wait(self._linger_seconds)
                 self._sleeper.wait(LOOK_SECONDS)
 
 

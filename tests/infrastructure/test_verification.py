@@ -15,12 +15,13 @@ from application.user_directory import USER_DIRECTORY, UserEntry
 from application.user_timeline import USER_TIMELINE
 from domain.users import User
 from infrastructure.connections import as_projector
+from infrastructure.projections.columns import SCHEMA, table_name
 from infrastructure.projections.comparing import compare_with_live
 from infrastructure.projections.following import follow_batch
 from infrastructure.projections.generations import ensure_live, generations, live_generation
 from infrastructure.projections.rebuilding import rebuild
 from infrastructure.projections.sampling import check_some
-from infrastructure.projections.tables import SCHEMA, ModelTable, table_name
+from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verifications import note_verification
 from infrastructure.projections.verifying import RowDiffersError, Verification, check_all, check_sample
 from tests.support.poison import at, failing_when, follow_all, position_of
