@@ -62,8 +62,8 @@ class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     """Whether the fold looks at by whom, how and why; if not, it does not get to see it."""
     indexes: tuple[Index, ...] = ()
     tally: Tally[Row] | None = None
-    linger_seconds: float = 0.0
-    """How long facts may wait for more, to be folded together with them; for models that nobody waits for."""
+    hurries: bool = True
+    """Whether facts are folded in at once; if not, a few times a second, in larger batches, at less cost for each."""
     changes: tuple[str, ...] = ()
     """Columns that mean something else than in the version before; `presence` if other rows are there.
 

@@ -152,5 +152,5 @@ USER_STATISTICS: Projection[AccountCounts] = Projection(
     row=AccountCounts,
     fold=account_counts,
     tally=Tally(row=DayCount, of=counts_of),
-    linger_seconds=0.5,
+    hurries=False,
 )
