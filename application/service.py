@@ -6,6 +6,7 @@ from application.access_records import Accesses, AccessLog
 from application.commands import CommandKeys, Commands
 from application.proof.queries import Proofs
 from application.queries import Directory, Log, Projections, Timeline, Users
+from application.statistics import Statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Service:
     users: Users
     directory: Directory
     timeline: Timeline
+    statistics: Statistics
     projections: Projections
     proofs: Proofs
     log: Log

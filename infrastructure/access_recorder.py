@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 from uuid import UUID
 
 import msgspec
@@ -24,10 +24,9 @@ from domain.access_records import AccessRecord, Reading
 from domain.ids import uuid7
 from domain.kernel import AggregateEvent
 from infrastructure.append import Commit, Outcome, OutcomeKind
-from infrastructure.group_commit import GroupCommit
 
 FLUSH_SECONDS = 1.0
-"""How long readings wait for others; what a killed process loses."""
+"""How long readings wait for others, and for another try; what a killed process loses."""
 SAME_SECONDS = 60.0
 """For how long the same reading of the same data counts as one."""
 WAITING_LIMIT = 100_000
@@ -36,11 +35,18 @@ REMEMBERED_LIMIT = 50_000
 """Readings that are remembered in order not to be recorded again."""
 PEOPLE_LIMIT = 500
 """People in one record; a record is some twenty kilobytes then."""
-RETRY_SECONDS = 1.0
 
 ITSELF = Actor(Role.SYSTEM, "access-records")
 NOT_NOW = (LogUnavailableError, psycopg.OperationalError)
 log = structlog.get_logger(__name__)
+
+
+class Commits(Protocol):
+    """The way into the log."""
+
+    async def commit(self, commit: Commit) -> Outcome:
+        """Append. Raises `LogUnavailableError`."""
+        ...
 
 
 class _Kind(NamedTuple):
@@ -68,10 +74,14 @@ class _Entry(NamedTuple):
 class AccessRecorder:
     """The readings of one process, on their way to the log."""
 
-    def __init__(self, commits: GroupCommit) -> None:
+    def __init__(
+        self, commits: Commits, waiting_limit: int = WAITING_LIMIT, flush_seconds: float = FLUSH_SECONDS
+    ) -> None:
         self.lost = 0
         """Readings that could not be recorded."""
         self._commits = commits
+        self._waiting_limit = waiting_limit
+        self._flush_seconds = flush_seconds
         self._waiting: dict[_Kind, _Readings] = {}
         self._count = 0
         self._remembered: dict[_Kind, set[UUID]] = {}
@@ -105,8 +115,9 @@ class AccessRecorder:
         new = [user_id for user_id in user_ids if user_id not in remembered or query is not None]
         if not new and query is None:
             return
-        if self._count + len(new) > WAITING_LIMIT:
-            self._lose(max(1, len(new)))
+        count = max(1, len(new))
+        if self._count + count > self._waiting_limit:
+            self._lose(count)
             return
         remembered.update(new)
         self._remembered_count += len(new)
@@ -115,7 +126,7 @@ class AccessRecorder:
             waiting = self._waiting[kind] = _Readings(datetime.now(UTC), [])
             self._something_waits.set()
         waiting.user_ids += new
-        self._count += len(new)
+        self._count += count
 
     def _remembered_of(self, kind: _Kind) -> set[UUID]:
         now = time.monotonic()
@@ -128,22 +139,24 @@ class AccessRecorder:
     def _lose(self, readings: int) -> None:
         self.lost += readings
         if self._untold is None:
-            log.error("access_records.lost", readings=readings)
+            log.error("access_records.lost")
             self._untold = _Loss(datetime.now(UTC), 0)
+            self._something_waits.set()
         self._untold.count += readings
 
     async def _record_for_ever(self) -> None:
         while True:
             await self._something_waits.wait()
-            await self._pause(FLUSH_SECONDS)
+            await self._pause()
             self._something_waits.clear()
             await self._record(list(self._taken()))
-            if self._closing.is_set() and not self._waiting:
+            if self._closing.is_set():
+                await self._record(list(self._taken()))  # what was lost meanwhile
                 return
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._closing.wait(), seconds)
+            await asyncio.wait_for(self._closing.wait(), self._flush_seconds)
 
     def _taken(self) -> Iterator[_Entry]:
         """What waits, as records."""
@@ -164,7 +177,7 @@ class AccessRecorder:
                 return
             entries = left
             if left:
-                await self._pause(RETRY_SECONDS)
+                await self._pause()
 
     def _is_left(self, entry: _Entry, outcome: Outcome | BaseException) -> bool:
         """Whether to try again; else it is recorded, or never will be."""
@@ -180,7 +193,8 @@ class AccessRecorder:
         """The process ends, and the log takes nothing."""
         for entry in entries:
             self._count -= entry.readings
-            self._lose(max(1, entry.readings))
+            if entry.readings:
+                self._lose(entry.readings)
 
 
 class _Loss(msgspec.Struct):
@@ -198,7 +212,7 @@ def _entry(kind: _Kind, readings: _Readings) -> _Entry:
         for event in _people_read(kind, readings.first_at, people[begin : begin + PEOPLE_LIMIT])
     ]
     metadata = Metadata(command_id=uuid7(), actor=kind.reader.actor)
-    return _Entry(Commit(metadata=metadata, events=events), len(people))
+    return _Entry(Commit(metadata=metadata, events=events), max(1, len(people)))
 
 
 def _people_read(kind: _Kind, first_at: datetime, people: Sequence[UUID]) -> Sequence[AggregateEvent]:

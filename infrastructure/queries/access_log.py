@@ -29,7 +29,7 @@ class AccessLogQueries:
     """The access log, as ports see it."""
 
     def __init__(self, pool: Pool, cursors: Cursors, wait_seconds: float) -> None:
-        self._model = ReadModel(pool, ACCESS_LOG, wait_seconds)
+        self._model = ReadModel(pool, ACCESS_LOG, wait_seconds, AccessEntry)
         self._pages = Pages(cursors, "accesses")
 
     async def page(self, wanted: AccessFilter, page: PageRequest) -> Page[AccessEntry]:

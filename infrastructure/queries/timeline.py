@@ -33,7 +33,7 @@ class TimelineQueries:
     """The timeline, as ports see it."""
 
     def __init__(self, pool: Pool, cursors: Cursors, wait_seconds: float) -> None:
-        self._model = ReadModel(pool, USER_TIMELINE, wait_seconds)
+        self._model = ReadModel(pool, USER_TIMELINE, wait_seconds, TimelineEntry)
         self._of_user = Pages(cursors, "timeline")
         self._search = Pages(cursors, "audit")
 

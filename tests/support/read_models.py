@@ -16,13 +16,13 @@ from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
 from domain.access_records import Reading
 from infrastructure.log_reader import Wanted, read_range
+from infrastructure.projections.columns import SCHEMA, table_name
 from infrastructure.projections.generations import live_generation
-from infrastructure.projections.tables import SCHEMA, table_name
 from tests.support.running import context, projector, registration
 
 
 async def make_history(service: Service, people: int, prefix: str = "user") -> list[uuid.UUID]:
-    """People with a varied past, at which staff have looked; the looks go on record when the service closes, at last."""
+    """People with a varied past, and staff who have looked at them: that is on record when the service has closed."""
     draw = random.Random(prefix)
 
     async def live(number: int) -> uuid.UUID:
