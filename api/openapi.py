@@ -255,9 +255,9 @@ def _responses(operation: Operation) -> Json:
 
 def _success(operation: Operation, status: HTTPStatus) -> Json:
     if operation.answer is None:
-        content = {"schema": {"type": "string"}}
         headers = {"headers": _headers(operation)} if operation.is_guarded else {}
-        return {"description": status.phrase, **headers, "content": dict.fromkeys(operation.media_types, content)}
+        content = {media_type: {"schema": _schema_of(media_type)} for media_type in operation.media_types}
+        return {"description": status.phrase, **headers, "content": content}
     (schema,), _ = msgspec.json.schema_components([operation.answer], ref_template=TEMPLATE)
     schema = next((option for option in schema.get("anyOf", []) if "$ref" in option), schema)
     return {
@@ -265,6 +265,11 @@ def _success(operation: Operation, status: HTTPStatus) -> Json:
         "headers": _headers(operation),
         "content": {"application/json": {"schema": schema}},
     }
+
+
+def _schema_of(media_type: str) -> Json:
+    """Of content that is no struct of ours: text, or a JSON batch of things that are described elsewhere."""
+    return {"type": "array", "items": {"type": "object"}} if media_type.endswith("+json") else {"type": "string"}
 
 
 def _headers(operation: Operation) -> Json:
