@@ -69,7 +69,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         jwks_path=Path(environment.get("REPRISE_JWKS") or home / "keys" / "jwks.json"),
         mail_url=environment.get("REPRISE_MAIL_URL") or None,
         mail_sender=environment.get("REPRISE_MAIL_SENDER") or "no-reply@reprise.example",
-        public_url=(environment.get("REPRISE_PUBLIC_URL") or f"http://{host}:{int(port)}").rstrip("/"),
+        public_url=(environment.get("REPRISE_PUBLIC_URL") or http_url(host, int(port))).rstrip("/"),
         log_origin=environment.get("REPRISE_LOG_ORIGIN") or None,
         wait_seconds=_number(environment, "REPRISE_WAIT_SECONDS", 5.0, highest=60),
         policy=Policy(
@@ -77,6 +77,11 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
             erase_after=timedelta(days=_number(environment, "REPRISE_GRACE_DAYS", 30, highest=365)),
         ),
     )
+
+
+def http_url(host: str, port: int) -> str:
+    """The URL of a host, which may be an IPv6 address, at a port."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _number(environment: Mapping[str, str], variable: str, default: float, highest: float) -> float:
