@@ -116,7 +116,6 @@ class Laboratory:
         with running_worker(self._environment(town), self.folder):
             wait_until_followed(town)
             yield
-        shutil.rmtree(self.settings.home / "outbox", ignore_errors=True)
 
     def _environment(self, town: Town) -> dict[str, str]:
         return {"REPRISE_HOME": str(self.settings.home), "REPRISE_DATABASE_URL": town.conninfo}
@@ -182,20 +181,19 @@ def laboratory(scale: Scale, say: Callable[[str], None]) -> Iterator[Laboratory]
 
 
 def wait_until_followed(town: Town, models: tuple[str, ...] = tuple(READ_MODELS)) -> None:
-    """Return when read models and mails are at the end of the log. Raises `NotFollowedError`."""
+    """Return when the read models are at the end of the log. Raises `NotFollowedError`."""
     deadline = time.monotonic() + SETTLE_SECONDS
     with psycopg.connect(town.conninfo, autocommit=True) as connection:
         while time.monotonic() < deadline:
             row = connection.execute(_BEHIND, (list(models),)).fetchone()
-            if row and row[0] == len(models) and row[1]:
+            if row and row[0] == len(models):
                 return
             time.sleep(LOOK_SECONDS)
     raise NotFollowedError(f"The read models were not at the end of the log within {SETTLE_SECONDS:.0f} s.")
 
 
 _BEHIND = """
-SELECT count(*) FILTER (WHERE g."position" >= h."position"),
-       (SELECT m."position" >= h."position" FROM projection.mail_mark m)
+SELECT count(*) FILTER (WHERE g."position" >= h."position")
 FROM log.head h
 LEFT JOIN projection.generation g ON g.state = 'live' AND g.name = ANY (%s) GROUP BY h."position"
 """

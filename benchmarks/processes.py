@@ -77,8 +77,12 @@ def running_api(environment: Mapping[str, str], folder: Path, workers: int = 1) 
 
 @contextmanager
 def running_worker(environment: Mapping[str, str], folder: Path) -> Iterator[Program]:
-    """`reprise project`: read models and mails."""
-    with _running(["-m", "api.cli", "project"], environment, folder / "worker.log", Program) as worker:
+    """`reprise project` that keeps the read models and seals the log.
+
+    Mails are left to a worker of its own, as a service would that hands thousands of them a second to a mail server.
+    """
+    duties = ("--duty", "read-models", "--duty", "seal")
+    with _running(["-m", "api.cli", "project", *duties], environment, folder / "worker.log", Program) as worker:
         yield worker
 
 

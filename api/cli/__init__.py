@@ -16,7 +16,10 @@ from api.cli.terminal import write_failure
 COMMANDS = {
     "run": ("api.cli.running:run", "Start everything: database, API and projections; Ctrl-C stops it."),
     "serve": ("api.cli.processes:serve", "Serve the HTTP API."),
-    "project": ("api.cli.processes:project", "Keep the read models at the head of the log, and send mails."),
+    "project": (
+        "api.cli.processes:project",
+        "Keep the read models at the head of the log, seal the log, and send mails.",
+    ),
     "migrate": ("api.cli.processes:migrate", "Bring the database to the schema that this version needs."),
     "token": ("api.cli.tokens:token", "Issue an access token."),
     "import": ("api.cli.importing:import_file", "Take over people from a file in JSON Lines, each exactly once."),

@@ -12,6 +12,7 @@ from api.cli.readiness import free_port
 from api.cli.terminal import say, write_json
 from api.cli.values import Port, settings_for
 from infrastructure.database import database, migrated_database
+from infrastructure.projections.duties import Duty
 from infrastructure.schema import migrate as apply_migrations
 from infrastructure.settings import settings_from
 
@@ -51,11 +52,17 @@ def serve(*, host: str | None = None, port: Port | None = None, workers: Positiv
     return ExitCode.FAILED if workers == 1 else ExitCode.DONE
 
 
-def project() -> None:
-    """Keep the read models at the head of the log, and send mails.
+def project(*, duty: list[Duty] | None = None) -> None:
+    """Keep the read models at the head of the log, seal the log, and send mails.
 
     Any number of these processes may run; they share out the work. It logs to standard error, in JSON. SIGTERM and
     Ctrl-C let a batch under way finish.
+
+    Parameters
+    ----------
+    duty
+        Do this kind of work only: read-models, seal or mails. May be given again; some process has to do each of them.
+
     """
     from api.logs import configure_logging
     from infrastructure.projections.worker import run_worker
@@ -70,7 +77,7 @@ def project() -> None:
     with migrated_database(settings) as conninfo:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, stop_soon)
-        run_worker(settings, conninfo, stop)
+        run_worker(settings, conninfo, stop, duty or tuple(Duty))
 
 
 def migrate(*, json: bool = False) -> None:

@@ -8,7 +8,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection
 from typing import Any
 
 import psycopg
@@ -23,6 +24,7 @@ from infrastructure.connections import as_projector, as_sealer
 from infrastructure.keyring import MailedTokens, load_keyring
 from infrastructure.log_reader import Connection
 from infrastructure.mail import mailer_for
+from infrastructure.projections.duties import Duty
 from infrastructure.projections.following import FencedOffError
 from infrastructure.projections.generations import check_definition, ensure_live, note_failure
 from infrastructure.projections.holding import follow_past_poison, grant_wishes
@@ -35,6 +37,9 @@ from infrastructure.wake_ups import WakeUpListener
 
 LOOK_SECONDS = 0.25
 """How often a worker looks by itself whether there is something to do."""
+PACE_SECONDS = 0.012
+"""The least time from the begin of one piece of work to that of the next one of its kind, while the log grows: what is
+recorded meanwhile comes in one batch, whose cost is that of its transaction more than that of its events."""
 RETRY_SECONDS = 0.5
 """The pause after an error; it doubles with each error in a row."""
 LONGEST_RETRY_SECONDS = 15.0
@@ -42,24 +47,21 @@ LONGEST_RETRY_SECONDS = 15.0
 log = structlog.get_logger(__name__)
 
 
-def run_worker(settings: Settings, conninfo: str, stop: threading.Event) -> None:
+def run_worker(
+    settings: Settings, conninfo: str, stop: threading.Event, duties: Collection[Duty] = tuple(Duty)
+) -> None:
     """Work until told to stop; a batch under way is finished first. Raises `DefinitionChangedError` at once."""
-    sealing_conninfo, conninfo = as_sealer(conninfo), as_projector(conninfo)
-    _check_definitions(conninfo, stop)
-    sealer = Sealer(CheckpointKeyFile(settings.keys, settings.log_origin))
-    wake_ups = WakeUpListener(conninfo, stop)
-    tokens = MailedTokens(load_keyring(settings.keys).derive("mailed tokens"))
-    mails = ConfirmationMails(mailer_for(settings), tokens, settings.public_url)
-    threads = [
-        *(
-            _Thread(f"follow-{model.name}", conninfo, wake_ups, stop, _following(model))
-            for model in READ_MODELS.values()
-        ),
-        _Thread("confirmation-mails", conninfo, wake_ups, stop, mails.send_due),
-        _Thread("sealer", sealing_conninfo, wake_ups, stop, sealer.seal_due),
-        _Thread("verify", conninfo, wake_ups, stop, checking()),
-        _Thread("rebuilds", conninfo, wake_ups, stop, _rebuilding(conninfo, stop)),
-    ]
+    projector = as_projector(conninfo)
+    _check_definitions(projector, stop)
+    wake_ups = WakeUpListener(projector, stop)
+    threads: list[_Thread] = []
+    if Duty.READ_MODELS in duties:
+        threads += _keeping_read_models(projector, wake_ups, stop)
+    if Duty.MAILS in duties:
+        threads.append(_Thread("confirmation-mails", projector, stop, _mailing(settings), wake_ups.sleeper()))
+    if Duty.SEAL in duties:
+        sealer = Sealer(CheckpointKeyFile(settings.keys, settings.log_origin))
+        threads.append(_Thread("sealer", as_sealer(conninfo), stop, sealer.seal_due, wake_ups.sleeper()))
     wake_ups.start()
     for thread in threads:
         thread.start()
@@ -68,6 +70,22 @@ def run_worker(settings: Settings, conninfo: str, stop: threading.Event) -> None
     for thread in threads:
         thread.join()
     wake_ups.join()
+
+
+def _keeping_read_models(conninfo: str, wake_ups: WakeUpListener, stop: threading.Event) -> list["_Thread"]:
+    return [
+        *(
+            _Thread(f"follow-{model.name}", conninfo, stop, _following(model), wake_ups.sleeper())
+            for model in READ_MODELS.values()
+        ),
+        _Thread("verify", conninfo, stop, checking()),
+        _Thread("rebuilds", conninfo, stop, _rebuilding(conninfo, stop)),
+    ]
+
+
+def _mailing(settings: Settings) -> "Work":
+    tokens = MailedTokens(load_keyring(settings.keys).derive("mailed tokens"))
+    return ConfirmationMails(mailer_for(settings), tokens, settings.public_url).send_due
 
 
 def _check_definitions(conninfo: str, stop: threading.Event) -> None:
@@ -90,12 +108,14 @@ Work = Callable[[Connection], bool]
 
 
 class _Thread(threading.Thread):
-    """Does one kind of work, again and again, on a connection of its own."""
+    """Does one kind of work, again and again, on a connection of its own: now and then, and whenever it is woken."""
 
-    def __init__(self, name: str, conninfo: str, wake_ups: WakeUpListener, stop: threading.Event, work: Work) -> None:
+    def __init__(
+        self, name: str, conninfo: str, stop: threading.Event, work: Work, sleeper: threading.Event | None = None
+    ) -> None:
         super().__init__(name=name, daemon=True)
         self._conninfo = conninfo
-        self._sleeper = wake_ups.sleeper()
+        self._sleeper = sleeper
         self._stop_requested = stop
         self._work = work
         self._pause = RETRY_SECONDS
@@ -112,11 +132,14 @@ class _Thread(threading.Thread):
 
     def _work_on(self, connection: Connection) -> None:
         while not self._stop_requested.is_set():
-            self._sleeper.clear()
+            if self._sleeper:
+                self._sleeper.clear()
+            begin = time.monotonic()
             more = self._work(connection)
             self._pause = RETRY_SECONDS
             if not more:
-                self._sleeper.wait(LOOK_SECONDS)
+                (self._sleeper or self._stop_requested).wait(LOOK_SECONDS)
+                self._stop_requested.wait(max(0.0, begin + PACE_SECONDS - time.monotonic()))
 
 
 def _following(projection: Projection[Any]) -> Work:

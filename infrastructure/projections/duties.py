@@ -1,0 +1,14 @@
+"""What projection workers are there for; a worker may be given some of it only."""
+
+from enum import StrEnum
+
+
+class Duty(StrEnum):
+    """A kind of work that a worker may be there for."""
+
+    READ_MODELS = "read-models"
+    """To follow the log with every read model, to rebuild them on request and to check them."""
+    SEAL = "seal"
+    """To add the log to its Merkle tree and to sign checkpoints."""
+    MAILS = "mails"
+    """To send the mails that events call for."""
