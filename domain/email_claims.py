@@ -1,6 +1,6 @@
 """The right to an email address: one address, one holder.
 
-An address that somebody asked for and has not confirmed yet is reserved until an instant; after it, anybody may claim it.
+An address that somebody asked for and has not confirmed yet is reserved until an instant; then anybody may claim it.
 Whose it is changes in the claim's stream only, so it has one holder whatever the clocks of different processes say.
 
 The id of a claim is derived from a keyed hash of the address, so that the log's own version check refuses a second
@@ -65,7 +65,7 @@ class EmailClaim(Aggregate):
             self._claimed(user_id, until)
 
     def confirm(self, user_id: UUID) -> None:
-        """Make what is reserved the holder's for good. Raises `VerificationTokenInvalid` if it is somebody else's now."""
+        """Make what is reserved the holder's for good. Raises `VerificationTokenInvalid` if somebody else has it."""
         if self.holder != user_id:
             raise errors.VerificationTokenInvalid
         if self.reserved_until:

@@ -1,7 +1,7 @@
 """Changing a profile: one fact for each thing that really changes, all of them or none."""
 
-from datetime import date
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 from uuid import uuid4
 

@@ -75,7 +75,9 @@ def test_a_deletion_can_be_withdrawn_up_to_the_last_moment_of_the_grace_period()
 
 
 def test_a_deletion_cannot_be_withdrawn_when_the_grace_period_is_over() -> None:
-    given(a_user_waiting_for_deletion()).when(lambda u: u.withdraw_deletion(ERASE_AFTER)).then_refused(GracePeriodIsOver)
+    given(a_user_waiting_for_deletion()).when(lambda u: u.withdraw_deletion(ERASE_AFTER)).then_refused(
+        GracePeriodIsOver
+    )
 
 
 def test_deletion_can_be_asked_for_again_after_a_withdrawal() -> None:

@@ -12,8 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
-from application.confirm_email import ConfirmEmail, confirm_email
 from application.commands import CommandContext, CommandKey, IdempotencyKeyReusedError, LogUnavailableError
+from application.confirm_email import ConfirmEmail, confirm_email
 from application.platform import Saved
 from application.register_user import register_user
 from application.reinstate_user import ReinstateUser, reinstate_user

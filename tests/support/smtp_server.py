@@ -174,9 +174,7 @@ def smtp_server(
     tls: Tls | None = None,
 ) -> Iterator[SmtpServer]:
     """Run a server until it is not needed any more; `answers` are to recipients, `data_answers` to their mails."""
-    with SmtpServer(
-        smtputf8=smtputf8, login=login, answers=answers, data_answers=data_answers, tls=tls
-    ) as server:
+    with SmtpServer(smtputf8=smtputf8, login=login, answers=answers, data_answers=data_answers, tls=tls) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
