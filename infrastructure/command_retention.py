@@ -1,4 +1,4 @@
-"""Forgets idempotency keys that nobody will use again (docs/decisions/0010-retention-of-idempotency-keys.md)."""
+"""Forgets idempotency keys that nobody will use again (docs/decisions/0011-retention-of-idempotency-keys.md)."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Follows the log and sends the mails that ask people to confirm an address (docs/decisions/0009-mails.md).
+"""Follows the log and sends the mails that ask people to confirm an address (docs/decisions/0010-mails.md).
 
 A mail is sent after the request for it is durable, and never for a request that has been overtaken or has run out. A
 crash between sending a mail and noting it sends that one again, under the same id: at least once, never not at all. A

@@ -111,7 +111,7 @@ def _hand_over(server: smtplib.SMTP, message: EmailMessage) -> None:
     raise MailRefusedError(f"SMTP {code}", for_good=code >= _REFUSED_FOR_GOOD)
 
 
-def _message(mail: Mail, sender: str, policy: EmailPolicy) -> EmailMessage:
+def _message(mail: Mail, sender: str, policy: "EmailPolicy[EmailMessage]") -> EmailMessage:
     message = EmailMessage(policy=policy)
     address = parseaddr(sender)[1]
     message["From"] = sender.replace(address, _as_ascii(address))

@@ -1,5 +1,5 @@
 -- Mails that were not taken, or could not be made. They are put aside, so that the ones behind them go out
--- (docs/decisions/0009-mails.md). Names positions and answers of mail servers; no address, no content of any event.
+-- (docs/decisions/0010-mails.md). Names positions and answers of mail servers; no address, no content of any event.
 
 CREATE TABLE projection.undelivered_mail (
     "position"      bigint PRIMARY KEY,

@@ -1,4 +1,4 @@
--- Idempotency keys are forgotten after a while (docs/decisions/0010-retention-of-idempotency-keys.md).
+-- Idempotency keys are forgotten after a while (docs/decisions/0011-retention-of-idempotency-keys.md).
 
 -- All commands of one append have the same instant, so entries are few and are added at the right edge.
 CREATE INDEX command_in_order ON log.command (recorded_at);
