@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from application.access_records import Accesses, AccessLog
 from application.commands import CommandKeys, Commands
 from application.proof.queries import Proofs
-from application.queries import Directory, Log, Projections, Timeline, Users
+from application.queries import Directory, Log, Mails, Projections, Timeline, Users
 from application.statistics import Statistics
 
 
@@ -21,6 +21,7 @@ class Service:
     statistics: Statistics
     projections: Projections
     proofs: Proofs
+    mails: Mails
     log: Log
     accesses: Accesses
     access_log: AccessLog

@@ -11,10 +11,6 @@ FACTS_OF_USER = 10
 IMPORTS = 20
 """Imports that have brought the first half of the users; all facts of one have the same correlation id."""
 AGENTS = 200
-SERVICES = ("web", "ios", "android", "tv")
-TOPICS = ("user.registered", "user.country_changed", "user.email_verified", "user.deactivated", "user.reactivated",
-          "user.explicit_content_filter_changed", "user.suspended", "user.reinstated", "user.locale_changed",
-          "user.consent_granted")  # fmt: skip
 
 # Hashes of the position stand for chance, so that the same position is always the same fact.
 _FILL = sql.SQL("""

@@ -17,6 +17,7 @@ from infrastructure.keyring import ClaimIds, Cursors, MailedTokens, load_keyring
 from infrastructure.platform import CommandPlatform
 from infrastructure.queries.access_log import AccessLogQueries
 from infrastructure.queries.directory import DirectoryQueries
+from infrastructure.queries.mails import MailQueries
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.queries.proofs import ProofQueries
 from infrastructure.queries.statistics import StatisticsQueries
@@ -72,6 +73,7 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
             statistics=StatisticsQueries(pool, settings.wait_seconds),
             projections=ProjectionQueries(pool),
             proofs=ProofQueries(pool),
+            mails=MailQueries(pool),
             log=LogQueries(pool),
             accesses=accesses,
             access_log=AccessLogQueries(pool, cursors, settings.wait_seconds),

@@ -1,4 +1,4 @@
-"""`sealing`: how soon an event is under a checkpoint while commands come in full load, and what that costs the commands."""
+"""`sealing`: how soon an event is under a checkpoint under a full load of commands, and what that costs them."""
 
 import time
 from contextlib import ExitStack

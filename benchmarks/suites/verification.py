@@ -1,4 +1,4 @@
-"""`verification`: the whole log verified as `reprise audit verify` does it, and before that sealed from its beginning."""
+"""`verification`: the whole log verified as `reprise audit verify` does it, after it was sealed from its beginning."""
 
 import time
 from statistics import median

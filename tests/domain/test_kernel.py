@@ -73,7 +73,7 @@ NOT_PERSONAL = {
     "user.consent_granted": {"purpose", "document_version"},
     "user.consent_withdrawn": {"purpose", "document_version"},
     "user.deletion_requested": {"erase_after"},
-    "email_claim.claimed": {"user_id"},
+    "email_claim.claimed": {"user_id", "reserved_until"},
     "email_claim.released": {"user_id"},
     "access_record.people_read": {"reading", "first_at", "user_ids", "purpose", "query"},
     "access_record.readings_lost": {"count", "first_at"},
