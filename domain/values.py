@@ -40,8 +40,8 @@ _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u20
 # Letters and symbols that show nothing: fillers of Hangul, the blank of Braille.
 _FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
-# Dot-atoms of at most 64 octets (RFC 5322 section 3.2.3, RFC 5321 section 4.5.3.1.1), before ASCII that may be a domain:
-# what nearly all addresses are. That such a local part is its own normal form is all that is known here.
+# What nearly all addresses are: a dot-atom of at most 64 octets (RFC 5322 section 3.2.3, RFC 5321 section 4.5.3.1.1)
+# before ASCII that may be a domain. All that is known here is that such a local part is its own normal form.
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
 _PLAIN_ADDRESS = re.compile(rf"(?=[^@]{{1,64}}@)({_ATEXT}+(?:\.{_ATEXT}+)*)@([A-Za-z0-9.-]+)")
 _LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z]{4})?([-_]([A-Za-z]{2}|[0-9]{3}))?")

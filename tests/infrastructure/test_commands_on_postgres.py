@@ -13,17 +13,20 @@ from msgspec.structs import replace
 
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.commands import CommandContext, CommandKey, IdempotencyKeyReusedError, LogUnavailableError
+from application.confirm_email import ConfirmEmail, confirm_email
 from application.platform import Saved
 from application.register_user import register_user
 from application.reinstate_user import ReinstateUser, reinstate_user
+from application.request_email_change import RequestEmailChange, request_email_change
 from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
 from domain import errors
-from infrastructure.aggregates import AggregateCache, Aggregates
+from infrastructure.aggregates import Aggregates, UserCache
 from infrastructure.append import Commit
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.event_codec import decode
 from infrastructure.group_commit import GroupCommit
+from infrastructure.platform import CommandPlatform
 from infrastructure.service import open_service
 from infrastructure.streams import StreamLoader
 from tests.support.cut_line import CuttableLine
@@ -55,6 +58,10 @@ def key(name: str, fingerprint: str = "request") -> CommandKey:
 
 def rename(user_id: uuid.UUID, name: str) -> ChangeProfile:
     return ChangeProfile(user_id=user_id, patch=ProfilePatch(display_name=name))
+
+
+def another_address(user_id: uuid.UUID, name: str) -> RequestEmailChange:
+    return RequestEmailChange(user_id=user_id, email=f"{name}@example.com")
 
 
 async def attempt(service: Service, name: str, ctx: CommandContext) -> Saved | Exception:
@@ -233,18 +240,63 @@ def test_what_is_kept_in_memory_equals_its_replay(database: str, service: OpenSe
     asyncio.run(scenario())
 
 
-def test_a_small_memory_forgets_and_nothing_else_changes(database: str) -> None:
-    cache = AggregateCache(limit=2)
+def test_a_small_memory_forgets_and_nothing_else_changes(database: str, service: OpenService) -> None:
+    cache = UserCache(limit=2)
 
-    async def scenario() -> int:
-        async with reading_pool(in_role(database, APP_ROLE), 2) as pool:
+    async def scenario() -> list[str]:
+        async with service() as running, reading_pool(in_role(database, APP_ROLE), 2) as pool:
+            saved = [await running.commands.run(register_user, registration(name), context()) for name in "abcde"]
             aggregates = Aggregates(StreamLoader(pool), cache)
-            for _ in range(3):
-                for number in range(5):
-                    await aggregates.user(uuid.UUID(int=number))
-        return len(cache)
+            found = [await aggregates.user(each.aggregate_id) for _ in range(3) for each in saved]
+        return [user.display_name for user, _ in found if user]
 
-    assert asyncio.run(scenario()) <= 2
+    names = asyncio.run(scenario())
+
+    assert names == list("abcde") * 3
+    assert len(cache) == 2
+
+
+def test_an_address_that_was_given_up_is_free_whichever_process_confirmed_the_new_one(
+    database: str, service: OpenService
+) -> None:
+    """A process that has never heard of the old address's holder must not take it for vacant already."""
+
+    async def scenario() -> Saved:
+        async with service() as one, service() as other:
+            ada = (await one.commands.run(register_user, registration("ada"), context())).aggregate_id
+            await one.commands.run(
+                request_email_change, RequestEmailChange(user_id=ada, email="countess@example.com"), context()
+            )
+            await other.commands.run(confirm_email, ConfirmEmail(token=await _mailed_token(one, ada)), context())
+            return await one.commands.run(register_user, registration("ada"), context())
+
+    assert asyncio.run(scenario()).version == 1
+    assert topics(database)[4:6] == ["user.email_changed", "email_claim.released"]
+
+
+def test_an_address_asked_for_before_is_free_whichever_process_hears_of_another_wish(
+    database: str, service: OpenService
+) -> None:
+    async def scenario() -> Saved:
+        async with service() as one, service() as other:
+            ada = (await one.commands.run(register_user, registration("ada"), context())).aggregate_id
+            await one.commands.run(
+                request_email_change, RequestEmailChange(user_id=ada, email="first@example.com"), context()
+            )
+            await other.commands.run(
+                request_email_change, RequestEmailChange(user_id=ada, email="second@example.com"), context()
+            )
+            return await one.commands.run(register_user, registration("first"), context())
+
+    assert asyncio.run(scenario()).version == 1
+
+
+async def _mailed_token(service: Service, user_id: uuid.UUID) -> str:
+    user, _ = await service.users.user(user_id)
+    assert user is not None
+    assert user.email_request is not None
+    assert isinstance(service.commands, CommandPlatform)
+    return service.commands.email_tokens.issue(user_id, user.email_request)
 
 
 def test_a_command_that_cannot_be_stored_fails_alone(database: str) -> None:
