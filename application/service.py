@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from application.commands import CommandKeys, Commands
 from application.proof.queries import Proofs
 from application.queries import Directory, Log, Projections, Timeline, Users
+from application.statistics import Statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class Service:
     users: Users
     directory: Directory
     timeline: Timeline
+    statistics: Statistics
     projections: Projections
     proofs: Proofs
     log: Log

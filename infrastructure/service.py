@@ -17,6 +17,7 @@ from infrastructure.platform import CommandPlatform
 from infrastructure.queries.directory import DirectoryQueries
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.queries.proofs import ProofQueries
+from infrastructure.queries.statistics import StatisticsQueries
 from infrastructure.queries.timeline import TimelineQueries
 from infrastructure.queries.users import UserQueries
 from infrastructure.settings import Settings
@@ -65,6 +66,7 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
             users=UserQueries(pool, aggregates),
             directory=DirectoryQueries(pool, cursors, settings.wait_seconds),
             timeline=TimelineQueries(pool, cursors, settings.wait_seconds),
+            statistics=StatisticsQueries(pool, settings.wait_seconds),
             projections=ProjectionQueries(pool),
             proofs=ProofQueries(pool),
             log=LogQueries(pool),

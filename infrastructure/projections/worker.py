@@ -75,7 +75,9 @@ def run_worker(
 def _keeping_read_models(conninfo: str, wake_ups: WakeUpListener, stop: threading.Event) -> list["_Thread"]:
     return [
         *(
-            _Thread(f"follow-{model.name}", conninfo, stop, _following(model), wake_ups.sleeper())
+            _Thread(
+                f"follow-{model.name}", conninfo, stop, _following(model), wake_ups.sleeper() if model.hurries else None
+            )
             for model in READ_MODELS.values()
         ),
         _Thread("verify", conninfo, stop, checking()),

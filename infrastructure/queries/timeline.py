@@ -1,17 +1,17 @@
 """Tells what was done to people's accounts, from the read model `user_timeline` and the log."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from psycopg import sql
 
-from application.queries import AuditFilter, Page, PageRequest, TimelineItem
+from application.queries import AuditFilter, Findings, Page, PageRequest, TimelineItem
 from application.user_timeline import USER_TIMELINE, TimelineEntry
 from infrastructure.keyring import Cursors
 from infrastructure.queries.pages import Pages, page_size
-from infrastructure.queries.read_model import Pool, ReadModel, Selection
+from infrastructure.queries.read_model import Pool, ReadModel, Selected, Selection
 
 _CONDITIONS = {
     "actor": sql.SQL("m.actor = %(actor)s"),
@@ -22,51 +22,73 @@ _CONDITIONS = {
     "command_id": sql.SQL("m.command_id = %(command_id)s"),
     "correlation_id": sql.SQL("m.correlation_id = %(correlation_id)s"),
     "after": sql.SQL('m."position" > %(after)s'),
+    "upto": sql.SQL('m."position" <= %(upto)s'),
 }
+
+BATCH = 1_000
+"""Facts read at a time, where all are wanted."""
 
 
 class TimelineQueries:
     """The timeline, as ports see it."""
 
     def __init__(self, pool: Pool, cursors: Cursors, wait_seconds: float) -> None:
-        self._model = ReadModel(pool, USER_TIMELINE, wait_seconds)
+        self._model = ReadModel(pool, USER_TIMELINE, wait_seconds, TimelineEntry)
         self._of_user = Pages(cursors, "timeline")
         self._search = Pages(cursors, "audit")
 
     async def of_user(self, user_id: UUID, page: PageRequest) -> Page[TimelineItem]:
         """One account's facts with their content, oldest first."""
-        selection = _selection(
-            {"user_id": user_id}, self._of_user.place(user_id, page), page, also=sql.SQL(", e.state"), joined=_EVENT
-        )
+        parameters = {"user_id": user_id} | _after(self._of_user.place(user_id, page))
+        selection = _selection(parameters, page_size(page) + 1, also=sql.SQL(", e.state"), joined=_EVENT)
         selected = await self._model.select(selection, page.min_position)
         items = [TimelineItem(entry=entry, data=_content(state)) for entry, (state,) in selected.rows]
         return self._of_user.page(user_id, page, items, selected.position, lambda item: _place(item.entry))
 
     async def search(self, wanted: AuditFilter, page: PageRequest) -> Page[TimelineEntry]:
         """Facts in the order of the log."""
-        selection = _selection(dict(_given(wanted)), self._search.place(wanted, page), page)
+        parameters = dict(_given(wanted)) | _after(self._search.place(wanted, page))
+        selection = _selection(parameters, page_size(page) + 1)
         selected = await self._model.select(selection, page.min_position)
         entries = [entry for entry, _ in selected.rows]
         return self._search.page(wanted, page, entries, selected.position, _place)
+
+    async def all_of(self, wanted: AuditFilter, min_position: int = 0) -> Findings[TimelineEntry]:
+        """All facts up to the present, however many, in the order of the log."""
+        first = await self._batch(wanted, 0, None, min_position)
+        return Findings(first.position, self._batches(wanted, first))
+
+    async def _batches(self, wanted: AuditFilter, first: Selected[TimelineEntry]) -> AsyncIterator[list[TimelineEntry]]:
+        """No connection is kept between batches: whoever reads slowly keeps nobody else waiting."""
+        batch = first
+        while batch.rows:
+            yield [entry for entry, _ in batch.rows]
+            if len(batch.rows) < BATCH:
+                return
+            batch = await self._batch(wanted, batch.rows[-1][0].position, first.position)
+
+    async def _batch(
+        self, wanted: AuditFilter, after: int, upto: int | None, min_position: int = 0
+    ) -> Selected[TimelineEntry]:
+        parameters = dict(_given(wanted)) | {"after": after} | ({} if upto is None else {"upto": upto})
+        return await self._model.select(_selection(parameters, BATCH), min_position)
 
 
 _EVENT = sql.SQL('JOIN log.event e ON e."position" = m."position"')
 
 
 def _selection(
-    parameters: dict[str, Any],
-    place: bytes | None,
-    page: PageRequest,
-    also: sql.Composable = sql.SQL(""),
-    joined: sql.Composable = sql.SQL(""),
+    parameters: dict[str, Any], limit: int, also: sql.Composable = sql.SQL(""), joined: sql.Composable = sql.SQL("")
 ) -> Selection:
-    if place is not None:
-        parameters["after"] = int.from_bytes(place)
     conditions = [condition for name, condition in _CONDITIONS.items() if name in parameters]
     clauses = sql.SQL('WHERE {} ORDER BY m."position" LIMIT %(limit)s').format(
         sql.SQL(" AND ").join([sql.SQL("true"), *conditions])
     )
-    return Selection(clauses, {**parameters, "limit": page_size(page) + 1}, also, joined)
+    return Selection(clauses, {**parameters, "limit": limit}, also, joined)
+
+
+def _after(place: bytes | None) -> dict[str, int]:
+    return {} if place is None else {"after": int.from_bytes(place)}
 
 
 def _given(wanted: AuditFilter) -> Iterator[tuple[str, Any]]:
