@@ -26,6 +26,7 @@ async def confirm_email(command: ConfirmEmail, platform: Platform) -> Saved:
     user.confirm_email(platform.now)
     if old is new:
         return await platform.save(user)
+    new.confirm(user.id)
     old.release(user.id)
 
-    return await platform.save(user, old)
+    return await platform.save(user, old, new)

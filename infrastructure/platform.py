@@ -123,7 +123,7 @@ class Attempt:
         return EmailClaim.vacant(claim_id)
 
     async def save(self, subject: Aggregate, *others: Aggregate) -> Saved:
-        """Record what is new about these aggregates."""
+        """Record what is new about these aggregates; from memory, there must be something new about each."""
         aggregates = list({id(aggregate): aggregate for aggregate in (subject, *others)}.values())
         recorded = [aggregate.collect_events() for aggregate in aggregates]
         if self.rests_on_memory and not all(recorded):
