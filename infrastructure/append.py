@@ -11,7 +11,7 @@ import psycopg
 from application.actors import Metadata
 from application.commands import CommandKey
 from domain.kernel import AggregateEvent
-from infrastructure.binary_arrays import integers, octets, texts, uuids
+from infrastructure.binary_arrays import BinaryArray, binary_array
 from infrastructure.event_codec import encode
 
 
@@ -62,33 +62,33 @@ async def append(connection: psycopg.AsyncConnection[Any], commits: Sequence[Com
     return [Outcome(OutcomeKind(kind), *rest) for kind, *rest in await cursor.fetchall()]
 
 
-def _command_columns(commits: Sequence[Commit]) -> list[bytes]:
+def _command_columns(commits: Sequence[Commit]) -> list[BinaryArray]:
     metadata = [commit.metadata for commit in commits]
     actors = [m.actor for m in metadata]
     keys = [commit.key for commit in commits]
     return [
-        uuids([m.command_id for m in metadata]),
-        octets([key.key if key else None for key in keys]),
-        octets([key.fingerprint if key else None for key in keys]),
-        octets([commit.result for commit in commits]),
-        uuids([m.correlation_id for m in metadata]),
-        uuids([m.causation_id for m in metadata]),
-        octets([m.trace_id for m in metadata]),
-        texts([str(actor) for actor in actors]),
-        texts([actor.on_behalf_of for actor in actors]),
-        texts([actor.client for actor in actors]),
-        texts([m.reason for m in metadata]),
+        binary_array("uuid", [m.command_id for m in metadata]),
+        binary_array("bytea", [key.key if key else None for key in keys]),
+        binary_array("bytea", [key.fingerprint if key else None for key in keys]),
+        binary_array("bytea", [commit.result for commit in commits]),
+        binary_array("uuid", [m.correlation_id for m in metadata]),
+        binary_array("uuid", [m.causation_id for m in metadata]),
+        binary_array("bytea", [m.trace_id for m in metadata]),
+        binary_array("text", [str(actor) for actor in actors]),
+        binary_array("text", [actor.on_behalf_of for actor in actors]),
+        binary_array("text", [actor.client for actor in actors]),
+        binary_array("text", [m.reason for m in metadata]),
     ]
 
 
-def _event_columns(commits: Sequence[Commit]) -> list[bytes]:
+def _event_columns(commits: Sequence[Commit]) -> list[BinaryArray]:
     numbered = [(number, event) for number, commit in enumerate(commits, start=1) for event in commit.events]
     events = [event for _, event in numbered]
     encoded = [encode(event) for event in events]
     return [
-        integers([number for number, _ in numbered]),
-        uuids([event.originator_id for event in events]),
-        integers([event.originator_version for event in events]),
-        texts([topic for topic, _ in encoded]),
-        octets([state for _, state in encoded]),
+        binary_array("integer", [number for number, _ in numbered]),
+        binary_array("uuid", [event.originator_id for event in events]),
+        binary_array("integer", [event.originator_version for event in events]),
+        binary_array("text", [topic for topic, _ in encoded]),
+        binary_array("bytea", [state for _, state in encoded]),
     ]
