@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.projections import Index, Projection, position
+from application.projections import LIKE_THE_LOG, Holds, Index, Projection, position
 from application.recorded import Recorded
 from domain.access_records import AccessRecord
 
@@ -53,9 +53,11 @@ ACCESS_LOG = Projection(
     version=1,
     events=(AccessRecord.PeopleRead, AccessRecord.ReadingsLost),
     row=AccessEntry,
+    holds=Holds(purpose="telling who read whose data, when and what for", kept=LIKE_THE_LOG),
     fold=access_entry,
     key=position,
     reads_metadata=True,
+    hurries=False,
     indexes=(
         Index("actor", ("actor", "position")),
         Index("recorded", ("recorded_at", "position")),

@@ -7,10 +7,10 @@ outlive the person's erasure: who looked at them may be asked years later.
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 from uuid import UUID
 
-from domain.kernel import Aggregate, AggregateEvent, records
+from domain.kernel import Aggregate, AggregateEvent, records, serves
 from domain.values import AccessPurpose
 
 
@@ -24,6 +24,17 @@ class Reading(StrEnum):
     DIFF = "diff"
     SEARCH = "search"
     EXPORT = "export"
+
+
+# What the fields of events hold, and what for.
+WhatWasRead = Annotated[Reading, serves("what was read")]
+FirstAt = Annotated[datetime, serves("since when it was read")]
+"""The first of these readings, on the clock of the process that answered it."""
+Whose = Annotated[tuple[UUID, ...], serves("telling people, and whoever answers for it, who read their data")]
+"""Nobody where the answer was of any length: then the query says what it held."""
+WhatFor = Annotated[AccessPurpose | None, serves("telling what it was read for")]
+Query = Annotated[str | None, serves("telling what an export held")]
+HowMany = Annotated[int, serves("telling how many readings are not on record")]
 
 
 class AccessRecord(Aggregate):
@@ -40,20 +51,18 @@ class AccessRecord(Aggregate):
         """Data of these people was read; by whom stands beside the event, as for every event."""
 
         TOPIC = "access_record.people_read"
-        reading: Reading
-        first_at: datetime
-        """When the first of these readings was answered, on the clock of the process that answered it."""
-        user_ids: tuple[UUID, ...] = ()
-        """Whose data; nobody's where the answer was of any length: then the query says what it held."""
-        purpose: AccessPurpose | None = None
-        query: str | None = None
+        reading: WhatWasRead
+        first_at: FirstAt
+        user_ids: Whose = ()
+        purpose: WhatFor = None
+        query: Query = None
 
     class ReadingsLost(AggregateEvent, frozen=True):
         """So many readings could not be recorded, because the log took nothing for too long."""
 
         TOPIC = "access_record.readings_lost"
-        count: int
-        first_at: datetime
+        count: HowMany
+        first_at: FirstAt
 
     @classmethod
     def blank(cls, record_id: UUID) -> Self:
