@@ -49,7 +49,8 @@ class RequestHeader(NamedTuple):
 COMMAND_HEADERS = (
     RequestHeader(
         "Idempotency-Key",
-        "Makes a repeated command the same command: carried out once, answered the same. Yours alone.",
+        "Makes a repeated command the same command: carried out once, answered the same. Yours alone, and "
+        "kept for three days, unless whoever runs the service has chosen another time of at least one.",
         {"type": "string", "pattern": "^[!-~]{1,255}$"},
     ),
     RequestHeader(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from application.commands import CommandKeys, Commands
 from application.proof.queries import Proofs
-from application.queries import Directory, Log, Projections, Timeline, Users
+from application.queries import Directory, Log, Mails, Projections, Timeline, Users
 from application.statistics import Statistics
 
 
@@ -20,4 +20,5 @@ class Service:
     statistics: Statistics
     projections: Projections
     proofs: Proofs
+    mails: Mails
     log: Log

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import psycopg
@@ -12,6 +11,7 @@ import psycopg
 from application.actors import Metadata
 from application.commands import CommandKey
 from domain.kernel import AggregateEvent
+from infrastructure.binary_arrays import BinaryArray, binary_array
 from infrastructure.event_codec import encode
 
 
@@ -62,35 +62,33 @@ async def append(connection: psycopg.AsyncConnection[Any], commits: Sequence[Com
     return [Outcome(OutcomeKind(kind), *rest) for kind, *rest in await cursor.fetchall()]
 
 
-def _command_columns(commits: Sequence[Commit]) -> list[list[Any]]:
+def _command_columns(commits: Sequence[Commit]) -> list[BinaryArray]:
     metadata = [commit.metadata for commit in commits]
+    actors = [m.actor for m in metadata]
+    keys = [commit.key for commit in commits]
     return [
-        [m.command_id for m in metadata],
-        [commit.key.key if commit.key else None for commit in commits],
-        [commit.key.fingerprint if commit.key else None for commit in commits],
-        [commit.result for commit in commits],
-        [m.correlation_id for m in metadata],
-        [m.causation_id for m in metadata],
-        [m.trace_id for m in metadata],
-        [str(m.actor) for m in metadata],
-        [m.actor.on_behalf_of for m in metadata],
-        [m.actor.client for m in metadata],
-        [m.reason for m in metadata],
+        binary_array("uuid", [m.command_id for m in metadata]),
+        binary_array("bytea", [key.key if key else None for key in keys]),
+        binary_array("bytea", [key.fingerprint if key else None for key in keys]),
+        binary_array("bytea", [commit.result for commit in commits]),
+        binary_array("uuid", [m.correlation_id for m in metadata]),
+        binary_array("uuid", [m.causation_id for m in metadata]),
+        binary_array("bytea", [m.trace_id for m in metadata]),
+        binary_array("text", [str(actor) for actor in actors]),
+        binary_array("text", [actor.on_behalf_of for actor in actors]),
+        binary_array("text", [actor.client for actor in actors]),
+        binary_array("text", [m.reason for m in metadata]),
     ]
 
 
-def _event_columns(commits: Sequence[Commit]) -> list[list[Any]]:
-    numbers: list[int] = []
-    stream_ids: list[UUID] = []
-    versions: list[int] = []
-    topics: list[str] = []
-    states: list[bytes] = []
-    for number, commit in enumerate(commits, start=1):
-        for event in commit.events:
-            topic, state = encode(event)
-            numbers.append(number)
-            stream_ids.append(event.originator_id)
-            versions.append(event.originator_version)
-            topics.append(topic)
-            states.append(state)
-    return [numbers, stream_ids, versions, topics, states]
+def _event_columns(commits: Sequence[Commit]) -> list[BinaryArray]:
+    numbered = [(number, event) for number, commit in enumerate(commits, start=1) for event in commit.events]
+    events = [event for _, event in numbered]
+    encoded = [encode(event) for event in events]
+    return [
+        binary_array("integer", [number for number, _ in numbered]),
+        binary_array("uuid", [event.originator_id for event in events]),
+        binary_array("integer", [event.originator_version for event in events]),
+        binary_array("text", [topic for topic, _ in encoded]),
+        binary_array("bytea", [state for _, state in encoded]),
+    ]

@@ -15,6 +15,7 @@ from infrastructure.group_commit import GroupCommit
 from infrastructure.keyring import ClaimIds, Cursors, MailedTokens, load_keyring
 from infrastructure.platform import CommandPlatform
 from infrastructure.queries.directory import DirectoryQueries
+from infrastructure.queries.mails import MailQueries
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.queries.proofs import ProofQueries
 from infrastructure.queries.statistics import StatisticsQueries
@@ -69,5 +70,6 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
             statistics=StatisticsQueries(pool, settings.wait_seconds),
             projections=ProjectionQueries(pool),
             proofs=ProofQueries(pool),
+            mails=MailQueries(pool),
             log=LogQueries(pool),
         )

@@ -44,6 +44,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """REPRISE_LOG_ORIGIN: the name of this log in its checkpoints, for ever (default: made up at the first start)."""
     wait_seconds: float = 5.0
     """REPRISE_WAIT_SECONDS: how long a query waits for a read model to reach Min-Log-Position."""
+    idempotency_retention: timedelta = timedelta(hours=72)
+    """REPRISE_IDEMPOTENCY_HOURS: how long idempotency keys are kept, at least a day."""
     policy: Policy = Policy()
 
     @property
@@ -69,9 +71,12 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         jwks_path=Path(environment.get("REPRISE_JWKS") or home / "keys" / "jwks.json"),
         mail_url=environment.get("REPRISE_MAIL_URL") or None,
         mail_sender=environment.get("REPRISE_MAIL_SENDER") or "no-reply@reprise.example",
-        public_url=(environment.get("REPRISE_PUBLIC_URL") or f"http://{host}:{int(port)}").rstrip("/"),
+        public_url=(environment.get("REPRISE_PUBLIC_URL") or http_url(host, int(port))).rstrip("/"),
         log_origin=environment.get("REPRISE_LOG_ORIGIN") or None,
         wait_seconds=_number(environment, "REPRISE_WAIT_SECONDS", 5.0, highest=60),
+        idempotency_retention=timedelta(
+            hours=_number(environment, "REPRISE_IDEMPOTENCY_HOURS", 72, lowest=24, highest=87_600)
+        ),
         policy=Policy(
             confirm_within=timedelta(hours=_number(environment, "REPRISE_CONFIRM_WITHIN_HOURS", 72, highest=8760)),
             erase_after=timedelta(days=_number(environment, "REPRISE_GRACE_DAYS", 30, highest=365)),
@@ -79,12 +84,17 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
-def _number(environment: Mapping[str, str], variable: str, default: float, highest: float) -> float:
+def http_url(host: str, port: int) -> str:
+    """The URL of a host, which may be an IPv6 address, at a port."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _number(environment: Mapping[str, str], variable: str, default: float, highest: float, lowest: float = 0) -> float:
     text = environment.get(variable) or str(default)
     try:
         number = float(text)
     except ValueError:
         number = -1.0
-    if not 0 <= number <= highest:
-        raise SettingInvalidError(variable, f"must be a number from 0 to {highest:g}")
+    if not lowest <= number <= highest:
+        raise SettingInvalidError(variable, f"must be a number from {lowest:g} to {highest:g}")
     return number

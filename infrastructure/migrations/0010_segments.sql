@@ -1,4 +1,4 @@
--- Which streams of a generation are folded up to where (docs/decisions/0010-segments.md).
+-- Which streams of a generation are folded up to where (docs/decisions/0012-segments.md).
 
 CREATE TABLE projection.segment (
     name           text COLLATE "C" NOT NULL,

@@ -11,7 +11,7 @@ from application.projections import Projection
 from application.recorded import Recorded
 from infrastructure.log_reader import ALL_OCTETS, Connection, Octets, PoisonEventError, Wanted, read_range
 from infrastructure.projections.segments import MOST, hold_segments, move_segments, next_batch
-from infrastructure.projections.tables import ModelTable
+from infrastructure.projections.tables import ModelTable, model_table
 
 BATCH = 1_000
 """Positions in one transaction while following; a rebuild reads far more at a time."""
@@ -70,7 +70,7 @@ def follow_batch(
         wanted = wanted_by(projection, left_out(connection, projection.name, generation), batch.octets)
         events = read_range(connection, batch.after, batch.upto, wanted)
         try:
-            apply(connection, ModelTable(projection, generation), events)
+            apply(connection, model_table(projection, generation), events)
         except REFUSED_ROW as error:
             if batch.upto - batch.after > 1:
                 raise

@@ -2,7 +2,7 @@
 
 Whoever has locked a segment's row holds it, until the end of a batch; the others pass by. So there are no terms, clocks
 or heartbeats: a lock ends with its transaction, and the transaction of a dead or frozen worker is ended by the database
-(docs/decisions/0010-segments.md).
+(docs/decisions/0012-segments.md).
 """
 
 from collections.abc import Sequence

@@ -19,6 +19,7 @@ from application.projections import Projection
 from application.read_models import READ_MODELS
 from infrastructure.audit.sealing import Sealer
 from infrastructure.audit.signing_keys import CheckpointKeyFile
+from infrastructure.command_retention import forgetting
 from infrastructure.confirmation_mails import ConfirmationMails
 from infrastructure.connections import as_projector, as_sealer
 from infrastructure.keyring import MailedTokens, load_keyring
@@ -38,7 +39,7 @@ from infrastructure.wake_ups import WakeUpListener
 
 LOOK_SECONDS = 0.25
 """How often a worker looks by itself whether there is something to do."""
-PACE_SECONDS = 0.012
+PACE_SECONDS = 0.02
 """The least time from the begin of one piece of work to that of the next one of its kind, while the log grows: what is
 recorded meanwhile comes in one batch, whose cost is that of its transaction more than that of its events."""
 RETRY_SECONDS = 0.5
@@ -63,6 +64,8 @@ def run_worker(
     if Duty.SEAL in duties:
         sealer = Sealer(CheckpointKeyFile(settings.keys, settings.log_origin))
         threads.append(_Thread("sealer", as_sealer(conninfo), stop, sealer.seal_due, wake_ups.sleeper()))
+    if Duty.RETENTION in duties:
+        threads.append(_Thread("retention", projector, stop, forgetting(settings.idempotency_retention)))
     wake_ups.start()
     for thread in threads:
         thread.start()

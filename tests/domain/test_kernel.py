@@ -16,6 +16,7 @@ from domain.kernel import (
     event_types,
     payload_fields,
     personal_fields,
+    purpose_of,
 )
 from domain.users import User
 from tests.support.scenarios import event_of
@@ -70,7 +71,7 @@ NOT_PERSONAL = {
     "user.consent_granted": {"purpose", "document_version"},
     "user.consent_withdrawn": {"purpose", "document_version"},
     "user.deletion_requested": {"erase_after"},
-    "email_claim.claimed": {"user_id"},
+    "email_claim.claimed": {"user_id", "reserved_until"},
     "email_claim.released": {"user_id"},
 }
 """A new field belongs into one of these tables: whether it tells something about a person is to be decided here."""
@@ -103,6 +104,7 @@ def test_it_is_decided_for_every_field_whether_it_is_personal(event_type: type[A
     topic = topic_of(event_type)
 
     assert personal_fields(event_type) == PERSONAL.get(topic, set())
+    assert {field.name for field in payload_fields(event_type) if not purpose_of(field)} == set()
     assert {field.name for field in payload_fields(event_type)} == PERSONAL.get(topic, set()) | NOT_PERSONAL.get(
         topic, set()
     )

@@ -13,17 +13,20 @@ from msgspec.structs import replace
 
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.commands import CommandContext, CommandKey, IdempotencyKeyReusedError, LogUnavailableError
+from application.confirm_email import ConfirmEmail, confirm_email
 from application.platform import Saved
 from application.register_user import register_user
 from application.reinstate_user import ReinstateUser, reinstate_user
+from application.request_email_change import RequestEmailChange, request_email_change
 from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
 from domain import errors
-from infrastructure.aggregates import AggregateCache, Aggregates
+from infrastructure.aggregates import Aggregates, UserCache
 from infrastructure.append import Commit
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.event_codec import decode
 from infrastructure.group_commit import GroupCommit
+from infrastructure.keyring import MailedTokens, load_keyring
 from infrastructure.service import open_service
 from infrastructure.streams import StreamLoader
 from tests.support.cut_line import CuttableLine
@@ -91,6 +94,31 @@ def test_one_address_in_many_spellings_finds_one_holder(database: str, service: 
 
     assert sorted(type(answer).__name__ for answer in answers) == ["EmailTaken"] * 49 + ["Saved"]
     assert topics(database) == ["user.registered", "email_claim.claimed"]
+
+
+def test_a_process_that_knows_nothing_of_an_address_frees_it_for_others(
+    database: str, service: OpenService, home: Path
+) -> None:
+    tokens = MailedTokens(load_keyring(settings_in(home).keys).derive("mailed tokens"))
+
+    async def ask(service: Service, user_id: uuid.UUID, email: str) -> str:
+        await service.commands.run(request_email_change, RequestEmailChange(user_id=user_id, email=email), context())
+        user, _ = await service.users.user(user_id)
+        assert user is not None
+        assert user.email_request is not None
+        return tokens.issue(user_id, user.email_request)
+
+    async def scenario() -> list[Any]:
+        async with service() as one, service() as other, service() as third:
+            ada = (await one.commands.run(register_user, registration("ada"), context())).aggregate_id
+            await ask(one, ada, "first@example.com")
+            token = await ask(other, ada, "second@example.com")
+            await third.commands.run(confirm_email, ConfirmEmail(token=token), context())
+            return [await attempt(one, name, context()) for name in ("first", "ada", "second")]
+
+    first, ada, second = asyncio.run(scenario())
+
+    assert (type(first), type(ada), type(second)) == (Saved, Saved, errors.EmailTaken)
 
 
 def test_a_lost_answer_is_neither_a_conflict_nor_a_second_event(database: str, service: OpenService) -> None:
@@ -233,18 +261,20 @@ def test_what_is_kept_in_memory_equals_its_replay(database: str, service: OpenSe
     asyncio.run(scenario())
 
 
-def test_a_small_memory_forgets_and_nothing_else_changes(database: str) -> None:
-    cache = AggregateCache(limit=2)
+def test_a_small_memory_forgets_and_nothing_else_changes(database: str, service: OpenService) -> None:
+    cache = UserCache(limit=2)
 
-    async def scenario() -> int:
-        async with reading_pool(in_role(database, APP_ROLE), 2) as pool:
+    async def scenario() -> list[str]:
+        async with service() as running, reading_pool(in_role(database, APP_ROLE), 2) as pool:
+            saved = [await running.commands.run(register_user, registration(name), context()) for name in "abcde"]
             aggregates = Aggregates(StreamLoader(pool), cache)
-            for _ in range(3):
-                for number in range(5):
-                    await aggregates.user(uuid.UUID(int=number))
-        return len(cache)
+            found = [await aggregates.user(each.aggregate_id) for _ in range(3) for each in saved]
+        return [user.display_name for user, _ in found if user]
 
-    assert asyncio.run(scenario()) <= 2
+    names = asyncio.run(scenario())
+
+    assert names == list("abcde") * 3
+    assert len(cache) == 2
 
 
 def test_a_command_that_cannot_be_stored_fails_alone(database: str) -> None:
