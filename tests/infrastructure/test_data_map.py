@@ -74,7 +74,8 @@ def test_what_people_say_lies_only_where_the_map_says_so(database: str, home: Pa
         ada = (await service.commands.run(register_user, registration(f"{CANARY}1", **facts), context())).aggregate_id
         change = RequestEmailChange(user_id=ada, email=f"{CANARY}2@example.com")
         await service.commands.run(request_email_change, change, context())
-        for use_case, command in ((suspend_user, SuspendUser), (reinstate_user, ReinstateUser)):
+        uses: list[tuple[Any, Any]] = [(suspend_user, SuspendUser), (reinstate_user, ReinstateUser)]
+        for use_case, command in uses:
             asked = context(service.command_keys.make(CANARY, use_case.__name__, CANARY.encode()))
             asked = replace(asked, metadata=replace(asked.metadata, reason=f"{CANARY} wrote to us"))
             await service.commands.run(use_case, command(user_id=ada, reason=f"{CANARY} said so"), asked)
