@@ -31,7 +31,8 @@ CANARY = "zq7canary"
 _COLUMNS = """
 SELECT table_schema, table_name, column_name, data_type
 FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
-WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2, ordinal_position
+WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')
+ORDER BY 1, 2, ordinal_position
 """
 
 
