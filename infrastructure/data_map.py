@@ -69,6 +69,12 @@ TABLES = (
         none="name generation version fingerprint state position recorded_at failure created_at switched_at",
     ),
     Table(
+        name="projection.segment",
+        purpose="up to where the streams of each read model are folded",
+        kept=WITH_THE_SERVICE,
+        none="name generation first last position",
+    ),
+    Table(
         name="projection.rebuild",
         purpose="rebuilds, and which member of staff asked for them",
         kept=WITH_THE_SERVICE,
