@@ -51,7 +51,7 @@ def timeline_entry(_: TimelineEntry | None, recorded: Recorded[Any]) -> Timeline
 
 USER_TIMELINE = Projection(
     name="user_timeline",
-    version=1,
+    version=2,
     events=event_types(User) + event_types(EmailClaim),
     row=TimelineEntry,
     holds=Holds(
@@ -62,10 +62,9 @@ USER_TIMELINE = Projection(
     reads_metadata=True,
     indexes=(
         Index("user", ("user_id", "position")),
-        Index("actor", ("actor", "position")),
+        Index("actor", ("actor", "topic", "position")),
         Index("topic", ("topic", "position")),
-        Index("recorded", ("recorded_at", "position")),
         Index("command", ("command_id",)),
-        Index("correlation", ("correlation_id",)),
+        Index("correlation", ("correlation_id", "position")),
     ),
 )

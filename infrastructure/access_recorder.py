@@ -2,7 +2,7 @@
 
 Readings wait in memory, by reader, and go to the log at most once in `FLUSH_SECONDS`. While the log takes nothing they
 go on waiting, up to a bound; what comes on top of that is counted, and the count is recorded as soon as it can be. Only
-a process that is killed loses what waits without a trace (docs/decisions/0011-access-records.md).
+a process that is killed loses what waits without a trace (docs/decisions/0015-access-records.md).
 """
 
 import asyncio
