@@ -1,5 +1,7 @@
 """What is held in tables and files that no definition of the domain or of a read model describes; and the whole map."""
 
+from enum import StrEnum
+
 import msgspec
 
 from application.data_map import Holding, Kind, event_holdings, read_model_holdings
@@ -10,12 +12,22 @@ from infrastructure.event_codec import AGGREGATES
 WITH_THE_SERVICE = "as long as the service"
 
 
+class Backup(StrEnum):
+    """Which backup a table is part of."""
+
+    LOG = "log"
+    KEYS = "keys"
+    NONE = "none"
+    """It is made again."""
+
+
 class Table(msgspec.Struct, frozen=True, kw_only=True):
     """A table and all of its columns, by what each says about people; a test compares it with the database."""
 
     name: str
     purpose: str
     kept: str
+    backup: Backup = Backup.LOG
     readable: str = ""
     """Names of columns, with spaces between; so are the next two."""
     linked: str = ""
@@ -66,12 +78,14 @@ TABLES = (
         name="projection.generation",
         purpose="where each read model stands",
         kept=WITH_THE_SERVICE,
+        backup=Backup.NONE,
         none="name generation version fingerprint state position recorded_at failure created_at switched_at",
     ),
     Table(
         name="projection.rebuild",
         purpose="rebuilds, and which member of staff asked for them",
         kept=WITH_THE_SERVICE,
+        backup=Backup.NONE,
         linked="requested_by",
         none=(
             "id name state requested_at finished_at generation phase events_done events_total "
@@ -89,6 +103,7 @@ TABLES = (
         name="projection.verification",
         purpose="checks of read models against the log; keys and columns of wrong rows, no values",
         kept="until the next check",
+        backup=Backup.NONE,
         linked="finding",
         none="name generation verified_at rows differing",
     ),
@@ -134,6 +149,7 @@ TABLES = (
         name="library.snapshot",
         purpose="snapshots that programs of one's own take with the eventsourcing library; Reprise takes none",
         kept="until those programs remove them",
+        backup=Backup.NONE,
         readable="state",
         linked="stream_id version topic write_id",
     ),
@@ -141,6 +157,7 @@ TABLES = (
         name="schema_migration.applied",
         purpose="which migrations were applied",
         kept=WITH_THE_SERVICE,
+        backup=Backup.NONE,
         none="name digest applied_at",
     ),
 )
