@@ -15,9 +15,9 @@ from infrastructure.settings import settings_from
 def backup(folder: Path, /, *, keys: Path | None = None, json: bool = False) -> None:
     """Back up the log and, apart from it, the keys.
 
-    The backup is as of one moment, and everything goes on meanwhile. Read models are not part of it, because they can be
-    made again. Personal data in the log is sealed, so that a backup of the log without keys tells of nobody. Keep keys
-    elsewhere, and not for long: somebody who is erased can be read with a backup of both until one of them is deleted.
+    The backup is as of one moment, and everything goes on meanwhile. Read models are not part of it, because they can
+    be made again. Keep keys elsewhere, and not for long: somebody who is erased can be read with a backup of both until
+    one of them is deleted.
 
     Parameters
     ----------

@@ -21,8 +21,8 @@ class NotEmptyError(Exception):
 def restore_backup(conninfo: str, folder: Path, keys: tuple[Path, Path] | None) -> Manifest:
     """Restore the log and, if given, its keys: from one folder of keys to the one of the service.
 
-    The schema becomes the one that the backup was taken with, and then that of this version. Read models are not part of
-    it: workers make them again. Raises `BackupInvalidError` and `NotEmptyError`, and then has changed no row and no key.
+    The schema becomes the one that the backup was taken with, and then that of this version. Read models are not part
+    of it: workers make them again. Raises `BackupInvalidError` and `NotEmptyError`, having changed no row and no key.
     """
     manifest, manifest_of_keys = read_manifest(folder), read_manifest(keys[0]) if keys else None
     _require_a_pair(manifest, manifest_of_keys)

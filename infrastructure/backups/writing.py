@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import BufferedWriter
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import psycopg
 from psycopg.sql import SQL, Composed, Identifier
@@ -25,7 +25,7 @@ Report = Callable[[int, int], None]
 def take_backup(conninfo: str, folder: Path, keys: tuple[Path, Path] | None, report: Report) -> Manifest:
     """Write what the log needs to a new folder and, apart from it, what the keys need to another one.
 
-    `keys` are the folder that the service has its keys in, and the one to write to. Only their owner can read the files.
+    `keys` are the folder that the service has its keys in, and the one to write to. Only the owner can read the files.
     Raises `FileExistsError`.
     """
     folder.mkdir(mode=0o700, parents=True)
@@ -83,11 +83,11 @@ def _write_table(
 
 
 @contextmanager
-def _compressed(path: Path) -> Iterator[BufferedWriter]:
+def _compressed(path: Path) -> Iterator[BinaryIO]:
     with path.open("wb") as file:
-        with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1) as compressing:
-            with BufferedWriter(compressing, BUFFER) as buffered:  # type: ignore[arg-type] # typeshed wants a RawIOBase
-                yield buffered
+        compressing = gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1)
+        with compressing, BufferedWriter(compressing, BUFFER) as buffered:
+            yield buffered
         os.fsync(file.fileno())
 
 

@@ -1,8 +1,9 @@
 """A backup is the log as of one moment; restored, it is that log again, or nothing was restored."""
 
 import asyncio
+import shutil
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,22 +14,24 @@ from msgspec.structs import replace
 from psycopg import sql
 
 from application.commands import CommandKey
+from application.read_models import READ_MODELS
 from application.register_user import register_user
 from application.service import Service
 from domain.errors import EmailTaken
-from infrastructure.audit.signing_keys import CheckpointKeyFile
 from infrastructure.audit.sealing import seal_to_head
+from infrastructure.audit.signing_keys import CheckpointKeyFile
 from infrastructure.audit.verification import verify_log
 from infrastructure.backups.manifest import MANIFEST, BackupInvalidError, Manifest, Part
 from infrastructure.backups.restoring import NotEmptyError, restore_backup
 from infrastructure.backups.writing import take_backup
 from infrastructure.connections import as_sealer
 from infrastructure.data_map import TABLES, Backup
+from infrastructure.embedded_postgres import EmbeddedPostgres
 from infrastructure.service import open_service
 from tests.support.audited import sealer
+from tests.support.cli import new_database
 from tests.support.read_models import make_history, replayed_rows, rows_of
 from tests.support.running import context, follow_to_head, registration, settings_in
-from application.read_models import READ_MODELS
 
 T = TypeVar("T")
 
@@ -64,7 +67,26 @@ class Scene:
 @pytest.fixture
 def scene(database: str, empty_database: str, tmp_path: Path) -> Scene:
     scene = Scene(database, empty_database, tmp_path)
-    scene.run(lambda service: make_history(service, 30))
+    scene.run(lambda service: make_history(service, 20))
+    return scene
+
+
+@pytest.fixture(scope="module")
+def taken(server: EmbeddedPostgres, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """A backup that tests make copies of."""
+    with new_database(server, template) as source:
+        scene = Scene(source, "", tmp_path_factory.mktemp("taken"))
+        scene.run(lambda service: make_history(service, 20))
+        scene.back_up()
+        yield scene
+
+
+@pytest.fixture
+def copied(taken: Scene, empty_database: str, tmp_path: Path) -> Scene:
+    """A backup of its own, of a service with a past."""
+    scene = Scene(taken.source, empty_database, tmp_path)
+    shutil.copytree(taken.log, scene.log)
+    shutil.copytree(taken.keys, scene.keys)
     return scene
 
 
@@ -80,10 +102,12 @@ def is_untouched(conninfo: str) -> bool:
         return there == (False,) or connection.execute("SELECT count(*) FROM log.event").fetchone() == (0,)
 
 
+def manifest_of(folder: Path) -> Manifest:
+    return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+
+
 def change_manifest(folder: Path, **changes: Any) -> None:
-    path = folder / MANIFEST
-    manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
-    path.write_bytes(msgspec.json.encode(replace(manifest, **changes)))
+    (folder / MANIFEST).write_bytes(msgspec.json.encode(replace(manifest_of(folder), **changes)))
 
 
 def test_what_is_restored_is_what_was_backed_up(scene: Scene) -> None:
@@ -164,21 +188,26 @@ def test_a_backup_from_before_a_migration_is_brought_up_to_date(scene: Scene) ->
     assert rows(scene.target, "log.command_retention") == rows(scene.source, "log.command_retention")
 
 
-def test_only_the_owner_can_read_a_backup(scene: Scene) -> None:
-    scene.back_up()
+def test_only_the_owner_can_read_a_backup(copied: Scene) -> None:
 
-    assert {path.stat().st_mode & 0o077 for folder in (scene.log, scene.keys) for path in folder.rglob("*")} == {0}
+    assert {path.stat().st_mode & 0o077 for folder in (copied.log, copied.keys) for path in folder.rglob("*")} == {0}
 
 
-def test_keys_are_apart_from_the_log(scene: Scene) -> None:
-    manifest = scene.back_up()
+def test_keys_are_apart_from_the_log(copied: Scene) -> None:
+    of_log, of_keys = manifest_of(copied.log).parts, manifest_of(copied.keys).parts
 
-    of_log = {part.table for part in manifest.parts}
-    of_keys = {part.file for part in msgspec.json.decode((scene.keys / MANIFEST).read_bytes(), type=Manifest).parts}
+    assert not any(part.table is None or part.table.startswith("keys.") for part in of_log)
+    assert {"claims.key", "service.key"} <= {part.file for part in of_keys}
 
-    assert None not in of_log
-    assert not any(table.startswith("keys.") for table in of_log if table)
-    assert {"claims.key", "service.key"} <= of_keys
+
+def newer(scene: Scene) -> None:
+    for folder in (scene.log, scene.keys):
+        change_manifest(folder, migrations=(*manifest_of(folder).migrations, "9999_future.sql"))
+
+
+def without_events(scene: Scene) -> None:
+    parts = tuple(part for part in manifest_of(scene.log).parts if part.table != "log.event")
+    change_manifest(scene.log, parts=parts)
 
 
 def cut(path: Path) -> None:
@@ -197,70 +226,55 @@ def cut(path: Path) -> None:
         (lambda s: change_manifest(s.log, parts=(Part("../x", 0, ""),)), "names a file elsewhere"),
         (lambda s: change_manifest(s.keys, position=7), "not backed up together"),
         (lambda s: change_manifest(s.log, holds_keys=True), "mistaken for each other"),
-        (lambda s: newer(s), "newer version: 9999_future.sql"),
-        (lambda s: without_events(s), "positions are missing"),
+        (newer, "newer version: 9999_future.sql"),
+        (without_events, "positions are missing"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_damaged_backup_is_refused_and_changes_nothing(
-    scene: Scene, damage: Callable[[Scene], object], why: str
+    copied: Scene, damage: Callable[[Scene], object], why: str
 ) -> None:
-    scene.back_up()
-    damage(scene)
+    damage(copied)
 
     with pytest.raises(BackupInvalidError, match=why):
-        scene.restore()
+        copied.restore()
 
-    assert is_untouched(scene.target)
-    assert not scene.new_home.exists()
-
-
-def newer(scene: Scene) -> None:
-    for folder in (scene.log, scene.keys):
-        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
-        change_manifest(folder, migrations=(*manifest.migrations, "9999_future.sql"))
+    assert is_untouched(copied.target)
+    assert not copied.new_home.exists()
 
 
-def without_events(scene: Scene) -> None:
-    manifest = msgspec.json.decode((scene.log / MANIFEST).read_bytes(), type=Manifest)
-    change_manifest(scene.log, parts=tuple(part for part in manifest.parts if part.table != "log.event"))
+def test_a_database_in_use_is_not_restored_into(copied: Scene) -> None:
+    before = rows(copied.source, "log.event")
+    copied.target = copied.source
+
+    with pytest.raises(NotEmptyError, match="in use"):
+        copied.restore()
+
+    assert rows(copied.source, "log.event") == before
 
 
-def test_a_database_in_use_is_not_restored_into(scene: Scene) -> None:
-    scene.back_up()
-    before = rows(scene.source, "log.event")
-    scene.target = scene.source
-
-    with pytest.raises(NotEmptyError, match="in use already"):
-        scene.restore()
-
-    assert rows(scene.source, "log.event") == before
-
-
-def test_other_keys_are_not_written_over(scene: Scene) -> None:
-    scene.back_up()
-    key = settings_in(scene.new_home).keys / "claims.key"
+def test_other_keys_are_not_written_over(copied: Scene) -> None:
+    key = settings_in(copied.new_home).keys / "claims.key"
     key.parent.mkdir(parents=True)
     key.write_bytes(b"another key")
 
-    with pytest.raises(NotEmptyError, match="claims.key is another key"):
-        scene.restore()
+    with pytest.raises(NotEmptyError, match="is another key"):
+        copied.restore()
 
     assert key.read_bytes() == b"another key"
-    assert is_untouched(scene.target)
+    assert is_untouched(copied.target)
 
 
-def test_a_restore_that_was_refused_can_be_done_again_with_the_right_files(scene: Scene) -> None:
-    scene.back_up()
-    manifest = (scene.log / MANIFEST).read_bytes()
-    without_events(scene)
+def test_a_restore_that_was_refused_can_be_done_again_with_the_right_files(copied: Scene) -> None:
+    manifest = (copied.log / MANIFEST).read_bytes()
+    without_events(copied)
     with pytest.raises(BackupInvalidError):
-        scene.restore()
-    (scene.log / MANIFEST).write_bytes(manifest)
+        copied.restore()
+    (copied.log / MANIFEST).write_bytes(manifest)
 
-    scene.restore()
+    copied.restore()
 
-    assert rows(scene.target, "log.event") == rows(scene.source, "log.event")
+    assert rows(copied.target, "log.event") == rows(copied.source, "log.event")
 
 
 def test_a_folder_that_is_there_is_not_written_to(scene: Scene) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import stat
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -56,7 +56,7 @@ class People:
 
         asyncio.run(self._with_service(erase))
 
-    async def _with_service(self, act):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    async def _with_service(self, act: Callable[[Service], Awaitable[list[UUID]]]) -> list[UUID]:
         async with open_service(settings_in(self._home), self._database) as service:
             return await act(service)
 
