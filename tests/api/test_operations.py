@@ -30,6 +30,7 @@ def test_the_service_is_ready_when_its_read_models_follow(api: Api) -> None:
         "projection user_directory",
         "projection user_timeline",
         "projection user_statistics",
+        "projection access_log",
     ]
 
 
@@ -134,7 +135,7 @@ def test_how_fast_a_model_is_followed_is_told(own_api: Api) -> None:
 
     with worker(own_api.settings, own_api.conninfo):
         own_api.register()
-        eventually(lambda: own_api.register() and rate() > 0, "the first to be measured")
+        eventually(lambda: own_api.register().is_success and rate() > 0, "the first to be measured")
         assert 'projection_events_per_second{projection="user_directory"}' in own_api.admin.get("/metrics").text
 
         eventually(lambda: rate() == 0, "nothing to happen any more")
