@@ -181,12 +181,13 @@ def an_hour_passes(api: Api) -> None:
 
 def lines_of(capfd: pytest.CaptureFixture[str], client: str, count: int) -> list[dict[str, Any]]:
     """The next lines about requests of a client; each is written when its answer is on its way already."""
-    lines: list[str] = []
+    text: list[str] = []  # One look may end within a line, and the next one begin there.
 
-    def all_are_there() -> bool:
-        lines.extend(line for line in capfd.readouterr().out.splitlines() if f" client={client} " in line)
-        return len(lines) >= count
+    def lines() -> list[str]:
+        text.append(capfd.readouterr().out)
+        return [line for line in "".join(text).splitlines() if f" client={client} " in line and " trace_id=" in line]
 
-    eventually(all_are_there, f"{count} lines")
-    assert len(lines) == count
-    return [dict(pair.split("=", 1) for pair in line.split() if "=" in pair) for line in lines]
+    eventually(lambda: len(lines()) >= count, f"{count} lines")
+    found = lines()
+    assert len(found) == count
+    return [dict(pair.split("=", 1) for pair in line.split() if "=" in pair) for line in found]
