@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.projections import Index, Projection, position
+from application.projections import LIKE_THE_LOG, Holds, Index, Projection, position
 from application.recorded import Recorded
 from domain.email_claims import EmailClaim
 from domain.kernel import event_types
@@ -54,6 +54,9 @@ USER_TIMELINE = Projection(
     version=1,
     events=event_types(User) + event_types(EmailClaim),
     row=TimelineEntry,
+    holds=Holds(
+        purpose="telling what was done to an account, when, by whom and why", kept=LIKE_THE_LOG, readable=("reason",)
+    ),
     fold=timeline_entry,
     key=position,
     reads_metadata=True,

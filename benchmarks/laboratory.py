@@ -206,5 +206,5 @@ def wait_until_followed(town: Town, models: tuple[str, ...] = tuple(READ_MODELS)
 _BEHIND = """
 SELECT count(*) FILTER (WHERE g."position" >= h."position")
 FROM log.head h
-LEFT JOIN projection.generation g ON g.state = 'live' AND g.name = ANY (%s) GROUP BY h."position"
+LEFT JOIN projection.standing g ON g.state = 'live' AND g.name = ANY (%s) GROUP BY h."position"
 """

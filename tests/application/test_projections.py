@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from application.projections import Index, Projection, Tally, position, stream_id
+from application.projections import LIKE_THE_LOG, Holds, Index, Projection, Tally, position, stream_id
 from application.read_models import READ_MODELS
 from application.recorded import Recorded
 from domain.users import User
@@ -40,6 +40,7 @@ MODEL: Projection[Any] = Projection(
     version=1,
     events=(User.Registered, User.Erased),
     row=Row,
+    holds=Holds(purpose="testing", kept=LIKE_THE_LOG),
     fold=fold,
     indexes=(Index("c", ("country",)),),
 )

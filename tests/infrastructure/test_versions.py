@@ -147,7 +147,10 @@ def test_a_worker_of_the_old_program_leaves_the_new_rows_alone(history: str, hom
     rebuild(as_projector(history), SECOND)
     with projector(history) as connection:
         # Somewhere behind the head, so that there would be something to do.
-        connection.execute("UPDATE projection.generation SET \"position\" = 5 WHERE state = 'live' AND version = 2")
+        connection.execute(
+            'UPDATE projection.segment s SET "position" = 5 FROM projection.generation g '
+            "WHERE g.state = 'live' AND g.version = 2 AND (s.name, s.generation) = (g.name, g.generation)"
+        )
 
         with worker(settings_in(home), history):
             eventually(
