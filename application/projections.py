@@ -21,7 +21,7 @@ Key = Callable[[Recorded[Any]], UUID | int]
 
 
 class Index(msgspec.Struct, frozen=True):
-    """An index that the model's queries need: columns, in order."""
+    """An index that the model's queries need: columns, in order; or one list, by what is in it."""
 
     name: str
     columns: tuple[str, ...]

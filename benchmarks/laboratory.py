@@ -119,6 +119,12 @@ class Laboratory:
             wait_until_followed(town)
             yield
 
+    @contextmanager
+    def sealer(self, town: Town) -> Iterator[None]:
+        """A worker that does nothing but seal the log of a town."""
+        with running_worker(self._environment(town), self.folder, duties=("seal",)):
+            yield
+
     def _environment(self, town: Town) -> dict[str, str]:
         return {"REPRISE_HOME": str(self.settings.home), "REPRISE_DATABASE_URL": town.conninfo}
 

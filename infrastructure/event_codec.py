@@ -11,11 +11,12 @@ from uuid import UUID
 
 import msgspec
 
+from domain.access_records import AccessRecord
 from domain.email_claims import EmailClaim
 from domain.kernel import Aggregate, AggregateCreated, AggregateEvent, event_types, payload_fields
 from domain.users import User
 
-AGGREGATES: tuple[type[Aggregate], ...] = (User, EmailClaim)
+AGGREGATES: tuple[type[Aggregate], ...] = (User, EmailClaim, AccessRecord)
 
 
 class UnknownTopicError(LookupError):

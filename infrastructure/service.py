@@ -8,12 +8,14 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from application.service import Service
+from infrastructure.access_recorder import AccessRecorder
 from infrastructure.aggregates import Aggregates
 from infrastructure.command_keys import AnsweredCommands, KeyedCommandKeys
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.group_commit import GroupCommit
 from infrastructure.keyring import ClaimIds, Cursors, MailedTokens, load_keyring
 from infrastructure.platform import CommandPlatform
+from infrastructure.queries.access_log import AccessLogQueries
 from infrastructure.queries.directory import DirectoryQueries
 from infrastructure.queries.mails import MailQueries
 from infrastructure.queries.projections import ProjectionQueries
@@ -52,6 +54,7 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
         reading_pool(conninfo, READING_CONNECTIONS) as pool,
         WakeUpSender(conninfo) as wake_ups,
         GroupCommit(conninfo, wake_ups.hint) as commits,
+        AccessRecorder(commits) as accesses,
     ):
         aggregates = Aggregates(StreamLoader(pool))
         yield Service(
@@ -72,4 +75,6 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
             proofs=ProofQueries(pool),
             mails=MailQueries(pool),
             log=LogQueries(pool),
+            accesses=accesses,
+            access_log=AccessLogQueries(pool, cursors, settings.wait_seconds),
         )
