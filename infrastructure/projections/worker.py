@@ -35,6 +35,7 @@ from infrastructure.projections.rebuilding import RebuildProgress
 from infrastructure.projections.sampling import checking
 from infrastructure.projections.segments import MOST, FencedOffError
 from infrastructure.projections.sharing import Share
+from infrastructure.receipts import noting_erasures, receipts_path
 from infrastructure.settings import Settings
 from infrastructure.wake_ups import WakeUpListener
 
@@ -65,6 +66,8 @@ def run_worker(
     if Duty.SEAL in duties:
         sealer = Sealer(CheckpointKeyFile(settings.keys, settings.log_origin))
         threads.append(_Thread("sealer", as_sealer(conninfo), stop, sealer.seal_due, wake_ups.sleeper()))
+    if Duty.RECEIPTS in duties:
+        threads.append(_Thread("receipts", projector, stop, noting_erasures(receipts_path(settings.home))))
     if Duty.RETENTION in duties:
         threads.append(_Thread("retention", projector, stop, forgetting(settings.idempotency_retention)))
     wake_ups.start()
