@@ -101,6 +101,7 @@ TABLES = (
         name="projection.pace",
         purpose="how fast each read model is followed",
         kept=WITH_THE_SERVICE,
+        backup=Backup.NONE,
         none="name generation position measured_at per_second",
     ),
     Table(
