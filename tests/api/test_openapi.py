@@ -53,6 +53,7 @@ def test_every_operation_of_the_design_is_described(document: dict[str, Any]) ->
         "GET /v1/statistics/consents",
         "GET /v1/statistics/purposes",
         "GET /v1/projections",
+        "GET /v1/projections/{name}/rebuilds/{rebuildId}/progress",
         "POST /v1/projections/{name}/rebuilds",
         "GET /v1/projections/{name}/rebuilds/{rebuildId}",
         "GET /v1/projections/{name}/letters",

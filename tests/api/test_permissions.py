@@ -56,6 +56,7 @@ EXPECTED: dict[str, tuple[str, str, Any, set[str]]] = {
     "getLetter": ("GET", f"/v1/projections/none/letters/{NOBODY}", None, {A, U}),
     "retryLetter": ("POST", f"/v1/projections/none/letters/{NOBODY}/retries", None, {A}),
     "resolveLetter": ("POST", f"/v1/projections/none/letters/{NOBODY}/resolution", {"reason": "Known"}, {A}),
+    "watchRebuild": ("GET", f"/v1/projections/none/rebuilds/{NOBODY}/progress", None, {A, U}),
     "getRebuild": ("GET", f"/v1/projections/none/rebuilds/{NOBODY}", None, {A, U}),
 }
 """Each operation: a request for it, and who may make it."""
