@@ -12,5 +12,7 @@ class Duty(StrEnum):
     """To add the log to its Merkle tree and to sign checkpoints."""
     MAILS = "mails"
     """To send the mails that events call for."""
+    RECEIPTS = "receipts"
+    """To write down outside of the database who was erased."""
     RETENTION = "retention"
     """To forget idempotency keys whose time is over."""

@@ -29,11 +29,13 @@ from infrastructure.projections.duties import Duty
 from infrastructure.projections.generations import check_definition, ensure_live, note_failure
 from infrastructure.projections.holding import follow_past_poison, grant_wishes
 from infrastructure.projections.letters import TooManyLettersError
+from infrastructure.projections.pace import Pace
 from infrastructure.projections.rebuild_requests import open_requests, perform_rebuild, request_upgrade
 from infrastructure.projections.rebuilding import RebuildProgress
 from infrastructure.projections.sampling import checking
 from infrastructure.projections.segments import MOST, FencedOffError
 from infrastructure.projections.sharing import Share
+from infrastructure.receipts import noting_erasures, receipts_path
 from infrastructure.settings import Settings
 from infrastructure.wake_ups import WakeUpListener
 
@@ -64,6 +66,8 @@ def run_worker(
     if Duty.SEAL in duties:
         sealer = Sealer(CheckpointKeyFile(settings.keys, settings.log_origin))
         threads.append(_Thread("sealer", as_sealer(conninfo), stop, sealer.seal_due, wake_ups.sleeper()))
+    if Duty.RECEIPTS in duties:
+        threads.append(_Thread("receipts", projector, stop, noting_erasures(receipts_path(settings.home))))
     if Duty.RETENTION in duties:
         threads.append(_Thread("retention", projector, stop, forgetting(settings.idempotency_retention)))
     wake_ups.start()
@@ -149,7 +153,7 @@ class _Thread(threading.Thread):
 
 
 def _following(projection: Projection[Any]) -> Work:
-    share = Share(projection)
+    share, pace = Share(projection), Pace(projection)
 
     def follow(connection: Connection) -> bool:
         live = ensure_live(connection, projection)
@@ -158,6 +162,7 @@ def _following(projection: Projection[Any]) -> Work:
                 request_upgrade(connection, projection)
             return False  # Whoever has the other version follows it.
         grant_wishes(connection, projection)
+        pace.measure(connection)
         most = share.most(connection, live.generation)
         if not _is_behind(connection, live.name, live.generation):
             return False
