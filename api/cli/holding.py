@@ -22,7 +22,7 @@ class Hold:
     def __init__(self, directory: Path) -> None:
         reading_end, self._writing_end = os.pipe()
         try:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - this program itself
                 [sys.executable, "-P", "-m", "api.cli.holding", str(directory), str(reading_end)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
