@@ -51,6 +51,8 @@ class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     key: Key = stream_id
     reads_metadata: bool = False
     """Whether the fold looks at by whom, how and why; if not, it does not get to see it."""
+    reads_personal: tuple[type[AggregateEvent], ...] | None = None
+    """The facts whose personal fields it looks at, None for all; in others they are `SEALED`, which costs nothing."""
     indexes: tuple[Index, ...] = ()
     changes: tuple[str, ...] = ()
     """Columns that mean something else than in the version before; `presence` if other rows are there.
@@ -62,6 +64,13 @@ class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     def topics(self) -> list[str]:
         """The stored names of the facts it reads."""
         return [event.TOPIC for event in self.events]  # type: ignore[attr-defined] # every event of ours has one
+
+    @property
+    def personal_topics(self) -> frozenset[str] | None:
+        """The stored names of the facts whose personal fields it looks at; None for all."""
+        if self.reads_personal is None:
+            return None
+        return frozenset(event.TOPIC for event in self.reads_personal)  # type: ignore[attr-defined] # as above
 
     @property
     def appends(self) -> bool:
@@ -79,4 +88,5 @@ class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
         fields = [(field.name, str(field.type)) for field in msgspec.structs.fields(self.row)]
         shape = (self.name, self.version, self.topics, fields, [msgspec.structs.astuple(i) for i in self.indexes])
         code = [code_of(self.fold), code_of(self.key)]
-        return hashlib.sha256(msgspec.json.encode((shape, self.reads_metadata, code))).hexdigest()
+        reads = (self.reads_metadata, sorted(self.personal_topics or ()), self.reads_personal is None)
+        return hashlib.sha256(msgspec.json.encode((shape, *reads, code))).hexdigest()

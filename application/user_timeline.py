@@ -13,8 +13,8 @@ from domain.kernel import event_types
 from domain.users import User
 
 
-class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One fact about one account, without the fact's content: that stays in the log."""
+class TimelineRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One fact about one account, without what it says and why: that stays in the log, sealed where it is personal."""
 
     position: int
     user_id: UUID
@@ -25,15 +25,20 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
     actor: str | None
     on_behalf_of: str | None
     client: str | None
-    reason: str | None
     command_id: UUID | None
     correlation_id: UUID | None
 
 
-def timeline_entry(_: TimelineEntry | None, recorded: Recorded[Any]) -> TimelineEntry:
-    """The entry of one fact; facts about an address belong to its holder's timeline."""
+class TimelineEntry(TimelineRow, frozen=True, kw_only=True):
+    """The same with what only the log has: why."""
+
+    reason: str | None = None
+
+
+def timeline_row(_: TimelineRow | None, recorded: Recorded[Any]) -> TimelineRow:
+    """The row of one fact; facts about an address belong to its holder's timeline."""
     event = recorded.event
-    return TimelineEntry(
+    return TimelineRow(
         position=recorded.position,
         user_id=getattr(event, "user_id", event.originator_id),
         stream_id=event.originator_id,
@@ -43,7 +48,6 @@ def timeline_entry(_: TimelineEntry | None, recorded: Recorded[Any]) -> Timeline
         actor=recorded.actor,
         on_behalf_of=recorded.on_behalf_of,
         client=recorded.client,
-        reason=recorded.reason,
         command_id=recorded.command_id,
         correlation_id=recorded.correlation_id,
     )
@@ -51,12 +55,13 @@ def timeline_entry(_: TimelineEntry | None, recorded: Recorded[Any]) -> Timeline
 
 USER_TIMELINE = Projection(
     name="user_timeline",
-    version=1,
+    version=2,
     events=event_types(User) + event_types(EmailClaim),
-    row=TimelineEntry,
-    fold=timeline_entry,
+    row=TimelineRow,
+    fold=timeline_row,
     key=position,
     reads_metadata=True,
+    reads_personal=(),
     indexes=(
         Index("user", ("user_id", "position")),
         Index("actor", ("actor", "position")),

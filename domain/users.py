@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import cast
 
 import msgspec
 
 from domain import errors
 from domain.kernel import Aggregate, AggregateCreated, AggregateEvent, Personal, records
 from domain.values import (
+    ERASED,
     BirthDate,
     Country,
     DisplayName,
@@ -416,8 +418,8 @@ class User(Aggregate):
     @records(Erased)
     def _erased(self) -> None:
         self.erased = True
-        self.email = EmailAddress("")
+        self.email = EmailAddress(ERASED)
         self.email_request = None
-        self.display_name = DisplayName("")
-        self.birth_date = None
-        self.external_id = None
+        self.display_name = DisplayName(ERASED)
+        self.birth_date = cast("BirthDate", ERASED)
+        self.external_id = ExternalId(ERASED)

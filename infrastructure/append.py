@@ -12,7 +12,9 @@ import psycopg
 from application.actors import Metadata
 from application.commands import CommandKey
 from domain.kernel import AggregateEvent
-from infrastructure.event_codec import encode
+from infrastructure.privacy.reasons import seal_reason
+from infrastructure.privacy.stored_events import SubjectKeyMissingError, stored_form
+from infrastructure.privacy.subject_keys import SubjectKey
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +25,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     result: bytes = b""
     """The answer to be given again when the key is used again."""
     key: CommandKey | None = None
+    subject_key: SubjectKey | None = None
+    """Whose fields, and why, are sealed; a key that is not stored yet is stored with the events."""
 
 
 class OutcomeKind(StrEnum):
@@ -44,11 +48,19 @@ class Outcome(msgspec.Struct, frozen=True):
     result: bytes | None = None
 
 
+# One statement, so one transaction: no event is ever without its key, and a command that loses leaves none behind.
 _APPEND = """
-SELECT outcome, "position", recorded_at, result FROM log.append(
+WITH appended AS MATERIALIZED (SELECT * FROM log.append(
     %s::uuid[], %s::bytea[], %s::bytea[], %s::bytea[], %s::uuid[], %s::uuid[], %s::bytea[],
     %s::text[], %s::text[], %s::text[], %s::text[],
     %s::integer[], %s::uuid[], %s::integer[], %s::text[], %s::bytea[])
+), keyed AS (
+    INSERT INTO keys.subject_key (subject_id, master_id, wrapped)
+    SELECT k.subject_id, k.master_id, k.wrapped
+    FROM unnest(%s::integer[], %s::uuid[], %s::bigint[], %s::bytea[]) AS k (command, subject_id, master_id, wrapped)
+    JOIN appended a ON a.command = k.command AND a.outcome = 'appended'
+)
+SELECT outcome, "position", recorded_at, result FROM appended ORDER BY command
 """
 
 
@@ -58,7 +70,8 @@ async def append(connection: psycopg.AsyncConnection[Any], commits: Sequence[Com
     The connection is in autocommit mode, so that the head's lock never waits for the network.
     """
     cursor = connection.cursor(binary=True)
-    await cursor.execute(_APPEND, [*_command_columns(commits), *_event_columns(commits)], prepare=True)
+    parameters = [*_command_columns(commits), *_event_columns(commits), *_key_columns(commits)]
+    await cursor.execute(_APPEND, parameters, prepare=True)
     return [Outcome(OutcomeKind(kind), *rest) for kind, *rest in await cursor.fetchall()]
 
 
@@ -75,8 +88,26 @@ def _command_columns(commits: Sequence[Commit]) -> list[list[Any]]:
         [str(m.actor) for m in metadata],
         [m.actor.on_behalf_of for m in metadata],
         [m.actor.client for m in metadata],
-        [m.reason for m in metadata],
+        [_reason(commit) for commit in commits],
     ]
+
+
+def _reason(commit: Commit) -> str | None:
+    reason, key = commit.metadata.reason, commit.subject_key
+    if reason is None or not commit.events:
+        return None
+    if key is None:
+        raise SubjectKeyMissingError("reason")
+    return seal_reason(key.cipher, reason, key.subject_id, commit.metadata.command_id)
+
+
+def _key_columns(commits: Sequence[Commit]) -> list[list[Any]]:
+    rows: list[tuple[int, UUID, int, bytes]] = []
+    for number, commit in enumerate(commits, start=1):
+        wrapped = commit.subject_key.wrapped() if commit.subject_key else None
+        if commit.subject_key and wrapped:
+            rows.append((number, commit.subject_key.subject_id, *wrapped))
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[], [], [], []]
 
 
 def _event_columns(commits: Sequence[Commit]) -> list[list[Any]]:
@@ -87,7 +118,7 @@ def _event_columns(commits: Sequence[Commit]) -> list[list[Any]]:
     states: list[bytes] = []
     for number, commit in enumerate(commits, start=1):
         for event in commit.events:
-            topic, state = encode(event)
+            topic, state = stored_form(event, commit.subject_key)
             numbers.append(number)
             stream_ids.append(event.originator_id)
             versions.append(event.originator_version)

@@ -11,14 +11,16 @@ from application.mailing import Mailer, confirmation_mail
 from application.platform import EmailTokens
 from application.recorded import Recorded
 from domain.users import User
+from domain.values import ERASED
 from infrastructure.aggregates import play
-from infrastructure.event_codec import decode
-from infrastructure.log_reader import Connection, Wanted, read_head, read_range
+from infrastructure.event_codec import FORMS
+from infrastructure.log_reader import Connection, Wanted, facts_from, fetch_streams, read_head, read_range
 
 BATCH = 100
 """Positions looked at in one transaction, which lasts as long as their mails take."""
 _CALL_FOR_MAIL = (User.Registered, User.EmailVerificationRequested, User.EmailChangeRequested)
-_WANTED = Wanted(topics=[event.TOPIC for event in _CALL_FOR_MAIL], metadata=False)
+_WANTED = Wanted(topics=[event.TOPIC for event in _CALL_FOR_MAIL], metadata=False, personal=frozenset())
+_OF_USER = Wanted(topics=list(FORMS), metadata=False)
 
 
 class ConfirmationMails:
@@ -53,16 +55,14 @@ class ConfirmationMails:
         request = user.email_request
         if request is None or request.asked_at_version != recorded.event.originator_version:
             return
+        if request.email == ERASED:  # between two looks, this person was forgotten
+            return
         token = self._tokens.issue(user.id, request)
         mail_id = f"confirm-{recorded.position:012d}"
         self._mailer.send(confirmation_mail(mail_id, user, request, token, self._public_url))
 
 
 def _user(connection: Connection, user_id: UUID) -> User:
-    cursor = connection.cursor(binary=True)
-    cursor.execute(
-        "SELECT topic, state, version, recorded_at FROM log.event WHERE stream_id = %s ORDER BY version", (user_id,)
-    )
-    events = [decode(topic, state, user_id, version, at) for topic, state, version, at in cursor]
-    user: User = play(None, events)
+    facts = facts_from(fetch_streams(connection, [user_id], read_head(connection).position, _OF_USER))
+    user: User = play(None, [fact.event for fact in facts])
     return user

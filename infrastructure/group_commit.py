@@ -17,6 +17,7 @@ import structlog
 from application.commands import LogUnavailableError
 from infrastructure.append import Commit, Outcome, append
 from infrastructure.connections import connect
+from infrastructure.privacy.stored_events import SubjectKeyMissingError
 
 BATCH_LIMIT = 256
 """Commands in one append: beyond this the batch gets slower, not the commands cheaper."""
@@ -95,14 +96,14 @@ class GroupCommit:
     async def _flush(self, batch: list[_Waiting]) -> None:
         try:
             outcomes = await self._append_surely([commit for commit, _ in batch])
-        except psycopg.Error as error:
+        except (psycopg.Error, SubjectKeyMissingError) as error:
             if len(batch) == 1 or isinstance(error, psycopg.OperationalError):
                 raise
             # One of them cannot be stored at all. It must not take the others with it.
             for one in batch:
                 try:
                     await self._flush([one])
-                except psycopg.Error as its_own:
+                except (psycopg.Error, SubjectKeyMissingError) as its_own:
                     _fail([one], its_own)
             return
         self._on_append()

@@ -16,7 +16,9 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from application.recorded import Recorded
-from infrastructure.event_codec import UndecodableEventError, UnknownTopicError, decode
+from infrastructure.event_codec import PERSONAL_TOPICS, UndecodableEventError, UnknownTopicError, decode
+from infrastructure.privacy.reasons import open_reasons
+from infrastructure.privacy.stored_events import open_rows
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -26,6 +28,7 @@ CHUNK = 10_000
 _HEAD = """SELECT "position", CASE WHEN isfinite(recorded_at) THEN recorded_at END FROM log.head"""
 _FACT = 'e.topic, e.state, e.stream_id, e.version, e.recorded_at, e."position"'
 _METADATA = "e.actor, e.on_behalf_of, e.client, e.reason, e.command_id, e.correlation_id, e.causation_id, e.trace_id"
+_METADATA_WITHOUT_REASON = _METADATA.replace("e.reason", "NULL::text")
 _RANGE = """
 SELECT {columns} FROM log.event e
 WHERE e."position" > %(after)s AND e."position" <= %(upto)s AND e.topic = ANY (%(topics)s::text[]) AND {condition}
@@ -36,7 +39,7 @@ SELECT {columns} FROM log.event e
 WHERE e.stream_id = ANY (%(streams)s) AND e."position" <= %(upto)s AND e.topic = ANY (%(topics)s::text[])
 ORDER BY e."position"
 """
-_STREAM_ID, _POSITION = 2, 5
+_STREAM_ID, _POSITION, _REASON, _COMMAND_ID = 2, 5, 9, 10
 # The last octet of an id is random in version 7 and part of a keyed hash in version 8.
 _IN_SHARE = "get_byte(uuid_send(e.stream_id), 15) %% %(shares)s = %(share)s"
 
@@ -70,6 +73,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     topics: Sequence[str]
     metadata: bool = True
     """Whether to read by whom, how and why, too; it costs about as much as the facts themselves."""
+    personal: frozenset[str] | None = None
+    """The topics whose personal fields are read, None for all; in others they come as `SEALED`, at no cost. Reasons are
+    personal, too, and are read with all."""
     share: int = 0
     shares: int = 1
     """Only the streams of one share out of so many (at most 256): each stream is in exactly one."""
@@ -111,7 +117,7 @@ def fetch_range(connection: Connection, after: int, upto: int, wanted: Wanted) -
     cursor = connection.cursor(binary=True)
     # Planned each time: PostgreSQL hashes the list of topics only if it sees it when planning.
     cursor.execute(_RANGE.format(columns=_columns(wanted), condition=condition).encode(), parameters, prepare=False)
-    return _left(cursor.fetchall(), wanted)
+    return _opened(connection, _left(cursor.fetchall(), wanted), wanted)
 
 
 def fetch_streams(connection: Connection, streams: Sequence[UUID], upto: int, wanted: Wanted) -> list[TupleRow]:
@@ -119,11 +125,24 @@ def fetch_streams(connection: Connection, streams: Sequence[UUID], upto: int, wa
     cursor = connection.cursor(binary=True)
     parameters = {"streams": streams, "upto": upto, "topics": wanted.topics}
     cursor.execute(_STREAMS.format(columns=_columns(wanted)).encode(), parameters)
-    return _left(cursor.fetchall(), wanted)
+    return _opened(connection, _left(cursor.fetchall(), wanted), wanted)
+
+
+def open_facts(connection: Connection, rows: list[TupleRow]) -> list[TupleRow]:
+    """Rows as `facts_from` takes them, with everything personal opened."""
+    return open_reasons(connection, open_rows(connection, rows, PERSONAL_TOPICS), _REASON, _COMMAND_ID)
+
+
+def _opened(connection: Connection, rows: list[TupleRow], wanted: Wanted) -> list[TupleRow]:
+    if wanted.personal is not None:
+        return open_rows(connection, rows, wanted.personal)
+    return open_facts(connection, rows) if wanted.metadata else open_rows(connection, rows, PERSONAL_TOPICS)
 
 
 def _columns(wanted: Wanted) -> str:
-    return f"{_FACT}, {_METADATA}" if wanted.metadata else _FACT
+    if not wanted.metadata:
+        return _FACT
+    return f"{_FACT}, {_METADATA if wanted.personal is None else _METADATA_WITHOUT_REASON}"
 
 
 def _left(rows: list[TupleRow], wanted: Wanted) -> list[TupleRow]:

@@ -14,6 +14,7 @@ from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.group_commit import GroupCommit
 from infrastructure.keyring import ClaimIds, Cursors, MailedTokens, load_keyring
 from infrastructure.platform import CommandPlatform
+from infrastructure.privacy.opening import opened_keys
 from infrastructure.queries.directory import DirectoryQueries
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.queries.proofs import ProofQueries
@@ -51,7 +52,8 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
         WakeUpSender(conninfo) as wake_ups,
         GroupCommit(conninfo, wake_ups.hint) as commits,
     ):
-        aggregates = Aggregates(StreamLoader(pool))
+        keys = await opened_keys(settings, pool)
+        aggregates = Aggregates(StreamLoader(pool, keys))
         yield Service(
             commands=CommandPlatform(
                 aggregates,
@@ -60,11 +62,12 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
                 ClaimIds(keyring.claims),
                 MailedTokens(keyring.derive("mailed tokens")),
                 settings.policy,
+                keys,
             ),
             command_keys=KeyedCommandKeys(keyring.derive("commands")),
-            users=UserQueries(pool, aggregates),
+            users=UserQueries(pool, aggregates, keys),
             directory=DirectoryQueries(pool, cursors, settings.wait_seconds),
-            timeline=TimelineQueries(pool, cursors, settings.wait_seconds),
+            timeline=TimelineQueries(pool, keys, cursors, settings.wait_seconds),
             projections=ProjectionQueries(pool),
             proofs=ProofQueries(pool),
             log=LogQueries(pool),

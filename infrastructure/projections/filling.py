@@ -7,7 +7,7 @@ positions. Parts do not depend on each other.
 import gc
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import pairwise
 from multiprocessing.sharedctypes import Synchronized
@@ -20,8 +20,10 @@ from msgspec.structs import replace
 from application.projections import Projection
 from application.read_models import READ_MODELS
 from infrastructure.log_reader import read_chunks
+from infrastructure.privacy.keychain import grant, granted
 from infrastructure.projections.following import fold_all, left_out, wanted_by
 from infrastructure.projections.tables import ModelTable
+from infrastructure.settings import Settings
 
 EVENTS_PER_PART = 2_000_000
 """About how many events a part has: their rows are held in memory, some hundred megabytes."""
@@ -91,7 +93,7 @@ def _fill_in_parallel(
     read = _Read(on_events, pieces)
     written = 0
     with ProcessPoolExecutor(
-        os.cpu_count(), mp_context=spawn, initializer=_begin, initargs=(count, os.getpid())
+        os.cpu_count(), mp_context=spawn, initializer=_begin, initargs=(count, os.getpid(), granted())
     ) as workers:
         waiting = {workers.submit(_fill_part_elsewhere, conninfo, projection.name, generation, part) for part in pieces}
         try:
@@ -137,7 +139,9 @@ class _Elsewhere:
     parent: int
 
 
-def _begin(read: "Synchronized[int]", parent: int) -> None:
+def _begin(read: "Synchronized[int]", parent: int, grants: Sequence[Settings]) -> None:
+    for settings in grants:
+        grant(settings)
     _Elsewhere.read = read
     _Elsewhere.parent = parent
     # Rows are made by the million and none of them is garbage: looking for it takes a fifth of the time.

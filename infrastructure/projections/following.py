@@ -107,6 +107,7 @@ def wanted_by(projection: Projection[Any], without: LeftOut) -> Wanted:
     return Wanted(
         topics=projection.topics,
         metadata=projection.reads_metadata,
+        personal=projection.personal_topics,
         without_streams=frozenset(without.held),
         without_positions=without.positions,
     )

@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import psycopg
@@ -24,6 +24,7 @@ from infrastructure.connections import as_projector, as_sealer
 from infrastructure.keyring import MailedTokens, load_keyring
 from infrastructure.log_reader import Connection
 from infrastructure.mail import mailer_for
+from infrastructure.privacy.keychain import grant, granted
 from infrastructure.projections.duties import Duty
 from infrastructure.projections.following import FencedOffError
 from infrastructure.projections.generations import check_definition, ensure_live, note_failure
@@ -51,6 +52,7 @@ def run_worker(
     settings: Settings, conninfo: str, stop: threading.Event, duties: Collection[Duty] = tuple(Duty)
 ) -> None:
     """Work until told to stop; a batch under way is finished first. Raises `DefinitionChangedError` at once."""
+    grant(settings)
     projector = as_projector(conninfo)
     _check_definitions(projector, stop)
     wake_ups = WakeUpListener(projector, stop)
@@ -180,7 +182,7 @@ def _rebuilding(conninfo: str, stop: threading.Event) -> Work:
 
     def rebuild(connection: Connection) -> bool:
         for name in open_requests(connection):
-            process = spawn.Process(target=_rebuild_for, args=(os.getpid(), conninfo, name), daemon=True)
+            process = spawn.Process(target=_rebuild_for, args=(os.getpid(), conninfo, name, granted()), daemon=True)
             process.start()
             while process.is_alive() and not stop.is_set():
                 process.join(LOOK_SECONDS)
@@ -192,8 +194,10 @@ def _rebuilding(conninfo: str, stop: threading.Event) -> Work:
     return rebuild
 
 
-def _rebuild_for(worker: int, conninfo: str, name: str) -> None:
+def _rebuild_for(worker: int, conninfo: str, name: str, grants: Sequence[Settings]) -> None:
     """Rebuild as long as the worker lives that asked for it."""
+    for settings in grants:
+        grant(settings)
 
     def give_up_without_worker(_: RebuildProgress) -> None:
         if os.getppid() != worker:

@@ -8,10 +8,13 @@ import msgspec
 from psycopg import sql
 
 from application.queries import AuditFilter, Page, PageRequest, TimelineItem
-from application.user_timeline import USER_TIMELINE, TimelineEntry
+from application.user_timeline import USER_TIMELINE, TimelineEntry, TimelineRow
+from infrastructure.event_codec import payload
 from infrastructure.keyring import Cursors
+from infrastructure.privacy.key_cache import SubjectKeys
+from infrastructure.queries.opened_rows import REASON, open_with
 from infrastructure.queries.pages import Pages, page_size
-from infrastructure.queries.read_model import Pool, ReadModel, Selection
+from infrastructure.queries.read_model import Pool, ReadModel, Selected, Selection
 
 _CONDITIONS = {
     "actor": sql.SQL("m.actor = %(actor)s"),
@@ -28,37 +31,47 @@ _CONDITIONS = {
 class TimelineQueries:
     """The timeline, as ports see it."""
 
-    def __init__(self, pool: Pool, cursors: Cursors, wait_seconds: float) -> None:
+    def __init__(self, pool: Pool, keys: SubjectKeys, cursors: Cursors, wait_seconds: float) -> None:
+        self._keys = keys
         self._model = ReadModel(pool, USER_TIMELINE, wait_seconds)
         self._of_user = Pages(cursors, "timeline")
         self._search = Pages(cursors, "audit")
 
     async def of_user(self, user_id: UUID, page: PageRequest) -> Page[TimelineItem]:
         """One account's facts with their content, oldest first."""
-        selection = _selection(
-            {"user_id": user_id}, self._of_user.place(user_id, page), page, also=sql.SQL(", e.state"), joined=_EVENT
-        )
-        selected = await self._model.select(selection, page.min_position)
-        items = [TimelineItem(entry=entry, data=_content(state)) for entry, (state,) in selected.rows]
+        place = self._of_user.place(user_id, page)
+        selected = await self._model.select(_selection({"user_id": user_id}, place, page), page.min_position)
+        facts = await self._opened(selected)
+        items = [TimelineItem(entry=entry, data=_content(entry.topic, state)) for entry, state in facts]
         return self._of_user.page(user_id, page, items, selected.position, lambda item: _place(item.entry))
 
     async def search(self, wanted: AuditFilter, page: PageRequest) -> Page[TimelineEntry]:
         """Facts in the order of the log."""
-        selection = _selection(dict(_given(wanted)), self._search.place(wanted, page), page)
-        selected = await self._model.select(selection, page.min_position)
-        entries = [entry for entry, _ in selected.rows]
+        place = self._search.place(wanted, page)
+        selected = await self._model.select(_selection(dict(_given(wanted)), place, page), page.min_position)
+        entries = [entry for entry, _ in await self._opened(selected)]
         return self._search.page(wanted, page, entries, selected.position, _place)
+
+    async def _opened(self, selected: Selected[TimelineRow]) -> list[tuple[TimelineEntry, bytes]]:
+        """Rows of the model with what the log has to say about each: why, and what."""
+        facts = await open_with(self._keys, [fact for _, fact in selected.rows])
+        return [
+            (TimelineEntry(**msgspec.structs.asdict(row), reason=fact[REASON]), fact[1])
+            for (row, _), fact in zip(selected.rows, facts, strict=True)
+        ]
 
 
 _EVENT = sql.SQL('JOIN log.event e ON e."position" = m."position"')
+_FACT = sql.SQL(
+    ", e.topic, e.state, e.stream_id, e.version, e.recorded_at, e.position, "
+    "e.actor, e.on_behalf_of, e.client, e.reason, e.command_id"
+)
 
 
 def _selection(
     parameters: dict[str, Any],
     place: bytes | None,
     page: PageRequest,
-    also: sql.Composable = sql.SQL(""),
-    joined: sql.Composable = sql.SQL(""),
 ) -> Selection:
     if place is not None:
         parameters["after"] = int.from_bytes(place)
@@ -66,7 +79,7 @@ def _selection(
     clauses = sql.SQL('WHERE {} ORDER BY m."position" LIMIT %(limit)s').format(
         sql.SQL(" AND ").join([sql.SQL("true"), *conditions])
     )
-    return Selection(clauses, {**parameters, "limit": page_size(page) + 1}, also, joined)
+    return Selection(clauses, {**parameters, "limit": page_size(page) + 1}, _FACT, _EVENT)
 
 
 def _given(wanted: AuditFilter) -> Iterator[tuple[str, Any]]:
@@ -76,9 +89,9 @@ def _given(wanted: AuditFilter) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _content(state: bytes) -> dict[str, Any]:
-    """The stored payload, with its names as they are on the wire."""
-    return {_camel(name): value for name, value in msgspec.json.decode(state, type=dict[str, Any]).items()}
+def _content(topic: str, state: bytes) -> dict[str, Any]:
+    """The payload, with its names as they are on the wire."""
+    return {_camel(name): value for name, value in payload(topic, state).items()}
 
 
 def _camel(name: str) -> str:

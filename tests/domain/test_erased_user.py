@@ -58,7 +58,7 @@ def test_nothing_personal_is_left_in_memory() -> None:
 
     user.erase()
 
-    assert (user.email, user.display_name, user.birth_date, user.external_id) == ("", "", None, None)
+    assert (user.email, user.display_name, user.birth_date, user.external_id) == (ERASED,) * 4
     assert (user.email_request, user.pending_email) == (None, None)
     assert EMAIL not in repr(user)
     assert OTHER_EMAIL not in repr(user)

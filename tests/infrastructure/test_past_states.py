@@ -28,15 +28,16 @@ MICROSECOND = timedelta(microseconds=1)
 Life = list[tuple[AggregateEvent, datetime]]
 
 
-async def record(conninfo: str, users: list[User], draw: random.Random) -> dict[UUID, Life]:
+async def record(conninfo: str, home: Path, users: list[User], draw: random.Random) -> dict[UUID, Life]:
     """The users' events, in turns, many of them in one append and so in one microsecond."""
+    keys = await new_keys(settings_in(home), conninfo, [user.id for user in users])
     waiting = {user.id: list(user.collect_events()) for user in users}
     lives: dict[UUID, Life] = {user.id: [] for user in users}
     async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
         while any(waiting.values()):
             size = draw.randint(1, 4)
             taken = [events[:size] for events in waiting.values() if events]
-            outcomes = await append(connection, [Commit(metadata=context().metadata, events=few) for few in taken])
+            outcomes = await append(connection, [keys.commit(few) for few in taken])
             for few, outcome in zip(taken, outcomes, strict=True):
                 assert outcome.recorded_at is not None
                 lives[few[0].originator_id] += [(event, outcome.recorded_at) for event in few]
@@ -103,7 +104,7 @@ def test_states_and_diffs_at_a_thousand_versions_and_a_thousand_instants_equal_a
 ) -> None:
     async def check() -> None:
         draw = random.Random(seed)
-        lives = await record(shared_database, [lived(an_unverified_user(), asks) for asks in asked], draw)
+        lives = await record(shared_database, shared_home, [lived(an_unverified_user(), asks) for asks in asked], draw)
         async with open_service(settings_in(shared_home), shared_database) as service:
             for _ in range(50):
                 user_id, life = draw.choice(list(lives.items()))

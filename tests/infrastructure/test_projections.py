@@ -32,6 +32,7 @@ from infrastructure.log_reader import PoisonEventError
 from infrastructure.projections.filling import fill_part, parts
 from infrastructure.projections.following import FencedOffError, fold_all, follow_batch
 from infrastructure.projections.generations import add_generation, ensure_live, generations, live_generation
+from infrastructure.privacy.keychain import grant, granted
 from infrastructure.projections.rebuild_requests import perform_rebuild, request_rebuild
 from infrastructure.projections.rebuilding import RebuildProgress, rebuild
 from infrastructure.projections.tables import ModelTable
@@ -211,8 +212,10 @@ def test_only_one_generation_is_kept_besides_the_live_one_and_the_one_before(his
     assert states == ["live", "retired", "retired"]
 
 
-def run_rebuild_slowly(conninfo: str, reached: Any) -> None:
+def run_rebuild_slowly(conninfo: str, grants: tuple[Settings, ...], reached: Any) -> None:
     """A rebuild that says when it is half-way and then stands still."""
+    for settings in grants:
+        grant(settings)
 
     def stand_still(progress: RebuildProgress) -> None:
         if progress.phase == "index":
@@ -228,7 +231,7 @@ def test_a_killed_rebuild_is_begun_again_by_the_next_worker(history: str) -> Non
     reached = spawn.Event()
     with projector(history) as connection:
         request_rebuild(connection, USER_DIRECTORY.name, "test")
-    process = spawn.Process(target=run_rebuild_slowly, args=(history, reached))
+    process = spawn.Process(target=run_rebuild_slowly, args=(history, granted(), reached))
     process.start()
     assert reached.wait(60)
     assert process.pid is not None
