@@ -5,7 +5,7 @@ Permission is decided before anything is looked up, so that what exists and what
 
 import re
 from collections.abc import Iterable
-from functools import cache, lru_cache
+from functools import cache
 from http import HTTPStatus
 
 from litestar import Response
@@ -13,6 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 from litestar.routes import BaseRoute, HTTPRoute
 
+from api.media_types import JSON, preferred
 from api.permissions import ROLES, Permission
 from api.problems import Kind, Refused
 from api.requests import ApiRequest
@@ -23,6 +24,9 @@ PUBLIC = "public"
 """The option that declares a route open to everybody."""
 PERMISSION = "permission"
 """The option that declares what a route asks for."""
+MEDIA_TYPES = "media_types"
+"""The option that declares what a route answers, where that is not JSON: a tuple, the one that is usual first."""
+JSON_ONLY = (JSON,)
 
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -95,25 +99,10 @@ def _check_permission(permission: Permission, request: ApiRequest) -> None:
 
 
 def _check_accept(request: ApiRequest) -> None:
-    accepted = request.header(b"accept")
-    if accepted is not None and not accepts_json(accepted):
-        raise Refused(Kind.NOT_ACCEPTABLE, "Accept", "header")
-
-
-@lru_cache(maxsize=256)
-def accepts_json(accepted: bytes) -> bool:
-    """Whether an Accept header (RFC 9110 section 12.5.1) allows `application/json`; the most specific range decides."""
-    weights = dict(map(_weighted, accepted.lower().split(b",")))
-    for media_range in (b"application/json", b"application/*", b"*/*"):
-        if media_range in weights:
-            return weights[media_range]
-    return not accepted.strip()
-
-
-def _weighted(part: bytes) -> tuple[bytes, bool]:
-    media_range, *parameters = (piece.strip() for piece in part.split(b";"))
-    weight = next((piece[2:] for piece in parameters if piece.startswith(b"q=")), b"1")
-    return media_range, weight.strip(b"0.") != b""
+    offered = request.route_handler.opt.get(MEDIA_TYPES, JSON_ONLY)
+    if preferred(request.header(b"accept"), offered) is None:
+        detail = f"Answers are {b', '.join(offered).decode()}."
+        raise Refused(Kind.NOT_ACCEPTABLE, "Accept", "header", detail=detail)
 
 
 def _check_query(request: ApiRequest) -> None:

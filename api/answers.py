@@ -1,5 +1,7 @@
 """Answers: encoded once, sent without detours, each with the log position it reflects."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -22,6 +24,9 @@ _ALWAYS = (
     (b"x-content-type-options", b"nosniff"),
 )
 Headers = list[tuple[bytes, bytes]]
+
+HEAD = "reprise.head"
+"""In the scope of a request for the head of an answer only."""
 
 
 class Receipt(msgspec.Struct, frozen=True, rename="camel"):
@@ -73,6 +78,44 @@ class Document(Response[bytes]):
             (b"x-content-type-options", b"nosniff"),
         ]
         return _sending(HTTPStatus.OK, [*described, *self._octet_headers], self.content)
+
+
+class Streamed(Response[bytes]):
+    """An answer of any length, in pieces that are made while it is sent; nothing more is made when nobody listens.
+
+    An error on the way cuts the connection off, so that nobody takes the beginning for the whole.
+    """
+
+    def __init__(self, pieces: AsyncIterator[bytes], media_type: str, headers: Headers) -> None:
+        super().__init__(b"", media_type=media_type)
+        self._pieces = pieces
+        self._octet_headers = headers
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> ASGIApp:  # type: ignore[override] # nothing of it is needed
+        """The answer, ready to be sent."""
+        return self._send
+
+    async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", str(self.media_type).encode()), *_ALWAYS[1:], *self._octet_headers]
+        await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
+        gone = asyncio.create_task(_disconnected(receive))
+        try:
+            if HEAD not in scope:
+                await self._send_pieces(gone, send)
+        finally:
+            gone.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_pieces(self, gone: asyncio.Task[None], send: Send) -> None:
+        async for piece in self._pieces:
+            if gone.done():
+                return
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _sending(status: int, headers: Headers, content: bytes) -> ASGIApp:

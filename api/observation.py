@@ -5,6 +5,7 @@ from typing import Any
 
 from litestar.types import ASGIApp, Message, Receive, Send
 
+from api.answers import HEAD
 from api.commands import trace_id
 from api.metrics import Metrics
 
@@ -73,5 +74,5 @@ class HeadAnswered:
                 message = {**message, "body": b""}
             await send(message)
 
-        as_get: Any = {**scope, "method": "GET"}
+        as_get: Any = {**scope, "method": "GET", HEAD: True}
         await self._app(as_get, receive, send_head)

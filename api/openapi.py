@@ -11,8 +11,8 @@ from litestar.params import KwargDefinition, PathParameter, QueryParameter
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.typing import FieldDefinition
 
-from api.admission import PERMISSION, PUBLIC
-from api.answers import Document, Receipt
+from api.admission import MEDIA_TYPES, PERMISSION, PUBLIC
+from api.answers import Document, Receipt, Streamed
 from api.openapi_texts import (
     COMMAND_HEADERS,
     CONDITIONAL_HEADERS,
@@ -58,7 +58,12 @@ class Operation(NamedTuple):
     def answer(self) -> Any:
         """The type of its content; None where it is not JSON."""
         given = self.handler.parsed_fn_signature.return_type.raw
-        return None if given is Document else get_args(given)[0]
+        return None if given in {Document, Streamed} else get_args(given)[0]
+
+    @property
+    def media_types(self) -> list[str]:
+        """What its content may be, where that is not JSON."""
+        return [name.decode() for name in self.handler.opt.get(MEDIA_TYPES, (b"text/plain",))]
 
     @property
     def is_guarded(self) -> bool:
@@ -241,7 +246,9 @@ def _responses(operation: Operation) -> Json:
 
 def _success(operation: Operation, status: HTTPStatus) -> Json:
     if operation.answer is None:
-        return {"description": status.phrase, "content": {"text/plain": {"schema": {"type": "string"}}}}
+        content = {"schema": {"type": "string"}}
+        headers = {"headers": _headers(operation)} if operation.is_guarded else {}
+        return {"description": status.phrase, **headers, "content": dict.fromkeys(operation.media_types, content)}
     (schema,), _ = msgspec.json.schema_components([operation.answer], ref_template=TEMPLATE)
     schema = next((option for option in schema.get("anyOf", []) if "$ref" in option), schema)
     return {

@@ -1,6 +1,6 @@
 """What can be asked, as seen by whoever asks: each answer says which position of the log it reflects."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
@@ -72,6 +72,13 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Exclusive."""
     command_id: UUID | None = None
     correlation_id: UUID | None = None
+
+
+class Findings(msgspec.Struct, Generic[ItemT], frozen=True):
+    """All items that a query finds as of a position of the log, some at a time."""
+
+    position: int
+    batches: AsyncIterator[Sequence[ItemT]]
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,6 +206,10 @@ class Timeline(Protocol):
 
     async def search(self, wanted: AuditFilter, page: PageRequest) -> Page[TimelineEntry]:
         """Facts in the order of the log. Raises like `Directory.page`."""
+        ...
+
+    async def all_of(self, wanted: AuditFilter, min_position: int = 0) -> Findings[TimelineEntry]:
+        """All facts up to the present, however many, in the order of the log. Raises `PositionNotReachedError`."""
         ...
 
 

@@ -48,7 +48,7 @@ class EventForm:
     def encode_parts(self, event: AggregateEvent) -> tuple[bytes, bytes]:
         """The same in two: what anybody may read, and what is personal."""
         values = self._values(event)
-        personal = {name: values.pop(name) for name in self.personal if name in values}
+        personal = {name: values.pop(name) for name in list(values) if name in self.personal}
         return msgspec.json.encode(values), msgspec.json.encode(personal)
 
     def _values(self, event: AggregateEvent) -> dict[str, Any]:

@@ -13,13 +13,14 @@ from cyclopts.types import PositiveInt
 
 from api.cli.catching_up import catch_up
 from api.cli.comparing import diff
-from api.cli.exporting import ExportFormat, export
+from api.cli.exporting import write_export
 from api.cli.failures import NotFound, explained
 from api.cli.finding_users import find_user
 from api.cli.proving import bundle, checkpoint, keys, prove, rotate_key
 from api.cli.terminal import JsonList, say, shown, write_json
 from api.cli.values import instant
 from api.cli.verifying import verify
+from api.exports import ExportFormat
 from api.views import FactView, FactWithDataView, fact, fact_with_data
 from application.queries import PAGE_LIMIT, AuditFilter, Page, PageRequest, TimelineItem
 from application.user_timeline import USER_TIMELINE, TimelineEntry
@@ -124,14 +125,14 @@ def search(  # noqa: PLR0913 - one for each thing to search for
 
     async def tell(conninfo: str) -> None:
         async with open_service(settings, conninfo) as service:
-            pages = Pages[TimelineEntry](
-                lambda page: service.timeline.search(wanted, page), limit=None if everything or output else limit
-            )
-            if output is None:
-                await _write(pages, fact, json=json)
+            if output:
+                count = await write_export(await service.timeline.all_of(wanted), output, form)
+                _say_exported(count, output, json=json)
                 return
-            count = await export((fact(entry) async for entry in pages.items()), output, form)
-        _say_exported(count, output, json=json)
+            pages = Pages[TimelineEntry](
+                lambda page: service.timeline.search(wanted, page), limit=None if everything else limit
+            )
+            await _write(pages, fact, json=json)
 
     with migrated_database(settings) as conninfo:
         catch_up(conninfo, USER_TIMELINE)

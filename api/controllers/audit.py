@@ -1,15 +1,18 @@
 """Audit: facts about all accounts, searched."""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, get
 from litestar.params import QueryParameter
 
-from api.answers import Answer, PageView, page_of
+from api.answers import Answer, PageView, Streamed, page_of, position_header
+from api.exports import FORM_OF, ExportFormat, exported
+from api.media_types import preferred
 from api.permissions import Permission
 from api.problems import Kind
-from api.queries import Cursor, Limit, instant, page_request
+from api.queries import Cursor, Limit, instant, min_position, page_request
 from api.requests import ApiRequest
 from api.views import FactView, fact
 from application.queries import AuditFilter
@@ -27,6 +30,11 @@ From = Annotated[
 To = Annotated[str | None, QueryParameter(format="date-time", name="to", description="Recorded before this instant.")]
 InCommand = Annotated[UUID | None, QueryParameter(name="command", description="In which command.")]
 Correlated = Annotated[UUID | None, QueryParameter(name="correlation", description="With which Correlation-Id.")]
+
+
+Form = Annotated[
+    ExportFormat | None, QueryParameter(name="format", description="How it is written; else what Accept prefers.")
+]
 
 
 class AuditController(Controller):
@@ -50,14 +58,50 @@ class AuditController(Controller):
         cursor: Cursor = None,
     ) -> Answer[PageView[FactView]]:
         """Facts in the order of the log, without their content; all given filters must hold."""
-        wanted = AuditFilter(
-            actor=actor,
-            user_id=user,
-            topic=topic,
-            recorded_from=instant(recorded_from, "from"),
-            recorded_to=instant(recorded_to, "to"),
-            command_id=command,
-            correlation_id=correlation,
-        )
+        times = (instant(recorded_from, "from"), instant(recorded_to, "to"))
+        wanted = _filter(actor, user, topic, times, command, correlation)
         page = await request.service.timeline.search(wanted, page_request(request, limit, cursor))
         return page_of(page, [fact(entry) for entry in page.items])
+
+    @get("/export", permission=Permission.AUDIT_READ, media_types=tuple(FORM_OF))
+    async def export_events(  # noqa: PLR0913, PLR0917 - each filter is a parameter
+        self,
+        request: ApiRequest,
+        actor: ByActor = None,
+        user: AboutUser = None,
+        topic: OfTopic = None,
+        recorded_from: From = None,
+        recorded_to: To = None,
+        command: InCommand = None,
+        correlation: Correlated = None,
+        form: Form = None,
+    ) -> Streamed:
+        """All that a search finds, however much, as JSON Lines, CSV or a JSON batch of CloudEvents 1.0.
+
+        It ends at the `Log-Position` that the answer begins with. A connection that is cut off before the end of the
+        content means that it is not whole.
+        """
+        times = (instant(recorded_from, "from"), instant(recorded_to, "to"))
+        wanted = _filter(actor, user, topic, times, command, correlation)
+        found = await request.service.timeline.all_of(wanted, min_position(request))
+        form = form or FORM_OF[preferred(request.header(b"accept"), tuple(FORM_OF)) or b""]
+        return Streamed(exported(found, form), form.media_type, [position_header(found.position)])
+
+
+def _filter(
+    actor: str | None,
+    user: UUID | None,
+    topic: str | None,
+    times: tuple[datetime | None, datetime | None],
+    command: UUID | None,
+    correlation: UUID | None,
+) -> AuditFilter:
+    return AuditFilter(
+        actor=actor,
+        user_id=user,
+        topic=topic,
+        recorded_from=times[0],
+        recorded_to=times[1],
+        command_id=command,
+        correlation_id=correlation,
+    )

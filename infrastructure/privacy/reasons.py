@@ -6,6 +6,7 @@ is the command's id. Anything else is a reason from before sealing, which cannot
 
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +38,11 @@ def subject_of(reason: str | None) -> UUID | None:
     return UUID(bytes=urlsafe_b64decode(reason[1:])[:_NONCE_BEGINS])
 
 
+def subjects_of(reasons: Iterable[str | None]) -> set[UUID]:
+    """Whose keys open these stored reasons."""
+    return {subject_id for reason in reasons if (subject_id := subject_of(reason))}
+
+
 def open_reason(ciphers: Ciphers, reason: str | None, command_id: UUID | None) -> str | None:
     """What was stated; `ERASED` if the key was destroyed. Raises `SealBrokenError`."""
     subject_id = subject_of(reason)
@@ -59,7 +65,7 @@ def open_reasons(
     connection: psycopg.Connection[Any], rows: list[tuple[Any, ...]], at: int, command_at: int
 ) -> list[tuple[Any, ...]]:
     """Rows that have a reason in one place and the command's id in another, with the reason opened."""
-    subjects = {subject for row in rows if (subject := subject_of(row[at]))}
+    subjects = subjects_of(row[at] for row in rows)
     if not subjects:
         return rows
     ciphers = load_ciphers(connection, subjects)

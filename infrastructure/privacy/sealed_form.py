@@ -3,8 +3,9 @@
     0x01 | length of the clear part (2 octets, big-endian) | clear part, JSON | nonce (12) | ciphertext and tag (16)
 
 AES-256-GCM with the person's own key; the plaintext is a JSON object of the personal fields. Associated data: stream id
-(16 octets), version (4, big-endian), topic in UTF-8, so that nothing sealed is good for another place. A payload
-without personal data is plain JSON, which begins with `{`, as all payloads did before sealing.
+(16 octets), version (4, big-endian), topic in UTF-8, then the clear part, so that nothing sealed is good for another
+place or beside other words. A payload without personal data is plain JSON, which begins with `{`, as all payloads did
+before sealing.
 
 Readable forms, which are never stored, are what is handed to the codec: JSON, or, where the key was destroyed, 0x00 and
 the clear part. A reader that wants nothing personal hands over the sealed form itself.
@@ -30,7 +31,7 @@ class SealBrokenError(ValueError):
 def seal(cipher: AESGCM, clear: bytes, personal: bytes, stream_id: UUID, version: int, topic: str) -> bytes:
     """The stored form of a payload, given as two JSON objects."""
     nonce = os.urandom(NONCE_OCTETS)
-    sealed = cipher.encrypt(nonce, personal, _place(stream_id, version, topic))
+    sealed = cipher.encrypt(nonce, personal, _place(stream_id, version, topic, clear))
     return b"".join((SEALED, len(clear).to_bytes(2), clear, nonce, sealed))
 
 
@@ -39,7 +40,8 @@ def unseal(cipher: AESGCM, state: bytes, stream_id: UUID, version: int, topic: s
     end = _CLEAR_BEGINS + int.from_bytes(state[1:_CLEAR_BEGINS])
     begin = end + NONCE_OCTETS
     try:
-        personal = cipher.decrypt(state[end:begin], state[begin:], _place(stream_id, version, topic))
+        place = _place(stream_id, version, topic, state[_CLEAR_BEGINS:end])
+        personal = cipher.decrypt(state[end:begin], state[begin:], place)
     except (InvalidTag, ValueError):
         raise SealBrokenError(topic) from None
     return personal if end == _CLEAR_BEGINS + 2 else state[_CLEAR_BEGINS : end - 1] + b"," + personal[1:]
@@ -60,5 +62,5 @@ def clear_part(state: bytes) -> bytes:
     return state[1:] if state[:1] == ERASED else state
 
 
-def _place(stream_id: UUID, version: int, topic: str) -> bytes:
-    return b"".join((stream_id.bytes, version.to_bytes(4), topic.encode()))
+def _place(stream_id: UUID, version: int, topic: str, clear: bytes) -> bytes:
+    return b"".join((stream_id.bytes, version.to_bytes(4), topic.encode(), clear))

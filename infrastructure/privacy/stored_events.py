@@ -8,7 +8,7 @@ import psycopg
 
 from domain.kernel import AggregateEvent
 from infrastructure.event_codec import FORMS, PERSONAL_TOPICS, form_of
-from infrastructure.privacy.sealed_form import SEALED, SealBrokenError, seal, unseal, without_personal
+from infrastructure.privacy.sealed_form import JSON, SEALED, SealBrokenError, seal, unseal, without_personal
 from infrastructure.privacy.subject_keys import Ciphers, SubjectKey, load_ciphers
 
 UNREADABLE = b""
@@ -39,8 +39,8 @@ def readable_form(topic: str, state: bytes, stream_id: UUID, version: int, ciphe
     cipher = ciphers[stream_id]
     if cipher is None:
         return without_personal(state, FORMS[topic].personal)
-    if state[:1] != SEALED:
-        return state  # recorded before there was sealing
+    if state[:1] != SEALED:  # recorded before there was sealing
+        return state if state[:1] == JSON else UNREADABLE
     try:
         return unseal(cipher, state, stream_id, version, topic)
     except SealBrokenError:

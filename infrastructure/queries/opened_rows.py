@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from infrastructure.privacy.key_cache import SubjectKeys
-from infrastructure.privacy.reasons import open_reason, subject_of
+from infrastructure.privacy.reasons import open_reason, subjects_of
 from infrastructure.privacy.stored_events import open_row, subjects_in
 
-REASON, _COMMAND_ID = 9, 10
+_REASON, _COMMAND_ID = 9, 10
 
 
 async def open_with(keys: SubjectKeys, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -15,16 +15,12 @@ async def open_with(keys: SubjectKeys, rows: Sequence[tuple[Any, ...]]) -> list[
 
     Keys are looked up after the rows were read, so nobody who was erased before is read with an old key.
     """
-    subjects = subjects_in(rows) | {subject for row in rows if (subject := _subject_of_reason(row))}
-    ciphers = await keys.ciphers(subjects)
+    has_reasons = bool(rows) and len(rows[0]) > _REASON
+    reasons = [row[_REASON] for row in rows] if has_reasons else []
+    ciphers = await keys.ciphers(subjects_in(rows) | subjects_of(reasons))
     opened = [open_row(row, ciphers) for row in rows]
+    if not has_reasons:
+        return opened
     return [
-        (*row[:REASON], open_reason(ciphers, row[REASON], row[_COMMAND_ID]), *row[_COMMAND_ID:])
-        if _subject_of_reason(row)
-        else row
-        for row in opened
+        (*row[:_REASON], open_reason(ciphers, row[_REASON], row[_COMMAND_ID]), *row[_COMMAND_ID:]) for row in opened
     ]
-
-
-def _subject_of_reason(row: Sequence[Any]) -> Any:
-    return subject_of(row[REASON]) if len(row) > REASON else None

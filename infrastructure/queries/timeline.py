@@ -1,18 +1,19 @@
 """Tells what was done to people's accounts, from the read model `user_timeline` and the log."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from psycopg import sql
 
-from application.queries import AuditFilter, Page, PageRequest, TimelineItem
+from application.queries import AuditFilter, Findings, Page, PageRequest, TimelineItem
 from application.user_timeline import USER_TIMELINE, TimelineEntry, TimelineRow
 from infrastructure.event_codec import payload
 from infrastructure.keyring import Cursors
 from infrastructure.privacy.key_cache import SubjectKeys
-from infrastructure.queries.opened_rows import REASON, open_with
+from infrastructure.privacy.reasons import open_reason, subjects_of
+from infrastructure.queries.opened_rows import open_with
 from infrastructure.queries.pages import Pages, page_size
 from infrastructure.queries.read_model import Pool, ReadModel, Selected, Selection
 
@@ -25,7 +26,11 @@ _CONDITIONS = {
     "command_id": sql.SQL("m.command_id = %(command_id)s"),
     "correlation_id": sql.SQL("m.correlation_id = %(correlation_id)s"),
     "after": sql.SQL('m."position" > %(after)s'),
+    "upto": sql.SQL('m."position" <= %(upto)s'),
 }
+
+BATCH = 1_000
+"""Facts read at a time, where all are wanted."""
 
 
 class TimelineQueries:
@@ -39,47 +44,68 @@ class TimelineQueries:
 
     async def of_user(self, user_id: UUID, page: PageRequest) -> Page[TimelineItem]:
         """One account's facts with their content, oldest first."""
-        place = self._of_user.place(user_id, page)
-        selected = await self._model.select(_selection({"user_id": user_id}, place, page), page.min_position)
-        facts = await self._opened(selected)
-        items = [TimelineItem(entry=entry, data=_content(entry.topic, state)) for entry, state in facts]
+        parameters = {"user_id": user_id} | _after(self._of_user.place(user_id, page))
+        selection = _selection(parameters, page_size(page) + 1, also=_STATE)
+        selected = await self._model.select(selection, page.min_position)
+        entries = await self._entries(selected)
+        facts = [(row.topic, state, row.stream_id, row.version) for row, (_, state) in selected.rows]
+        opened = await open_with(self._keys, facts)
+        items = [
+            TimelineItem(entry=entry, data=_content(*fact[:2])) for entry, fact in zip(entries, opened, strict=True)
+        ]
         return self._of_user.page(user_id, page, items, selected.position, lambda item: _place(item.entry))
 
     async def search(self, wanted: AuditFilter, page: PageRequest) -> Page[TimelineEntry]:
         """Facts in the order of the log."""
-        place = self._search.place(wanted, page)
-        selected = await self._model.select(_selection(dict(_given(wanted)), place, page), page.min_position)
-        entries = [entry for entry, _ in await self._opened(selected)]
-        return self._search.page(wanted, page, entries, selected.position, _place)
+        parameters = dict(_given(wanted)) | _after(self._search.place(wanted, page))
+        selected = await self._model.select(_selection(parameters, page_size(page) + 1), page.min_position)
+        return self._search.page(wanted, page, await self._entries(selected), selected.position, _place)
 
-    async def _opened(self, selected: Selected[TimelineRow]) -> list[tuple[TimelineEntry, bytes]]:
-        """Rows of the model with what the log has to say about each: why, and what."""
-        facts = await open_with(self._keys, [fact for _, fact in selected.rows])
+    async def all_of(self, wanted: AuditFilter, min_position: int = 0) -> Findings[TimelineEntry]:
+        """All facts up to the present, however many, in the order of the log."""
+        first = await self._batch(wanted, 0, None, min_position)
+        return Findings(first.position, self._batches(wanted, first))
+
+    async def _batches(self, wanted: AuditFilter, first: Selected[TimelineRow]) -> AsyncIterator[list[TimelineEntry]]:
+        """No connection is kept between batches: whoever reads slowly keeps nobody else waiting."""
+        batch = first
+        while batch.rows:
+            yield await self._entries(batch)
+            if len(batch.rows) < BATCH:
+                return
+            batch = await self._batch(wanted, batch.rows[-1][0].position, first.position)
+
+    async def _batch(
+        self, wanted: AuditFilter, after: int, upto: int | None, min_position: int = 0
+    ) -> Selected[TimelineRow]:
+        parameters = dict(_given(wanted)) | {"after": after} | ({} if upto is None else {"upto": upto})
+        return await self._model.select(_selection(parameters, BATCH), min_position)
+
+    async def _entries(self, selected: Selected[TimelineRow]) -> list[TimelineEntry]:
+        """Rows of the model, and why, which is in the log only."""
+        rows = [(row, reason) for row, (reason, *_) in selected.rows]
+        ciphers = await self._keys.ciphers(subjects_of(reason for _, reason in rows))
         return [
-            (TimelineEntry(**msgspec.structs.asdict(row), reason=fact[REASON]), fact[1])
-            for (row, _), fact in zip(selected.rows, facts, strict=True)
+            TimelineEntry(**msgspec.structs.asdict(row), reason=open_reason(ciphers, reason, row.command_id))
+            for row, reason in rows
         ]
 
 
 _EVENT = sql.SQL('JOIN log.event e ON e."position" = m."position"')
-_FACT = sql.SQL(
-    ", e.topic, e.state, e.stream_id, e.version, e.recorded_at, e.position, "
-    "e.actor, e.on_behalf_of, e.client, e.reason, e.command_id"
-)
+_REASON = sql.SQL(", e.reason")
+_STATE = sql.SQL(", e.reason, e.state")
 
 
-def _selection(
-    parameters: dict[str, Any],
-    place: bytes | None,
-    page: PageRequest,
-) -> Selection:
-    if place is not None:
-        parameters["after"] = int.from_bytes(place)
+def _selection(parameters: dict[str, Any], limit: int, also: sql.Composable = _REASON) -> Selection:
     conditions = [condition for name, condition in _CONDITIONS.items() if name in parameters]
     clauses = sql.SQL('WHERE {} ORDER BY m."position" LIMIT %(limit)s').format(
         sql.SQL(" AND ").join([sql.SQL("true"), *conditions])
     )
-    return Selection(clauses, {**parameters, "limit": page_size(page) + 1}, _FACT, _EVENT)
+    return Selection(clauses, {**parameters, "limit": limit}, also, _EVENT)
+
+
+def _after(place: bytes | None) -> dict[str, int]:
+    return {} if place is None else {"after": int.from_bytes(place)}
 
 
 def _given(wanted: AuditFilter) -> Iterator[tuple[str, Any]]:

@@ -18,10 +18,11 @@ from application.service import Service
 from application.user_diff import UserDiff, values_of
 from domain.kernel import AggregateEvent
 from domain.users import User
-from infrastructure.append import Commit, append
+from infrastructure.append import append
 from infrastructure.service import open_service
 from tests.support.histories import histories, lived
-from tests.support.running import context, settings_in
+from tests.support.running import settings_in
+from tests.support.sealing import new_keys
 from tests.support.users import an_unverified_user
 
 MICROSECOND = timedelta(microseconds=1)

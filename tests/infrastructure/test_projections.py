@@ -29,15 +29,16 @@ from domain import errors
 from domain.users import User
 from infrastructure.connections import as_projector
 from infrastructure.log_reader import PoisonEventError
+from infrastructure.privacy.keychain import grant, granted
 from infrastructure.projections.filling import fill_part, parts
 from infrastructure.projections.following import FencedOffError, fold_all, follow_batch
 from infrastructure.projections.generations import add_generation, ensure_live, generations, live_generation
-from infrastructure.privacy.keychain import grant, granted
 from infrastructure.projections.rebuild_requests import perform_rebuild, request_rebuild
 from infrastructure.projections.rebuilding import RebuildProgress, rebuild
 from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verifying import RowDiffersError
 from infrastructure.service import open_service
+from infrastructure.settings import Settings
 from tests.support.read_models import head_of, make_history, replayed_rows, rows_of
 from tests.support.running import context, follow_to_head, projector, registration, settings_in, worker
 from tests.support.waiting import eventually

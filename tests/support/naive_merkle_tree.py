@@ -43,3 +43,9 @@ def _split(n: int) -> int:
     while 2 * k < n:
         k *= 2
     return k
+
+
+def level_above(level: Sequence[bytes]) -> list[bytes]:
+    """The tree of MTH, from its leaves up: a node that has no neighbour goes up as it is."""
+    pairs = [sha256(b"\x01" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)]
+    return pairs + list(level[len(level) // 2 * 2 :])

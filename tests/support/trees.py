@@ -35,15 +35,15 @@ class StoredTree:
             self.tiles[level, self.tree.size >> (8 * (level + 1))] = edge
 
     def root(self, size: int) -> bytes:
-        return self._hashed([Leaves(0, size)])[0]
+        return self.hashes([Leaves(0, size)])[0]
 
     def inclusion(self, index: int, size: int) -> list[bytes]:
-        return self._hashed(inclusion_path(index, size))
+        return self.hashes(inclusion_path(index, size))
 
     def consistency(self, old: int, new: int) -> list[bytes]:
-        return self._hashed(consistency_path(old, new))
+        return self.hashes(consistency_path(old, new))
 
-    def _hashed(self, ranges: Sequence[Leaves]) -> list[bytes]:
+    def hashes(self, ranges: Sequence[Leaves]) -> list[bytes]:
         return [hash_of_range(part, self._hash_of) for part in ranges]
 
     def _hash_of(self, node: Node) -> bytes:
