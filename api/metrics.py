@@ -30,6 +30,9 @@ class Metrics:
         self.in_flight = _gauge(self, "http_requests_in_flight", "Requests that are being answered.")
         self._head = _gauge(self, "log_head_position", "The last position of the log that was given out.")
         self._sealed = _gauge(self, "log_sealed_size", "How many events the newest checkpoint covers.")
+        self._undelivered = _gauge(
+            self, "mails_undelivered", "Mails put aside: refused for good, or waiting to be tried again.", "state"
+        )
         self._reachable = _gauge(self, "database_reachable", "Whether the database answered this scrape.")
         self._position = _gauge(self, "projection_position", "Up to where the log is folded in.", "projection")
         self._lag_events = _gauge(self, "projection_lag_events", "Events not folded in yet.", "projection")
@@ -60,6 +63,9 @@ class Metrics:
     async def _ask(self, service: Service) -> None:
         self._head.set(await service.log.head())
         self._sealed.set(await _sealed_size(service))
+        mails = await service.mails.undelivered()
+        self._undelivered.labels("refused").set(mails.refused)
+        self._undelivered.labels("waiting").set(mails.waiting)
         for status in await service.projections.statuses():
             self._position.labels(status.name).set(status.position)
             self._lag_events.labels(status.name).set(status.lag_events)

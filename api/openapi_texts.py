@@ -22,6 +22,7 @@ TAGS = {
     "Deletion": "People ask to be deleted, and may change their mind for a while.",
     "History": "What was done to an account, and what it was at any moment.",
     "Audit": "What was done to all accounts.",
+    "Statistics": "How many accounts are active, come and go, and agree to what.",
     "Projections": "Where the read models stand, rebuilding them, and events that they could not fold.",
     "Operations": "For whoever runs the service.",
 }
@@ -48,7 +49,8 @@ class RequestHeader(NamedTuple):
 COMMAND_HEADERS = (
     RequestHeader(
         "Idempotency-Key",
-        "Makes a repeated command the same command: carried out once, answered the same. Yours alone.",
+        "Makes a repeated command the same command: carried out once, answered the same. Yours alone, and "
+        "kept for three days, unless whoever runs the service has chosen another time of at least one.",
         {"type": "string", "pattern": "^[!-~]{1,255}$"},
     ),
     RequestHeader(

@@ -25,6 +25,7 @@ class Permission(StrEnum):
     USERS_STATE = "users.state"
     AUDIT_READ = "audit.read"
     AUDIT_PROVE = "audit.prove"
+    STATISTICS_READ = "statistics.read"
     PROJECTIONS_READ = "projections.read"
     PROJECTIONS_REBUILD = "projections.rebuild"
     PROJECTIONS_REPAIR = "projections.repair"
@@ -47,6 +48,7 @@ ROLES: dict[Permission, frozenset[Role]] = {
     Permission.USERS_STATE: frozenset({_ADMIN, _SUPPORT, _AUDITOR, _USER}),
     Permission.AUDIT_READ: frozenset({_ADMIN, _AUDITOR}),
     Permission.AUDIT_PROVE: frozenset({_ADMIN, _SUPPORT, _AUDITOR, _SERVICE}),
+    Permission.STATISTICS_READ: frozenset({_ADMIN, _AUDITOR, _SERVICE}),
     Permission.PROJECTIONS_READ: frozenset({_ADMIN, _AUDITOR}),
     Permission.PROJECTIONS_REBUILD: frozenset({_ADMIN}),
     Permission.PROJECTIONS_REPAIR: frozenset({_ADMIN}),

@@ -21,6 +21,7 @@ STATUS_OF_ERROR: dict[type[errors.DomainError], HTTPStatus] = {
     errors.UserIsSuspended: HTTPStatus.CONFLICT,
     errors.UserIsDeactivated: HTTPStatus.CONFLICT,
     errors.DeletionIsPending: HTTPStatus.CONFLICT,
+    errors.GracePeriodIsOver: HTTPStatus.CONFLICT,
     errors.VersionIsStale: HTTPStatus.PRECONDITION_FAILED,
     errors.EmailInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.DisplayNameBlank: HTTPStatus.UNPROCESSABLE_ENTITY,

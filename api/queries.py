@@ -1,7 +1,7 @@
 """What queries have in common: how fresh, which page, and the names of their parameters on the wire."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 import msgspec
@@ -13,6 +13,7 @@ from application.queries import PAGE_LIMIT, PageRequest, PositionNotReachedError
 
 HIGHEST_POSITION = 2**63 - 1
 HIGHEST_VERSION = 2**31 - 1
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(9000, 12, 31)
 _POSITION = re.compile(rb"[0-9]{1,19}")
 
 Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=PAGE_LIMIT, description="The most items on the page.")]
@@ -53,4 +54,17 @@ def instant(text: str | None, name: str) -> datetime | None:
     except msgspec.ValidationError:
         detail = "An instant looks like 2026-01-31T12:00:00Z (RFC 3339; encode a + as %2B)."
         raise Refused(Kind.PARAMETER_INVALID, name, "query", detail=detail) from None
+    return found
+
+
+def day(text: str | None, name: str) -> date | None:
+    """A day in the form of RFC 3339, of the years in which accounts could be."""
+    if text is None:
+        return None
+    try:
+        found: date = msgspec.convert(text, date)
+    except msgspec.ValidationError:
+        found = date.min
+    if not FIRST_DAY <= found <= LAST_DAY:
+        raise Refused(Kind.PARAMETER_INVALID, name, "query", detail="A day looks like 2026-01-31.")
     return found

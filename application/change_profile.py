@@ -29,9 +29,10 @@ class ChangeProfile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def change_profile(command: ChangeProfile, platform: Platform) -> Saved:
-    """Record one fact for each thing that really changes; none, if nothing does."""
+    """Record one fact for each thing that really changes; none, if nothing does. Refused if the account is closed."""
     user = await platform.user(command.user_id)
 
+    user.must_be_open()
     _apply(command.patch, user, platform.now.date())
 
     return await platform.save(user)

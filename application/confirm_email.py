@@ -24,7 +24,9 @@ async def confirm_email(command: ConfirmEmail, platform: Platform) -> Saved:
     new = await platform.email_claim(user.email_request.email)
 
     user.confirm_email(platform.now)
-    if old is not new:
-        old.release(user.id)
+    if old is new:
+        return await platform.save(user)
+    new.confirm(user.id)
+    old.release(user.id)
 
-    return await platform.save(user, old)
+    return await platform.save(user, old, new)

@@ -29,6 +29,6 @@ async def import_person(command: ImportPerson, platform: Platform) -> Saved:
         user.record_consent(purpose, version, granted=consent.granted)
     claim = await platform.email_claim(user.email)
 
-    claim.claim(user.id)
+    claim.claim(user.id, platform.now)
 
     return await platform.save(user, claim)

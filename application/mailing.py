@@ -16,11 +16,24 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class MailRefusedError(Exception):
+    """One mail is not taken; others may be. Says what the answer was, and nothing of the mail."""
+
+    def __init__(self, answer: str, *, for_good: bool) -> None:
+        super().__init__(answer)
+        self.answer = answer
+        self.for_good = for_good
+        """Whether it makes no sense to try again."""
+
+
 class Mailer(Protocol):
     """Sends mails."""
 
     def send(self, mail: Mail) -> None:
-        """Hand a mail over for delivery. Raises `OSError` if that is not possible now."""
+        """Hand a mail over for delivery.
+
+        Raises `OSError` if none can be handed over now, and `MailRefusedError` if this one is not taken.
+        """
         ...
 
 

@@ -5,7 +5,7 @@ rebuilt. Nothing else writes a model's rows.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -38,6 +38,15 @@ def position(recorded: Recorded[Any]) -> int:
     return recorded.position
 
 
+class Tally(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
+    """Counts that are kept beside the rows and, like an index, follow from them alone: each is a sum over all rows."""
+
+    row: type[msgspec.Struct]
+    """The form of a count: its key, and the number in the last field."""
+    of: Callable[[Row], Mapping[tuple[Any, ...], int]]
+    """What one row adds to which counts, by their keys. Pure."""
+
+
 class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     """A read model. Its row's first field is the key; a changed fold or row needs a new version."""
 
@@ -54,6 +63,9 @@ class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     reads_personal: tuple[type[AggregateEvent], ...] | None = None
     """The facts whose personal fields it looks at, None for all; in others they are `SEALED`, which costs nothing."""
     indexes: tuple[Index, ...] = ()
+    tally: Tally[Row] | None = None
+    hurries: bool = True
+    """Whether facts are folded in at once; if not, a few times a second, in larger batches, at less cost for each."""
     changes: tuple[str, ...] = ()
     """Columns that mean something else than in the version before; `presence` if other rows are there.
 
@@ -85,8 +97,13 @@ class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     @property
     def fingerprint(self) -> str:
         """Tells one definition from another one: its shape, and the code of its fold and key."""
-        fields = [(field.name, str(field.type)) for field in msgspec.structs.fields(self.row)]
-        shape = (self.name, self.version, self.topics, fields, [msgspec.structs.astuple(i) for i in self.indexes])
+        indexes = [msgspec.structs.astuple(index) for index in self.indexes]
+        shape = (self.name, self.version, self.topics, _fields(self.row), indexes)
         code = [code_of(self.fold), code_of(self.key)]
+        tally = [(_fields(self.tally.row), code_of(self.tally.of))] if self.tally else []
         reads = (self.reads_metadata, sorted(self.personal_topics or ()), self.reads_personal is None)
-        return hashlib.sha256(msgspec.json.encode((shape, *reads, code))).hexdigest()
+        return hashlib.sha256(msgspec.json.encode((shape, *reads, code, *tally))).hexdigest()
+
+
+def _fields(row: type[msgspec.Struct]) -> list[tuple[str, str]]:
+    return [(field.name, str(field.type)) for field in msgspec.structs.fields(row)]

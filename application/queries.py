@@ -244,6 +244,23 @@ class Projections(Protocol):
         ...
 
 
+class UndeliveredMails(msgspec.Struct, frozen=True):
+    """How many mails are put aside."""
+
+    refused: int
+    """For good: mail servers will not take them."""
+    waiting: int
+    """To be tried again."""
+
+
+class Mails(Protocol):
+    """The mails that facts call for."""
+
+    async def undelivered(self) -> UndeliveredMails:
+        """How many could not be delivered (yet)."""
+        ...
+
+
 class Log(Protocol):
     """The log as a whole."""
 

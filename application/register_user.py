@@ -33,7 +33,7 @@ async def register_user(command: RegisterUser, platform: Platform) -> Saved:
     user = new_user(command, platform.now.date(), confirm_by=platform.now + platform.policy.confirm_within)
     claim = await platform.email_claim(user.email)
 
-    claim.claim(user.id)
+    claim.claim(user.id, platform.now)
 
     return await platform.save(user, claim)
 

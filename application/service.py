@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from application.commands import CommandKeys, Commands
 from application.proof.queries import Proofs
-from application.queries import Directory, Log, Projections, Timeline, Users
+from application.queries import Directory, Log, Mails, Projections, Timeline, Users
+from application.statistics import Statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class Service:
     users: Users
     directory: Directory
     timeline: Timeline
+    statistics: Statistics
     projections: Projections
     proofs: Proofs
+    mails: Mails
     log: Log

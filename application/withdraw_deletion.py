@@ -14,9 +14,9 @@ class WithdrawDeletion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def withdraw_deletion(command: WithdrawDeletion, platform: Platform) -> Saved:
-    """Withdraw the request to be deleted, within the grace period."""
+    """Withdraw the request to be deleted; refused when the grace period is over."""
     user = await platform.user(command.user_id)
 
-    user.withdraw_deletion()
+    user.withdraw_deletion(platform.now)
 
     return await platform.save(user)

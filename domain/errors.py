@@ -10,6 +10,7 @@ DomainError
 │   ├── UserIsSuspended
 │   ├── UserIsDeactivated
 │   ├── DeletionIsPending
+│   ├── GracePeriodIsOver
 │   └── VersionIsStale
 └── RuleBroken                      a value or a token that no rule allows
     ├── EmailInvalid
@@ -102,6 +103,13 @@ class DeletionIsPending(Conflict):
 
     code = "deletion_is_pending"
     sentence = "This user is waiting to be deleted."
+
+
+class GracePeriodIsOver(Conflict):
+    """The account is about to be erased; it is too late to keep it."""
+
+    code = "grace_period_is_over"
+    sentence = "The grace period is over: this user will be erased."
 
 
 class VersionIsStale(Conflict):

@@ -218,7 +218,7 @@ class User(Aggregate):
 
     def request_email_change(self, email: EmailAddress, confirm_by: datetime) -> None:
         """Ask for another address; or stay with the present one, and be asked to verify it if that is still open."""
-        self._must_be_open()
+        self.must_be_open()
         if email != self.email:
             self._email_change_requested(email, confirm_by)
             return
@@ -229,7 +229,7 @@ class User(Aggregate):
 
     def confirm_email(self, now: datetime) -> None:
         """Take the question about the address as answered. Raises `VerificationTokenInvalid` if none is open."""
-        self._must_be_open()
+        self.must_be_open()
         request = self.email_request
         if request is None or has_passed(request.confirm_by, now):
             raise errors.VerificationTokenInvalid
@@ -240,31 +240,31 @@ class User(Aggregate):
 
     def change_display_name(self, display_name: DisplayName) -> None:
         """Go by another name."""
-        self._must_be_open()
+        self.must_be_open()
         if display_name != self.display_name:
             self._display_name_changed(display_name)
 
     def change_country(self, country: Country) -> None:
         """Belong to another country."""
-        self._must_be_open()
+        self.must_be_open()
         if country != self.country:
             self._country_changed(country)
 
     def change_locale(self, locale: Locale | None) -> None:
         """Prefer another language and region."""
-        self._must_be_open()
+        self.must_be_open()
         if locale != self.locale:
             self._locale_changed(locale)
 
     def change_birth_date(self, birth_date: BirthDate | None) -> None:
         """Give, correct or withdraw the birth date."""
-        self._must_be_open()
+        self.must_be_open()
         if birth_date != self.birth_date:
             self._birth_date_changed(birth_date)
 
     def change_explicit_content_filter(self, *, explicit_content_filter: bool) -> None:
         """Hide or show explicit content."""
-        self._must_be_open()
+        self.must_be_open()
         if explicit_content_filter != self.explicit_content_filter:
             self._explicit_content_filter_changed(explicit_content_filter=explicit_content_filter)
 
@@ -310,18 +310,22 @@ class User(Aggregate):
         if not self.erase_after:
             self._deletion_requested(erase_after)
 
-    def withdraw_deletion(self) -> None:
-        """Keep the account after all."""
+    def withdraw_deletion(self, now: datetime) -> None:
+        """Keep the account after all, as long as the grace period lasts."""
         self._must_not_be_erased()
-        if self.erase_after:
-            self._deletion_withdrawn()
+        if self.erase_after is None:
+            return
+        if has_passed(self.erase_after, now):
+            raise errors.GracePeriodIsOver
+        self._deletion_withdrawn()
 
     def erase(self) -> None:
         """End the account for good."""
         if not self.erased:
             self._erased()
 
-    def _must_be_open(self) -> None:
+    def must_be_open(self) -> None:
+        """Raise what forbids the person to change anything, if something does."""
         self._must_not_be_erased()
         self._must_not_wait_for_deletion()
         self._must_not_be_suspended()

@@ -114,6 +114,9 @@ def parse_locale_tag(text: str) -> Locale:
     if not _LOCALE.fullmatch(text):
         raise errors.LocaleUnknown
     name = text.replace("-", "_")
+    # Babel keeps the regions of Norwegian under Bokmål, and knows `no` without one only (CLDR: `no` is nb's parent).
+    if name.lower().startswith("no_"):
+        name = f"nb{name[2:]}"
     try:
         language, territory, script, *_ = parse_locale(name)
         found = babel.Locale.parse(name)

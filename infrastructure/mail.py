@@ -2,15 +2,25 @@
 
 import smtplib
 import ssl
+from datetime import UTC, datetime
 from email.message import EmailMessage
-from email.policy import SMTPUTF8
+from email.policy import SMTP, SMTPUTF8, EmailPolicy
+from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from application.mailing import Mail, Mailer
+from email_validator import EmailNotValidError, validate_email
+
+from application.mailing import Mail, Mailer, MailRefusedError
 from infrastructure.settings import SettingInvalidError, Settings
 
 SMTP_TIMEOUT_SECONDS = 10.0
+# RFC 5321 section 4.2.1: the first digit of a reply says whether it makes sense to try again.
+_REFUSED_FOR_GOOD = 500
+_CLOSING = 421
+"""The server takes nothing more from anybody for now (RFC 5321 section 4.2.3)."""
+_SEVEN_BITS = SMTP.clone(cte_type="7bit")
+"""What goes through every server."""
 
 
 def mailer_for(settings: Settings) -> Mailer:
@@ -32,7 +42,7 @@ class OutboxMailer:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._folder / f"{mail.id}.eml"
         unfinished = path.with_suffix(".tmp")
-        unfinished.write_bytes(_message(mail, self._sender).as_bytes(policy=SMTPUTF8))
+        unfinished.write_bytes(_message(mail, self._sender, SMTPUTF8).as_bytes())
         unfinished.replace(path)
 
 
@@ -53,7 +63,10 @@ class SmtpMailer:
         self._sender = sender
 
     def send(self, mail: Mail) -> None:
-        """Hand the mail over, to nobody whose certificate is not trusted; smtplib's errors are `OSError`s."""
+        """Hand the mail over, to nobody whose certificate is not trusted; smtplib's errors are `OSError`s.
+
+        Raises `MailRefusedError` for what the server says about this mail alone.
+        """
         trusted = ssl.create_default_context()
         with self._connect(trusted) as server:
             server.ehlo()
@@ -61,8 +74,8 @@ class SmtpMailer:
                 server.starttls(context=trusted)
                 server.ehlo()
             if self._login:
-                server.login(*self._login)
-            server.send_message(_message(mail, self._sender))
+                _log_in(server, *self._login)
+            _hand_over(server, _message(mail, self._sender, _SEVEN_BITS))
 
     def _connect(self, trusted: ssl.SSLContext) -> smtplib.SMTP:
         if self._secure:
@@ -74,13 +87,52 @@ def _url_invalid() -> SettingInvalidError:
     return SettingInvalidError("REPRISE_MAIL_URL", "must look like smtp://user:password@host:port or smtps://host")
 
 
-def _message(mail: Mail, sender: str) -> EmailMessage:
-    message = EmailMessage(policy=SMTPUTF8)
-    message["From"] = sender
-    message["To"] = mail.recipient
+def _log_in(server: smtplib.SMTP, user: str, password: str) -> None:
+    if not isinstance(server.sock, ssl.SSLSocket):
+        message = "a password is sent through TLS only, and the server offers none"
+        raise smtplib.SMTPNotSupportedError(message)
+    server.login(user, password)
+
+
+def _hand_over(server: smtplib.SMTP, message: EmailMessage) -> None:
+    # What smtplib raises names the recipient, so nothing of it is kept.
+    try:
+        server.send_message(message)
+    except smtplib.SMTPRecipientsRefused as error:
+        ((code, _),) = error.recipients.values()
+    except smtplib.SMTPDataError as error:
+        code = error.smtp_code
+    except smtplib.SMTPNotSupportedError:
+        raise MailRefusedError("no SMTPUTF8", for_good=True) from None
+    else:
+        return
+    if code == _CLOSING:
+        raise smtplib.SMTPServerDisconnected(str(code))
+    raise MailRefusedError(f"SMTP {code}", for_good=code >= _REFUSED_FOR_GOOD)
+
+
+def _message(mail: Mail, sender: str, policy: "EmailPolicy[EmailMessage]") -> EmailMessage:
+    message = EmailMessage(policy=policy)
+    address = parseaddr(sender)[1]
+    message["From"] = sender.replace(address, _as_ascii(address))
+    message["To"] = _as_ascii(mail.recipient)
+    message["Date"] = datetime.now(UTC)
     message["Subject"] = mail.subject
     # The same mail keeps its id, so that receivers can drop a second copy.
-    message["Message-ID"] = f"<{mail.id}@reprise>"
+    message["Message-ID"] = f"<{mail.id}@{_as_ascii(address).rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
     return message
+
+
+def _as_ascii(address: str) -> str:
+    """An address with its domain in ASCII (IDNA), which every server takes; as it is where the local part is not ASCII.
+
+    RFC 6531 has only servers with SMTPUTF8 take the latter.
+    """
+    if address.isascii():
+        return address
+    try:
+        return validate_email(address, check_deliverability=False).ascii_email or address
+    except EmailNotValidError:
+        return address

@@ -129,11 +129,12 @@ class Attempt:
         return kept if isinstance(kept, EmailClaim) else EmailClaim.vacant(claim_id)
 
     async def save(self, subject: Aggregate, *others: Aggregate) -> Saved:
-        """Record what is new about these aggregates."""
+        """Record what is new about these aggregates; from memory, there must be something new about each."""
         aggregates = list({id(aggregate): aggregate for aggregate in (subject, *others)}.values())
-        events = [event for aggregate in aggregates for event in aggregate.collect_events()]
-        if not events and self.rests_on_memory:
+        news = [aggregate.collect_events() for aggregate in aggregates]
+        if self.rests_on_memory and not all(news):
             raise _OutdatedError
+        events = [event for new in news for event in new]
         subject_key = await self._subject_key(events)
         outcome = await self._platform.commits.commit(
             Commit(

@@ -16,8 +16,10 @@ from infrastructure.keyring import ClaimIds, Cursors, MailedTokens, load_keyring
 from infrastructure.platform import CommandPlatform
 from infrastructure.privacy.opening import opened_keys
 from infrastructure.queries.directory import DirectoryQueries
+from infrastructure.queries.mails import MailQueries
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.queries.proofs import ProofQueries
+from infrastructure.queries.statistics import StatisticsQueries
 from infrastructure.queries.timeline import TimelineQueries
 from infrastructure.queries.users import UserQueries
 from infrastructure.settings import Settings
@@ -68,7 +70,9 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
             users=UserQueries(pool, aggregates, keys),
             directory=DirectoryQueries(pool, cursors, settings.wait_seconds),
             timeline=TimelineQueries(pool, keys, cursors, settings.wait_seconds),
+            statistics=StatisticsQueries(pool, settings.wait_seconds),
             projections=ProjectionQueries(pool),
             proofs=ProofQueries(pool),
+            mails=MailQueries(pool),
             log=LogQueries(pool),
         )

@@ -51,6 +51,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     home); REPRISE_KEY_ENCRYPTION_KEY is the key itself, 32 octets in base64."""
     kms_key: str | None = None
     """REPRISE_KMS_KEY: the ARN, id or alias of an AWS KMS key to be used instead."""
+    idempotency_retention: timedelta = timedelta(hours=72)
+    """REPRISE_IDEMPOTENCY_HOURS: how long idempotency keys are kept, at least a day."""
     policy: Policy = Policy()
 
     @property
@@ -81,12 +83,15 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         jwks_path=Path(environment.get("REPRISE_JWKS") or home / "keys" / "jwks.json"),
         mail_url=environment.get("REPRISE_MAIL_URL") or None,
         mail_sender=environment.get("REPRISE_MAIL_SENDER") or "no-reply@reprise.example",
-        public_url=(environment.get("REPRISE_PUBLIC_URL") or f"http://{host}:{int(port)}").rstrip("/"),
+        public_url=(environment.get("REPRISE_PUBLIC_URL") or http_url(host, int(port))).rstrip("/"),
         log_origin=environment.get("REPRISE_LOG_ORIGIN") or None,
         wait_seconds=_number(environment, "REPRISE_WAIT_SECONDS", 5.0, highest=60),
         production=_flag(environment, "REPRISE_PRODUCTION"),
         key_encryption_key_file=_path(environment, "REPRISE_KEY_ENCRYPTION_KEY_FILE"),
         kms_key=environment.get("REPRISE_KMS_KEY") or None,
+        idempotency_retention=timedelta(
+            hours=_number(environment, "REPRISE_IDEMPOTENCY_HOURS", 72, lowest=24, highest=87_600)
+        ),
         policy=Policy(
             confirm_within=timedelta(hours=_number(environment, "REPRISE_CONFIRM_WITHIN_HOURS", 72, highest=8760)),
             erase_after=timedelta(days=_number(environment, "REPRISE_GRACE_DAYS", 30, highest=365)),
@@ -106,12 +111,17 @@ def _path(environment: Mapping[str, str], variable: str) -> Path | None:
     return Path(text).absolute() if text else None
 
 
-def _number(environment: Mapping[str, str], variable: str, default: float, highest: float) -> float:
+def http_url(host: str, port: int) -> str:
+    """The URL of a host, which may be an IPv6 address, at a port."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _number(environment: Mapping[str, str], variable: str, default: float, highest: float, lowest: float = 0) -> float:
     text = environment.get(variable) or str(default)
     try:
         number = float(text)
     except ValueError:
         number = -1.0
-    if not 0 <= number <= highest:
-        raise SettingInvalidError(variable, f"must be a number from 0 to {highest:g}")
+    if not lowest <= number <= highest:
+        raise SettingInvalidError(variable, f"must be a number from {lowest:g} to {highest:g}")
     return number

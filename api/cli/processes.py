@@ -61,7 +61,8 @@ def project(*, duty: list[Duty] | None = None) -> None:
     Parameters
     ----------
     duty
-        Do this kind of work only: read-models, seal or mails. May be given again; some process has to do each of them.
+        Do this kind of work only: read-models, seal, mails or retention. May be given again; some process
+        has to do each of them.
 
     """
     from api.logs import configure_logging

@@ -6,7 +6,7 @@ import socket
 from contextlib import closing
 
 from api.cli.failures import Failure
-from infrastructure.settings import Settings
+from infrastructure.settings import Settings, http_url
 
 LOOK_SECONDS = 0.05
 LONGEST_ANSWER = 65_536
@@ -40,8 +40,7 @@ def reachable_host(settings: Settings) -> str:
 
 def base_url(settings: Settings) -> str:
     """The URL of the API, as seen from this machine."""
-    host = reachable_host(settings)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    return http_url(reachable_host(settings), settings.port)
 
 
 async def until_ready(settings: Settings) -> None:

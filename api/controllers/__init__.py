@@ -14,6 +14,7 @@ from api.controllers.letters import LettersController
 from api.controllers.operations import OperationsController
 from api.controllers.projections import ProjectionsController
 from api.controllers.proofs import ProofsController
+from api.controllers.statistics import StatisticsController
 from api.controllers.suspension import SuspensionController
 from api.controllers.users import UsersController
 
@@ -33,6 +34,7 @@ def route_handlers() -> list[ControllerRouterHandler]:
             HistoryController,
             AuditController,
             ProofsController,
+            StatisticsController,
             ProjectionsController,
             LettersController,
         ],

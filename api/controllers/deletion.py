@@ -12,6 +12,7 @@ from api.refusals import EXISTING_ACCOUNT
 from api.requests import ApiRequest
 from application.request_deletion import RequestDeletion, request_deletion
 from application.withdraw_deletion import WithdrawDeletion, withdraw_deletion
+from domain import errors
 
 
 class DeletionController(Controller):
@@ -25,7 +26,11 @@ class DeletionController(Controller):
         """Have a user erased when the grace period ends; asking again does not prolong it."""
         return done(await run(request, request_deletion, RequestDeletion(user_id=user_id)))
 
-    @delete(permission=Permission.USERS_DELETE, status_code=200, refusals=EXISTING_ACCOUNT)
+    @delete(
+        permission=Permission.USERS_DELETE,
+        status_code=200,
+        refusals=(*EXISTING_ACCOUNT, errors.GracePeriodIsOver),
+    )
     async def withdraw_deletion(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[Receipt]:
-        """Keep the account after all."""
+        """Keep the account after all; 409 when the grace period is over."""
         return done(await run(request, withdraw_deletion, WithdrawDeletion(user_id=user_id)))

@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from application.projections import Projection
 from infrastructure.log_reader import Connection
+from infrastructure.projections.columns import SCHEMA, table_name
 from infrastructure.projections.generations import Generation, live_generation
-from infrastructure.projections.tables import SCHEMA, ModelTable, table_name
+from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verifying import PRESENCE, SAMPLE, RowDiffersError, Verification, check_sample
 
 

@@ -12,3 +12,5 @@ class Duty(StrEnum):
     """To add the log to its Merkle tree and to sign checkpoints."""
     MAILS = "mails"
     """To send the mails that events call for."""
+    RETENTION = "retention"
+    """To forget idempotency keys whose time is over."""

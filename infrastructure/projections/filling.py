@@ -7,7 +7,7 @@ positions. Parts do not depend on each other.
 import gc
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import pairwise
 from multiprocessing.sharedctypes import Synchronized
@@ -19,9 +19,9 @@ from msgspec.structs import replace
 
 from application.projections import Projection
 from application.read_models import READ_MODELS
-from infrastructure.log_reader import read_chunks
+from infrastructure.log_reader import Connection, read_chunks
 from infrastructure.privacy.keychain import grant, granted
-from infrastructure.projections.following import fold_all, left_out, wanted_by
+from infrastructure.projections.following import add, fold_all, left_out, wanted_by
 from infrastructure.projections.tables import ModelTable
 from infrastructure.settings import Settings
 
@@ -74,15 +74,16 @@ def fill_part(conninfo: str, projection: Projection[Any], generation: int, part:
         for end, events in read_chunks(reader, part.after, part.upto, wanted):
             fold_all(projection, rows, events)
             if projection.appends:
-                written += table.copy(writer, _present(rows))
+                written += _add(writer, table, rows)
                 rows.clear()
             on_events(end - reached)
             reached = end
-        return written + table.copy(writer, _present(rows))
+        return written + _add(writer, table, rows)
 
 
-def _present(rows: dict[Any, Any]) -> Iterator[Any]:
-    return (row for row in rows.values() if row is not None)
+def _add(connection: Connection, table: ModelTable[Any], rows: dict[Any, Any]) -> int:
+    with connection.transaction():
+        return add(connection, table, rows.values())
 
 
 def _fill_in_parallel(

@@ -1,6 +1,6 @@
 """Follows the log: batches of events become rows, and the checkpoint moves in the same transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -117,13 +117,26 @@ def apply(connection: Connection, table: ModelTable[Any], events: Sequence[Recor
     """Fold events into the rows they touch."""
     projection = table.projection
     if projection.appends:
-        rows = fold_all(projection, {}, events)
-        table.copy(connection, (row for row in rows.values() if row is not None))
+        add(connection, table, fold_all(projection, {}, events).values())
         return
-    keys = list({projection.key(event) for event in events})
-    rows = fold_all(projection, dict(table.load(connection, keys)), events)
-    table.put(connection, [row for row in rows.values() if row is not None])
-    table.remove(connection, [key for key, row in rows.items() if row is None])
+    before = table.load(connection, list({projection.key(event) for event in events}))
+    write(connection, table, before, fold_all(projection, dict(before), events))
+
+
+def add(connection: Connection, table: ModelTable[Any], rows: Collection[Any]) -> int:
+    """Add rows whose keys are not there yet, and what they add to the tally; returns how many."""
+    count = table.copy(connection, (row for row in rows if row is not None))
+    if table.tally:
+        table.tally.move(connection, before=(), after=rows)
+    return count
+
+
+def write(connection: Connection, table: ModelTable[Any], before: dict[Any, Any], after: dict[Any, Any]) -> None:
+    """Put rows in the place of those before, None for no row, and have the tally follow."""
+    table.put(connection, [row for row in after.values() if row is not None])
+    table.remove(connection, [key for key, row in after.items() if row is None])
+    if table.tally:
+        table.tally.move(connection, before.values(), after.values())
 
 
 def fold_all(projection: Projection[Any], rows: dict[Any, Any], events: Sequence[Recorded[Any]]) -> dict[Any, Any]:

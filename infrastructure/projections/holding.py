@@ -19,6 +19,7 @@ from infrastructure.projections.following import (
     follow_batch,
     left_out,
     wanted_by,
+    write,
 )
 from infrastructure.projections.letters import (
     Letter,
@@ -144,8 +145,7 @@ def _replay(connection: Connection, table: ModelTable[Any], letter: Letter, upto
             break
     try:
         with connection.transaction():
-            table.put(connection, [row for row in rows.values() if row is not None])
-            table.remove(connection, [key for key, row in rows.items() if row is None])
+            write(connection, table, table.load(connection, list(rows)), rows)
     except REFUSED_ROW as error:
         return PoisonEventError(letter.position, error)
     return poison

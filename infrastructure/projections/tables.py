@@ -1,29 +1,18 @@
 """The table of one generation of a read model, made from the row type of its definition."""
 
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from types import NoneType, UnionType
-from typing import Any, Generic, TypeVar, get_args
-from uuid import UUID
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from psycopg import sql
 
 from application.projections import Projection
 from infrastructure.log_reader import Connection
+from infrastructure.projections.columns import SCHEMA, column_type, table_name
+from infrastructure.projections.tallies import TallyTable
 
 Row = TypeVar("Row", bound=msgspec.Struct)
-
-SCHEMA = "read_model"
-_TYPES: dict[type, str] = {
-    UUID: "uuid",
-    str: 'text COLLATE "C"',
-    int: "bigint",
-    bool: "boolean",
-    datetime: "timestamptz",
-    date: "date",
-}
 
 
 class ModelTable(Generic[Row]):
@@ -34,18 +23,21 @@ class ModelTable(Generic[Row]):
         self.generation = generation
         self.columns = projection.row.__struct_fields__
         self.name = sql.Identifier(SCHEMA, table_name(projection.name, generation))
+        self.tally = TallyTable(projection.tally, projection.name, generation) if projection.tally else None
 
     def create(self, connection: Connection) -> None:
         """An empty table without any index: that is how it is filled fastest."""
         fields = msgspec.structs.fields(self.projection.row)
         columns = sql.SQL(", ").join(
-            sql.SQL("{} {}").format(sql.Identifier(field.name), sql.SQL(_column_type(field.type))) for field in fields
+            sql.SQL("{} {}").format(sql.Identifier(field.name), sql.SQL(column_type(field.type))) for field in fields
         )
         # Rows change often: room on the page lets PostgreSQL change them without touching the indexes.
         fillfactor = 100 if self.projection.appends else 80
         connection.execute(
             sql.SQL("CREATE TABLE {} ({}) WITH (fillfactor = {})").format(self.name, columns, sql.Literal(fillfactor))
         )
+        if self.tally:
+            self.tally.create(connection)
 
     def create_indexes(self, connection: Connection) -> None:
         """The key and the indexes of the definition, and the statistics that make the planner use them."""
@@ -60,6 +52,8 @@ class ModelTable(Generic[Row]):
     def drop(self, connection: Connection) -> None:
         """Throw the generation away."""
         connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(self.name))
+        if self.tally:
+            self.tally.drop(connection)
 
     def load(self, connection: Connection, keys: Sequence[Any]) -> dict[Any, Row]:
         """The rows that exist for these keys."""
@@ -101,6 +95,14 @@ class ModelTable(Generic[Row]):
         ).format(self._key, self.name, sql.SQL(self._types[0]))
         return {key for (key,) in connection.execute(query, (list(keys),))}
 
+    def all(self, connection: Connection) -> Iterator[Row]:
+        """Every row, a few thousand in memory at a time; in a transaction of the caller's."""
+        query = sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(map(sql.Identifier, self.columns)), self.name)
+        with connection.cursor("all_rows", binary=True) as cursor:
+            cursor.itersize = 5_000
+            cursor.execute(query)
+            yield from map(self._row, cursor)
+
     def copy(self, connection: Connection, rows: Iterable[Row]) -> int:
         """Add rows whose keys are not there yet; returns how many."""
         count = 0
@@ -127,7 +129,7 @@ class ModelTable(Generic[Row]):
 
     @cached_property
     def _types(self) -> list[str]:
-        return [_column_type(field.type).partition(" ")[0] for field in msgspec.structs.fields(self.projection.row)]
+        return [column_type(field.type).partition(" ")[0] for field in msgspec.structs.fields(self.projection.row)]
 
     @cached_property
     def _load(self) -> sql.Composed:
@@ -159,15 +161,3 @@ class ModelTable(Generic[Row]):
     @property
     def _key(self) -> sql.Identifier:
         return sql.Identifier(self.projection.key_column)
-
-
-def table_name(name: str, generation: int) -> str:
-    """The table of one generation of a model."""
-    return f"{name}_{generation}"
-
-
-def _column_type(annotation: Any) -> str:
-    """The SQL type, with NOT NULL unless the field may be None."""
-    options = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
-    python_type = next(option for option in options if option is not NoneType)
-    return _TYPES[python_type] + ("" if NoneType in options else " NOT NULL")

@@ -95,8 +95,12 @@ class Snapshot(NamedTuple):
 
 
 def verify_sample(connection: Connection, projection: Projection[Any], generation: int, sample: int = SAMPLE) -> int:
-    """Check some rows, drawn by chance; returns how many. Raises `RowDiffersError` at the first that is wrong."""
+    """Check some rows, drawn by chance, and all counts; returns how many.
+
+    Raises `RowDiffersError` at the first that is wrong.
+    """
     found = check_sample(connection, projection, ModelTable(projection, generation), sample)
+    found.add(check_tally(connection, projection, generation))
     if found.differences:
         raise RowDiffersError(projection.name, found.differences[0])
     return found.rows
@@ -116,13 +120,14 @@ def check_sample(
 
 
 def check_all(connection: Connection, projection: Projection[Any], generation: int) -> Iterator[Verification]:
-    """Check every row, and that there is no other one; part by part, in bounded memory."""
+    """Check every row, that there is no other one, and the counts; part by part, in bounded memory."""
     table = ModelTable(projection, generation)
     after: Any = 0 if projection.appends else UUID(int=0)
     while after is not None:
         with snapshot(connection, projection, table) as moment:
             found, after = _check_range(moment, after) if projection.appends else _check_streams_after(moment, after)
         yield found
+    yield check_tally(connection, projection, generation)
 
 
 @contextmanager
@@ -138,7 +143,17 @@ def snapshot(connection: Connection, projection: Projection[Any], table: ModelTa
         yield Snapshot(projection, table, connection, row[0] if row else 0, without)
 
 
-def compare(table: ModelTable[Any], expected: dict[Any, Any], actual: dict[Any, Any]) -> Verification:
+def check_tally(connection: Connection, projection: Projection[Any], generation: int) -> Verification:
+    """Check that every count is the sum of what the rows add to it."""
+    table = ModelTable(projection, generation)
+    if table.tally is None:
+        return Verification()
+    with snapshot(connection, projection, table):
+        expected = table.tally.rows(table.tally.sum(table.all(connection)))
+        return compare(table.tally.columns, expected, table.tally.load(connection))
+
+
+def compare(columns: Sequence[str], expected: dict[Any, Any], actual: dict[Any, Any]) -> Verification:
     """Rows that ought to be there, against those that are."""
     found = Verification()
     for key in expected.keys() | actual.keys():
@@ -146,9 +161,9 @@ def compare(table: ModelTable[Any], expected: dict[Any, Any], actual: dict[Any, 
         wanted, there = expected.get(key), actual.get(key)
         # The key is gone, and the model has yet to fold why: whichever of the two its row shows, it goes soon.
         if wanted != there and not (wanted is not None and ERASED in msgspec.structs.astuple(wanted)):
-            columns = differing_columns(table.columns, wanted, there)
             found.differing += 1
-            found.differences.append(Difference(key=key, columns=columns, expected=wanted, actual=there))
+            which = differing_columns(columns, wanted, there)
+            found.differences.append(Difference(key=key, columns=which, expected=wanted, actual=there))
     found.differences = sorted(found.differences, key=lambda difference: str(difference.key))[:MOST_SHOWN]
     return found
 
@@ -163,7 +178,7 @@ def differing_columns(columns: Sequence[str], expected: Any, actual: Any) -> lis
 def _check_positions(moment: Snapshot, count: int) -> Verification:
     drawn = random.sample(range(1, moment.checkpoint + 1), min(count, moment.checkpoint))
     facts = [row for at in drawn for row in fetch_range(moment.connection, at - 1, at, moment.wanted)]
-    return compare(moment.table, moment.expected(facts), moment.table.load(moment.connection, drawn))
+    return compare(moment.table.columns, moment.expected(facts), moment.table.load(moment.connection, drawn))
 
 
 def _check_some_streams(moment: Snapshot, count: int) -> Verification:
@@ -192,7 +207,7 @@ def _keys_of_some_rows(moment: Snapshot, count: int) -> set[UUID]:
 def _check_streams(moment: Snapshot, streams: list[UUID]) -> Verification:
     facts = fetch_streams(moment.connection, streams, moment.checkpoint, moment.wanted)
     expected = moment.expected(facts)
-    return compare(moment.table, expected, moment.table.load(moment.connection, list({*expected, *streams})))
+    return compare(moment.table.columns, expected, moment.table.load(moment.connection, list({*expected, *streams})))
 
 
 def _check_streams_after(moment: Snapshot, after: UUID) -> tuple[Verification, UUID | None]:
@@ -204,7 +219,7 @@ def _check_streams_after(moment: Snapshot, after: UUID) -> tuple[Verification, U
     last = streams[-1] if len(streams) == AT_ONCE else None
     facts = fetch_streams(moment.connection, streams, moment.checkpoint, moment.wanted)
     actual = moment.table.load_range(moment.connection, after if after.int else None, last)
-    return compare(moment.table, moment.expected(facts), actual), last
+    return compare(moment.table.columns, moment.expected(facts), actual), last
 
 
 def _check_range(moment: Snapshot, after: int) -> tuple[Verification, int | None]:
@@ -212,4 +227,4 @@ def _check_range(moment: Snapshot, after: int) -> tuple[Verification, int | None
     last = upto if upto < moment.checkpoint else None
     facts = fetch_range(moment.connection, after, min(upto, moment.checkpoint), moment.wanted)
     actual = moment.table.load_range(moment.connection, after or None, last)
-    return compare(moment.table, moment.expected(facts), actual), last
+    return compare(moment.table.columns, moment.expected(facts), actual), last

@@ -19,6 +19,7 @@ from application.projections import Projection
 from application.read_models import READ_MODELS
 from infrastructure.audit.sealing import Sealer
 from infrastructure.audit.signing_keys import CheckpointKeyFile
+from infrastructure.command_retention import forgetting
 from infrastructure.confirmation_mails import ConfirmationMails
 from infrastructure.connections import as_projector, as_sealer
 from infrastructure.keyring import MailedTokens, load_keyring
@@ -64,6 +65,8 @@ def run_worker(
     if Duty.SEAL in duties:
         sealer = Sealer(CheckpointKeyFile(settings.keys, settings.log_origin))
         threads.append(_Thread("sealer", as_sealer(conninfo), stop, sealer.seal_due, wake_ups.sleeper()))
+    if Duty.RETENTION in duties:
+        threads.append(_Thread("retention", projector, stop, forgetting(settings.idempotency_retention)))
     wake_ups.start()
     for thread in threads:
         thread.start()
@@ -77,7 +80,9 @@ def run_worker(
 def _keeping_read_models(conninfo: str, wake_ups: WakeUpListener, stop: threading.Event) -> list["_Thread"]:
     return [
         *(
-            _Thread(f"follow-{model.name}", conninfo, stop, _following(model), wake_ups.sleeper())
+            _Thread(
+                f"follow-{model.name}", conninfo, stop, _following(model), wake_ups.sleeper() if model.hurries else None
+            )
             for model in READ_MODELS.values()
         ),
         _Thread("verify", conninfo, stop, checking()),

@@ -32,7 +32,7 @@ class DirectoryQueries:
     """The directory, as ports see it."""
 
     def __init__(self, pool: Pool, cursors: Cursors, wait_seconds: float) -> None:
-        self._model = ReadModel(pool, USER_DIRECTORY, wait_seconds)
+        self._model = ReadModel(pool, USER_DIRECTORY, wait_seconds, UserEntry)
         self._pages = Pages(cursors, "directory")
 
     async def page(self, wanted: DirectoryFilter, page: PageRequest) -> Page[UserEntry]:

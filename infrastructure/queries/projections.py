@@ -9,7 +9,7 @@ from psycopg.rows import class_row, dict_row
 from application.queries import LETTERS_LIMIT, LetterIsSettledError, LetterStatus, ProjectionStatus, RebuildStatus
 from application.read_models import READ_MODELS
 from domain.ids import uuid7
-from infrastructure.projections.tables import SCHEMA
+from infrastructure.projections.columns import SCHEMA
 from infrastructure.queries.read_model import Pool
 
 _STATUSES = """

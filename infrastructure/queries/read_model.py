@@ -6,7 +6,7 @@ same statement tells which generation is live, so that a switch to a new one is 
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, LiteralString, TypeVar
 
 import msgspec
 import psycopg
@@ -16,7 +16,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from application.projections import Projection
 from application.queries import PositionNotReachedError
-from infrastructure.projections.tables import SCHEMA, table_name
+from infrastructure.projections.columns import SCHEMA, table_name
+from infrastructure.projections.tallies import tally_name
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
@@ -35,6 +36,8 @@ class Selection(msgspec.Struct, frozen=True):
     also: sql.Composable = sql.SQL("")
     """More columns, each with a comma before it."""
     joined: sql.Composable = sql.SQL("")
+    source: LiteralString = "{table}"
+    """What is selected from: the table of the rows, or a query in brackets on `{table}` or its `{tally}`."""
 
 
 class Selected(msgspec.Struct, Generic[Row], frozen=True):
@@ -47,13 +50,15 @@ class Selected(msgspec.Struct, Generic[Row], frozen=True):
 class ReadModel(Generic[Row]):
     """Queries on one read model."""
 
-    def __init__(self, pool: Pool, projection: Projection[Row], wait_seconds: float) -> None:
+    def __init__(self, pool: Pool, projection: Projection[Any], wait_seconds: float, row: type[Row]) -> None:
+        """Rows of the model, or of another form, if the source of each selection is of that form."""
         self._pool = pool
         self._projection = projection
+        self._kind = row
         self._wait_seconds = wait_seconds
         self._generation = 0
-        self._fields = {field.name: field for field in msgspec.structs.fields(projection.row)}
-        self._columns = projection.row.__struct_fields__
+        self._fields = {field.name: field for field in msgspec.structs.fields(self._kind)}
+        self._columns = self._kind.__struct_fields__
         """Those that the known generation has: during a deployment it may be one of another version."""
 
     async def select(self, selection: Selection, min_position: int = 0) -> Selected[Row]:
@@ -100,12 +105,15 @@ class ReadModel(Generic[Row]):
     async def _fetch(self, selection: Selection, generation: int, columns: Sequence[str]) -> list[tuple[Any, ...]]:
         statement = sql.SQL(
             'SELECT g.generation, g."position", r.* FROM projection.generation g '
-            "LEFT JOIN LATERAL (SELECT true AS is_row, {columns}{also} FROM {table} m {joined} {clauses}) r ON true "
+            "LEFT JOIN LATERAL (SELECT true AS is_row, {columns}{also} FROM {source} m {joined} {clauses}) r ON true "
             "WHERE g.name = {name} AND g.state = 'live'"
         ).format(
             columns=sql.SQL(", ").join(sql.Identifier("m", column) for column in columns),
             also=selection.also,
-            table=sql.Identifier(SCHEMA, table_name(self._projection.name, generation)),
+            source=sql.SQL(selection.source).format(
+                table=sql.Identifier(SCHEMA, table_name(self._projection.name, generation)),
+                tally=sql.Identifier(SCHEMA, tally_name(self._projection.name, generation)),
+            ),
             joined=selection.joined,
             clauses=selection.clauses,
             name=sql.Literal(self._projection.name),
@@ -154,4 +162,4 @@ class ReadModel(Generic[Row]):
             await asyncio.sleep(LOOK_SECONDS)
 
     def _row(self, columns: Sequence[str], values: Sequence[Any]) -> Row:
-        return self._projection.row(**dict(zip(columns, values, strict=True)))
+        return self._kind(**dict(zip(columns, values, strict=True)))

@@ -38,7 +38,7 @@ class TimelineQueries:
 
     def __init__(self, pool: Pool, keys: SubjectKeys, cursors: Cursors, wait_seconds: float) -> None:
         self._keys = keys
-        self._model = ReadModel(pool, USER_TIMELINE, wait_seconds)
+        self._model = ReadModel(pool, USER_TIMELINE, wait_seconds, TimelineRow)
         self._of_user = Pages(cursors, "timeline")
         self._search = Pages(cursors, "audit")
 

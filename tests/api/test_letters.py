@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from application.actors import Role
+from application.read_models import READ_MODELS
 from tests.support.api import Api, Caller, refusal
 from tests.support.cli import CommandLine
 from tests.support.poison import append_poison
@@ -37,7 +38,7 @@ def test_an_event_that_cannot_be_folded_makes_the_service_not_ready_until_it_is_
         assert (standing["healthy"], standing["letters"], standing["position"]) == (False, 1, 3)
         assert 'projection_letters{projection="user_directory"} 1.0' in admin.get("/metrics").text
 
-        for name in ("user_directory", "user_timeline"):
+        for name in READ_MODELS:
             resolve_the_letter_of(admin, name)
 
         eventually(lambda: admin.get("/readyz").status_code == 200, "the service to be ready again")

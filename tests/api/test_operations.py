@@ -7,6 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from application.actors import Role
+from application.read_models import READ_MODELS
 from tests.support.api import Api, Caller, a_person, an_address, refusal
 from tests.support.running import follow_to_head
 from tests.support.waiting import eventually
@@ -26,6 +27,7 @@ def test_the_service_is_ready_when_its_read_models_follow(api: Api) -> None:
         "database",
         "projection user_directory",
         "projection user_timeline",
+        "projection user_statistics",
     ]
 
 
@@ -33,7 +35,7 @@ def test_a_read_model_that_was_never_followed_makes_the_service_not_ready(own_ap
     problem = refusal(own_api.with_token(None).get("/readyz"), 503, "not_ready")
 
     failing = {check["name"]: check["failure"] for check in problem["checks"] if not check["ok"]}
-    assert failing == {"projection user_directory": "never followed", "projection user_timeline": "never followed"}
+    assert failing == {f"projection {name}": "never followed" for name in READ_MODELS}
 
 
 def test_a_read_model_that_is_far_behind_is_named_with_how_far(own_api: Api) -> None:
@@ -45,7 +47,7 @@ def test_a_read_model_that_is_far_behind_is_named_with_how_far(own_api: Api) -> 
     problem = refusal(own_api.with_token(None).get("/readyz"), 503, "not_ready")
 
     behind = [check for check in problem["checks"] if not check["ok"]]
-    assert {check["name"] for check in behind} == {"projection user_directory", "projection user_timeline"}
+    assert {check["name"] for check in behind} == {f"projection {name}" for name in READ_MODELS}
     assert all(check["lagEvents"] == 2 and check["lagSeconds"] > 3599 for check in behind)
 
 

@@ -50,7 +50,7 @@ def test_a_rebuild_can_be_rolled_back(reprise: CommandLine, history: str) -> Non
     back = reprise.run("projections", "rebuild", "user_directory", "--rollback")
 
     assert (back.code, back.out) == (0, "user_directory is what it was before the last rebuild, and up to date.\n")
-    (standing, _) = reprise.run("projections", "list", "--json").json["items"]
+    (standing, *_) = reprise.run("projections", "list", "--json").json["items"]
     assert (standing["generation"], standing["position"]) == (1, head_of(history))
 
 

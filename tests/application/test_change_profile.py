@@ -1,5 +1,6 @@
 """Changing a profile: one fact for each thing that really changes, all of them or none."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 from uuid import uuid4
@@ -189,6 +190,18 @@ def test_only_an_open_account_can_be_changed(user: User, refusal: type[errors.Do
         change(log, user, country="SE")
 
     assert log.news() == []
+
+
+@pytest.mark.parametrize("patch", [{}, {"displayName": "Ada"}])
+@pytest.mark.parametrize("closed", [a_suspended_user, a_deactivated_user, a_user_waiting_for_deletion])
+def test_a_closed_account_refuses_even_a_patch_that_changes_nothing(
+    closed: Callable[[], User], patch: dict[str, str]
+) -> None:
+    log, user = InMemoryLog(), closed()
+    log.has(user)
+
+    with pytest.raises(errors.Conflict):
+        change(log, user, **patch)
 
 
 def test_an_unknown_user_cannot_be_changed() -> None:

@@ -67,6 +67,7 @@ def test_the_mailed_token_changes_the_address_and_frees_the_old_one() -> None:
     assert log.news() == [
         happened(User.EmailChanged, email=OTHER_EMAIL),
         happened(EmailClaim.Released, user_id=user.id),
+        happened(EmailClaim.Claimed, user_id=user.id),
     ]
     assert (log.holder(EMAIL), log.holder(OTHER_EMAIL)) == (None, user.id)
 
@@ -122,6 +123,7 @@ def test_of_many_who_use_a_token_at_once_one_succeeds() -> None:
     assert log.news() == [
         happened(User.EmailChanged, email=OTHER_EMAIL),
         happened(EmailClaim.Released, user_id=user.id),
+        happened(EmailClaim.Claimed, user_id=user.id),
     ]
 
 

@@ -1,8 +1,8 @@
 """Many people at once, asking for anything in any order: what must be true of the log after every command."""
 
 from collections import defaultdict
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +29,7 @@ from application.withdraw_deletion import WithdrawDeletion, withdraw_deletion
 from domain.email_claims import EmailClaim
 from domain.errors import DomainError
 from domain.users import EmailRequest, User
-from domain.values import UserStatus, email_key
+from domain.values import EmailAddress, UserStatus, email_key
 from infrastructure.event_codec import decode, encode
 from tests.support.in_memory_platform import InMemoryLog
 from tests.support.scenarios import played
@@ -84,7 +84,7 @@ class People(RuleBasedStateMachine):
         self._seen = 0
         self._versions: dict[UUID, int] = defaultdict(int)
         self._people: dict[UUID, User] = {}
-        self._holders: dict[UUID, UUID | None] = {}
+        self._claims: dict[UUID, EmailClaim.Claimed | None] = {}
         self._directory: dict[UUID, UserEntry | None] = {}
 
     @initialize(target=users, email=ADDRESSES)
@@ -153,7 +153,7 @@ class People(RuleBasedStateMachine):
                 self._versions[recorded.event.originator_id],
             )
             if isinstance(recorded.event, EmailClaim.Claimed | EmailClaim.Released):
-                self._follow_claim(recorded.event)
+                self._follow_claim(recorded.event, recorded.recorded_at)
             else:
                 self._follow_person(recorded)
         self._seen = self.log.head
@@ -167,14 +167,15 @@ class People(RuleBasedStateMachine):
             assert _played(live, events) == live
             assert _played(live, [_stored(event) for event in events]) == live
 
-    def _follow_claim(self, event: Any) -> None:
-        holder = self._holders.get(event.originator_id)
+    def _follow_claim(self, event: Any, at: datetime) -> None:
+        before = self._claims.get(event.originator_id)
         if isinstance(event, EmailClaim.Claimed):
-            assert holder is None
-            self._holders[event.originator_id] = event.user_id
+            assert before is None or before.user_id == event.user_id or _has_run_out(before, at)
+            self._claims[event.originator_id] = event
         else:
-            assert holder == event.user_id
-            self._holders[event.originator_id] = None
+            assert before is not None
+            assert before.user_id == event.user_id
+            self._claims[event.originator_id] = None
 
     def _follow_person(self, recorded: Any) -> None:
         user_id = recorded.event.originator_id
@@ -187,14 +188,24 @@ class People(RuleBasedStateMachine):
         assert entry is None or (entry.email, entry.version) == (user.email, user.version)
 
     def _expect_people_to_hold_their_own_addresses_and_no_others(self) -> None:
-        held: dict[UUID | None, set[UUID]] = defaultdict(set)
-        for claim_id, holder in self._holders.items():
-            held[holder].add(claim_id)
+        held: dict[UUID, set[UUID]] = defaultdict(set)
+        for claim_id, claim in self._claims.items():
+            if claim:
+                held[claim.user_id].add(claim_id)
 
         for user in self._people.values():
             if not user.erased:
-                addresses = filter(None, (user.email, user.pending_email))
-                assert held[user.id] == {self.log.claim_ids.of(address) for address in addresses}
+                addresses = {self.log.claim_ids.of(address) for address in self._addresses_in_force(user)}
+                assert {claim_id for claim_id in held[user.id] if self._is_in_force(claim_id)} == addresses
+
+    def _addresses_in_force(self, user: User) -> Iterator[EmailAddress]:
+        yield user.email
+        if user.email_request and user.pending_email and self.log.now < user.email_request.confirm_by:
+            yield user.pending_email
+
+    def _is_in_force(self, claim_id: UUID) -> bool:
+        claim = self._claims[claim_id]
+        return claim is not None and not _has_run_out(claim, self.log.now)
 
     def _run(self, use_case: UseCase[Any], command: Any) -> Saved | None:
         head = self.log.head
@@ -211,6 +222,10 @@ class People(RuleBasedStateMachine):
     def _mail(self, user_id: UUID) -> Any:
         request = self.log.user(user_id).email_request
         return Token(user_id, request, self.log.mailed_token(user_id)) if request else multiple()
+
+
+def _has_run_out(claim: EmailClaim.Claimed, at: datetime) -> bool:
+    return claim.reserved_until is not None and claim.reserved_until <= at
 
 
 def _played(live: Any, events: list[Any]) -> Any:

@@ -11,6 +11,7 @@ from domain.errors import UserNotFound, VersionIsStale
 from domain.users import User
 from domain.values import EmailAddress
 from tests.support.in_memory_platform import InMemoryLog, OutdatedError
+from tests.support.instants import NOW
 from tests.support.scenarios import happened
 from tests.support.users import EMAIL, OTHER_EMAIL, OTHER_NAME, an_active_user
 
@@ -77,7 +78,7 @@ def test_all_is_saved_or_nothing() -> None:
     platform, latecomer = log.platform(), an_active_user()
     claim = asyncio.run(platform.email_claim(OTHER_EMAIL))
     log.has(an_active_user(OTHER_EMAIL))
-    claim.claim(latecomer.id)
+    claim.claim(latecomer.id, NOW)
 
     with pytest.raises(OutdatedError):
         asyncio.run(platform.save(latecomer, claim))

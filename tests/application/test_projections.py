@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from application.projections import Index, Projection, position, stream_id
+from application.projections import Index, Projection, Tally, position, stream_id
 from application.read_models import READ_MODELS
 from application.recorded import Recorded
 from domain.users import User
@@ -77,6 +77,7 @@ def test_the_same_definition_has_the_same_fingerprint() -> None:
         {"row": RowOfOtherTypes},
         {"indexes": ()},
         {"indexes": (Index("c", ("country", "user_id")),)},
+        {"tally": Tally(row=Row, of=lambda _: {})},
     ],
 )
 def test_another_shape_has_another_fingerprint(change: dict[str, Any]) -> None:
@@ -84,7 +85,7 @@ def test_another_shape_has_another_fingerprint(change: dict[str, Any]) -> None:
 
 
 def test_every_read_model_is_found_by_its_name() -> None:
-    assert set(READ_MODELS) == {"user_directory", "user_timeline"}
+    assert set(READ_MODELS) == {"user_directory", "user_timeline", "user_statistics"}
     assert all(model.name == name for name, model in READ_MODELS.items())
 
 

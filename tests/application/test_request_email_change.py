@@ -6,13 +6,14 @@ import pytest
 
 from application.confirm_email import ConfirmEmail, confirm_email
 from application.platform import Saved
+from application.register_user import RegisterUser, register_user
 from application.request_email_change import RequestEmailChange, request_email_change
 from domain import errors
 from domain.email_claims import EmailClaim
 from domain.users import User
 from domain.values import EmailAddress
 from tests.support.in_memory_platform import InMemoryLog, OutdatedError
-from tests.support.instants import CONFIRM_BY
+from tests.support.instants import CONFIRM_BY, NOW
 from tests.support.scenarios import happened
 from tests.support.users import (
     EMAIL,
@@ -40,7 +41,7 @@ def test_the_new_address_is_reserved_and_the_old_one_kept() -> None:
 
     assert log.news() == [
         happened(User.EmailChangeRequested, email=OTHER_EMAIL, confirm_by=CONFIRM_BY),
-        happened(EmailClaim.Claimed, user_id=user.id),
+        happened(EmailClaim.Claimed, user_id=user.id, reserved_until=CONFIRM_BY),
     ]
     assert (log.holder(EMAIL), log.holder(OTHER_EMAIL)) == (user.id, user.id)
     assert (saved.aggregate_id, saved.version) == (user.id, 3)
@@ -55,7 +56,7 @@ def test_asking_for_a_third_address_frees_the_second() -> None:
     assert log.news() == [
         happened(User.EmailChangeRequested, email=THIRD_EMAIL, confirm_by=CONFIRM_BY),
         happened(EmailClaim.Released, user_id=user.id),
-        happened(EmailClaim.Claimed, user_id=user.id),
+        happened(EmailClaim.Claimed, user_id=user.id, reserved_until=CONFIRM_BY),
     ]
     assert [log.holder(address) for address in (EMAIL, OTHER_EMAIL, THIRD_EMAIL)] == [user.id, None, user.id]
 
@@ -172,6 +173,47 @@ def test_an_address_that_somebody_has_merely_reserved_is_refused() -> None:
         ask(log, user.id, OTHER_EMAIL)
 
     assert log.news() == []
+
+
+def test_an_address_whose_reservation_ran_out_goes_to_whoever_asks_next() -> None:
+    log, late, user = InMemoryLog(), a_user_with_a_pending_email(), an_active_user(THIRD_EMAIL)
+    log.has(late, user)
+    token = log.mailed_token(late.id)
+    log.now = CONFIRM_BY
+
+    ask(log, user.id, OTHER_EMAIL)
+
+    assert log.holder(OTHER_EMAIL) == user.id
+    with pytest.raises(errors.VerificationTokenInvalid):
+        log.run(confirm_email, ConfirmEmail(token=token))
+    confirmed = log.run(confirm_email, ConfirmEmail(token=log.mailed_token(user.id)))
+    assert (confirmed.aggregate_id, log.user(user.id).email) == (user.id, OTHER_EMAIL)
+
+
+def test_somebody_can_register_with_an_address_whose_reservation_ran_out() -> None:
+    log, late = InMemoryLog(), a_user_with_a_pending_email()
+    log.has(late)
+    log.now = CONFIRM_BY
+
+    person = RegisterUser(email=OTHER_EMAIL, display_name="Grace", country="GB")
+    registered = log.run(register_user, person)
+    ask(log, late.id, THIRD_EMAIL)
+
+    assert log.holder(OTHER_EMAIL) == registered.aggregate_id
+    assert log.holder(THIRD_EMAIL) == late.id
+
+
+def test_who_is_late_cannot_confirm_even_by_a_clock_that_is_slow() -> None:
+    log, late, user = InMemoryLog(), a_user_with_a_pending_email(), an_active_user(THIRD_EMAIL)
+    log.has(late, user)
+    log.now = CONFIRM_BY
+    ask(log, user.id, OTHER_EMAIL)
+    log.now = NOW
+
+    with pytest.raises(errors.VerificationTokenInvalid):
+        log.run(confirm_email, ConfirmEmail(token=log.mailed_token(late.id)))
+
+    assert log.holder(OTHER_EMAIL) == user.id
 
 
 def test_a_refused_wish_leaves_the_earlier_one_open() -> None:

@@ -29,6 +29,7 @@ OUTCOMES: dict[str, Outcome] = {
     "request_email_change": happened(User.EmailChangeRequested, email=THIRD_EMAIL, confirm_by=ERASE_AFTER),
     "confirm_email": VerificationTokenInvalid,
     "change_display_name": happened(User.DisplayNameChanged, display_name=OTHER_NAME),
+    "must_be_open": NOTHING,
     "change_country": happened(User.CountryChanged, country=OTHER_COUNTRY),
     "change_locale": happened(User.LocaleChanged, locale=LOCALE),
     "change_birth_date": happened(User.BirthDateChanged, birth_date=BIRTH_DATE),

@@ -74,6 +74,10 @@ def test_what_iso_has_not_assigned_is_no_country(text: str) -> None:
         ("zh-Hant-TW", "zh-Hant-TW"),
         ("fil", "fil"),
         ("nb-NO", "nb-NO"),
+        ("no", "no"),
+        ("no-NO", "nb-NO"),
+        ("NO_no", "nb-NO"),
+        ("no-SJ", "nb-SJ"),
     ],
 )
 def test_a_locale_is_kept_as_a_tag_of_bcp_47(text: str, tag: str) -> None:
@@ -91,6 +95,7 @@ def test_a_locale_is_kept_as_a_tag_of_bcp_47(text: str, tag: str) -> None:
         "-SE",
         "sv-ZZ",
         "sv-US",
+        "no-SE",
         "en-UK",
         "root",
         "und",

@@ -23,6 +23,7 @@ OUTCOMES: dict[str, Outcome] = {
     "request_email_change": UserIsDeactivated,
     "confirm_email": UserIsDeactivated,
     "change_display_name": UserIsDeactivated,
+    "must_be_open": UserIsDeactivated,
     "change_country": UserIsDeactivated,
     "change_locale": UserIsDeactivated,
     "change_birth_date": UserIsDeactivated,

@@ -1,12 +1,14 @@
 """The right to one address: vacant, held, and vacant again."""
 
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
 
 from domain.email_claims import EmailClaim
-from domain.errors import EmailTaken
+from domain.errors import EmailTaken, VerificationTokenInvalid
 from domain.kernel import event_types, payload_fields, personal_fields
+from tests.support.instants import CONFIRM_BY, ERASE_AFTER, MOMENT, NOW
 from tests.support.scenarios import given, happened, played
 
 ADDRESS = UUID("11111111-1111-8111-8111-111111111111")
@@ -15,7 +17,13 @@ ADA, GRACE = uuid4(), uuid4()
 
 def held_by(user_id: UUID) -> EmailClaim:
     claim = EmailClaim.vacant(ADDRESS)
-    claim.claim(user_id)
+    claim.claim(user_id, NOW)
+    return claim
+
+
+def reserved_for(user_id: UUID) -> EmailClaim:
+    claim = EmailClaim.vacant(ADDRESS)
+    claim.reserve(user_id, CONFIRM_BY, NOW)
     return claim
 
 
@@ -33,7 +41,7 @@ def test_a_claim_of_which_nothing_is_known_is_vacant() -> None:
 
 
 def test_a_vacant_address_can_be_claimed() -> None:
-    given(EmailClaim.vacant(ADDRESS)).when(lambda claim: claim.claim(ADA)).then(
+    given(EmailClaim.vacant(ADDRESS)).when(lambda claim: claim.claim(ADA, NOW)).then(
         happened(EmailClaim.Claimed, user_id=ADA)
     )
 
@@ -43,11 +51,11 @@ def test_releasing_a_vacant_address_records_nothing() -> None:
 
 
 def test_claiming_what_one_holds_records_nothing() -> None:
-    given(held_by(ADA)).when(lambda claim: claim.claim(ADA)).then()
+    given(held_by(ADA)).when(lambda claim: claim.claim(ADA, NOW)).then()
 
 
 def test_an_address_that_somebody_holds_cannot_be_claimed() -> None:
-    given(held_by(ADA)).when(lambda claim: claim.claim(GRACE)).then_refused(EmailTaken)
+    given(held_by(ADA)).when(lambda claim: claim.claim(GRACE, NOW)).then_refused(EmailTaken)
 
 
 def test_the_holder_can_release_the_address() -> None:
@@ -64,7 +72,7 @@ def test_nobody_else_can_release_the_address() -> None:
 
 @pytest.mark.parametrize("next_holder", [ADA, GRACE])
 def test_a_released_address_can_be_claimed_by_anybody(next_holder: UUID) -> None:
-    given(released_by(ADA)).when(lambda claim: claim.claim(next_holder)).then(
+    given(released_by(ADA)).when(lambda claim: claim.claim(next_holder, NOW)).then(
         happened(EmailClaim.Claimed, user_id=next_holder)
     )
 
@@ -73,10 +81,70 @@ def test_releasing_twice_records_it_once() -> None:
     given(released_by(ADA)).when(lambda claim: claim.release(ADA)).then()
 
 
+def test_a_vacant_address_can_be_reserved() -> None:
+    given(EmailClaim.vacant(ADDRESS)).when(lambda claim: claim.reserve(ADA, CONFIRM_BY, NOW)).then(
+        happened(EmailClaim.Claimed, user_id=ADA, reserved_until=CONFIRM_BY)
+    )
+
+
+def test_what_one_holds_for_good_needs_no_reservation() -> None:
+    given(held_by(ADA)).when(lambda claim: claim.reserve(ADA, CONFIRM_BY, NOW)).then()
+
+
+def test_a_reservation_can_be_prolonged_by_who_has_it() -> None:
+    later = CONFIRM_BY + MOMENT
+
+    given(reserved_for(ADA)).when(lambda claim: claim.reserve(ADA, later, NOW)).then(
+        happened(EmailClaim.Claimed, user_id=ADA, reserved_until=later)
+    )
+    given(reserved_for(ADA)).when(lambda claim: claim.reserve(ADA, CONFIRM_BY, NOW)).then()
+
+
+def test_a_reserved_address_is_taken_until_the_last_moment() -> None:
+    last = CONFIRM_BY - MOMENT
+
+    given(reserved_for(ADA)).when(lambda claim: claim.claim(GRACE, last)).then_refused(EmailTaken)
+    given(reserved_for(ADA)).when(lambda claim: claim.reserve(GRACE, ERASE_AFTER, last)).then_refused(EmailTaken)
+
+
+def test_a_reservation_that_ran_out_is_void() -> None:
+    until = CONFIRM_BY + MOMENT
+
+    given(reserved_for(ADA)).when(lambda claim: claim.claim(GRACE, CONFIRM_BY)).then(
+        happened(EmailClaim.Claimed, user_id=GRACE)
+    )
+    given(reserved_for(ADA)).when(lambda claim: claim.reserve(GRACE, until, CONFIRM_BY)).then(
+        happened(EmailClaim.Claimed, user_id=GRACE, reserved_until=until)
+    )
+
+
+def test_a_right_without_an_end_never_runs_out() -> None:
+    end_of_time = datetime.max.replace(tzinfo=UTC)
+
+    given(held_by(ADA)).when(lambda claim: claim.claim(GRACE, end_of_time)).then_refused(EmailTaken)
+
+
+def test_confirming_makes_a_reservation_a_right() -> None:
+    given(reserved_for(ADA)).when(lambda claim: claim.confirm(ADA)).then(happened(EmailClaim.Claimed, user_id=ADA))
+    given(held_by(ADA)).when(lambda claim: claim.confirm(ADA)).then()
+
+
+def test_an_address_that_went_to_somebody_else_cannot_be_confirmed() -> None:
+    given(held_by(GRACE)).when(lambda claim: claim.confirm(ADA)).then_refused(VerificationTokenInvalid)
+    given(released_by(ADA)).when(lambda claim: claim.confirm(ADA)).then_refused(VerificationTokenInvalid)
+
+
+def test_releasing_ends_a_reservation() -> None:
+    claim = reserved_for(ADA)
+    claim.release(ADA)
+
+    given(claim).when(lambda claim: claim.claim(GRACE, NOW)).then(happened(EmailClaim.Claimed, user_id=GRACE))
+
+
 def test_a_claim_is_its_facts_played_again_from_vacancy() -> None:
     claim = held_by(ADA)
     claim.release(ADA)
-    claim.claim(GRACE)
+    claim.claim(GRACE, NOW)
 
     events = claim.collect_events()
 
@@ -87,13 +155,13 @@ def test_a_claim_is_its_facts_played_again_from_vacancy() -> None:
 
 @pytest.mark.parametrize("event_type", event_types(EmailClaim))
 def test_a_claim_records_who_and_never_which_address(event_type: type[EmailClaim.Event]) -> None:
-    assert [field.name for field in payload_fields(event_type)] == ["user_id"]
+    assert [field.name for field in payload_fields(event_type)] in (["user_id"], ["user_id", "reserved_until"])
     assert personal_fields(event_type) == frozenset()
 
 
 def test_refusing_says_nothing_about_the_holder() -> None:
     with pytest.raises(EmailTaken) as refusal:
-        held_by(ADA).claim(GRACE)
+        held_by(ADA).claim(GRACE, NOW)
 
     assert refusal.value.args == ()
     assert str(ADA) not in str(refusal.value)

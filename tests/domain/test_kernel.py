@@ -70,7 +70,7 @@ NOT_PERSONAL = {
     "user.consent_granted": {"purpose", "document_version"},
     "user.consent_withdrawn": {"purpose", "document_version"},
     "user.deletion_requested": {"erase_after"},
-    "email_claim.claimed": {"user_id"},
+    "email_claim.claimed": {"user_id", "reserved_until"},
     "email_claim.released": {"user_id"},
 }
 """A new field belongs into one of these tables: whether it tells something about a person is to be decided here."""

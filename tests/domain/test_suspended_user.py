@@ -24,6 +24,7 @@ OUTCOMES: dict[str, Outcome] = {
     "request_email_change": UserIsSuspended,
     "confirm_email": UserIsSuspended,
     "change_display_name": UserIsSuspended,
+    "must_be_open": UserIsSuspended,
     "change_country": UserIsSuspended,
     "change_locale": UserIsSuspended,
     "change_birth_date": UserIsSuspended,

@@ -2,10 +2,10 @@
 
 import pytest
 
-from domain.errors import DeletionIsPending
+from domain.errors import DeletionIsPending, GracePeriodIsOver
 from domain.users import User
 from domain.values import UserStatus
-from tests.support.instants import CONFIRM_BY, ERASE_AFTER, MOMENT
+from tests.support.instants import CONFIRM_BY, ERASE_AFTER, MOMENT, NOW
 from tests.support.outcomes import NOTHING, Outcome, check
 from tests.support.scenarios import given, happened
 from tests.support.users import (
@@ -25,6 +25,7 @@ OUTCOMES: dict[str, Outcome] = {
     "request_email_change": DeletionIsPending,
     "confirm_email": DeletionIsPending,
     "change_display_name": DeletionIsPending,
+    "must_be_open": DeletionIsPending,
     "change_country": DeletionIsPending,
     "change_locale": DeletionIsPending,
     "change_birth_date": DeletionIsPending,
@@ -62,14 +63,26 @@ def test_asking_again_does_not_prolong_the_wait() -> None:
 def test_withdrawing_makes_the_user_active_again() -> None:
     user = a_user_waiting_for_deletion()
 
-    user.withdraw_deletion()
+    user.withdraw_deletion(NOW)
 
     assert (user.status, user.erase_after) == (UserStatus.ACTIVE, None)
 
 
+def test_a_deletion_can_be_withdrawn_up_to_the_last_moment_of_the_grace_period() -> None:
+    withdrawn = happened(User.DeletionWithdrawn)
+
+    given(a_user_waiting_for_deletion()).when(lambda u: u.withdraw_deletion(ERASE_AFTER - MOMENT)).then(withdrawn)
+
+
+def test_a_deletion_cannot_be_withdrawn_when_the_grace_period_is_over() -> None:
+    given(a_user_waiting_for_deletion()).when(lambda u: u.withdraw_deletion(ERASE_AFTER)).then_refused(
+        GracePeriodIsOver
+    )
+
+
 def test_deletion_can_be_asked_for_again_after_a_withdrawal() -> None:
     user = a_user_waiting_for_deletion()
-    user.withdraw_deletion()
+    user.withdraw_deletion(NOW)
 
     given(user).when(ASKS["request_deletion"]).then(happened(User.DeletionRequested, erase_after=ERASE_AFTER))
 
@@ -103,7 +116,7 @@ def test_a_suspended_user_who_withdraws_is_still_suspended() -> None:
     user = a_suspended_user()
     user.request_deletion(ERASE_AFTER)
 
-    user.withdraw_deletion()
+    user.withdraw_deletion(NOW)
 
     assert user.status is UserStatus.SUSPENDED
 
@@ -121,6 +134,6 @@ def test_a_deactivated_user_who_withdraws_is_still_deactivated() -> None:
     user = a_deactivated_user()
     user.request_deletion(ERASE_AFTER)
 
-    user.withdraw_deletion()
+    user.withdraw_deletion(NOW)
 
     assert user.status is UserStatus.DEACTIVATED

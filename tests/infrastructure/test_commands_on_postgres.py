@@ -14,9 +14,11 @@ from msgspec.structs import replace
 from application.actors import Actor, Role
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.commands import CommandContext, CommandKey, IdempotencyKeyReusedError, LogUnavailableError
+from application.confirm_email import ConfirmEmail, confirm_email
 from application.platform import Saved
 from application.register_user import register_user
 from application.reinstate_user import ReinstateUser, reinstate_user
+from application.request_email_change import RequestEmailChange, request_email_change
 from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
 from domain import errors
@@ -25,6 +27,7 @@ from infrastructure.append import Commit
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.event_codec import decode
 from infrastructure.group_commit import GroupCommit
+from infrastructure.keyring import MailedTokens, load_keyring
 from infrastructure.privacy.key_cache import SubjectKeys
 from infrastructure.privacy.master_keys import MasterKeys
 from infrastructure.service import open_service
@@ -94,6 +97,31 @@ def test_one_address_in_many_spellings_finds_one_holder(database: str, service: 
 
     assert sorted(type(answer).__name__ for answer in answers) == ["EmailTaken"] * 49 + ["Saved"]
     assert topics(database) == ["user.registered", "email_claim.claimed"]
+
+
+def test_a_process_that_knows_nothing_of_an_address_frees_it_for_others(
+    database: str, service: OpenService, home: Path
+) -> None:
+    tokens = MailedTokens(load_keyring(settings_in(home).keys).derive("mailed tokens"))
+
+    async def ask(service: Service, user_id: uuid.UUID, email: str) -> str:
+        await service.commands.run(request_email_change, RequestEmailChange(user_id=user_id, email=email), context())
+        user, _ = await service.users.user(user_id)
+        assert user is not None
+        assert user.email_request is not None
+        return tokens.issue(user_id, user.email_request)
+
+    async def scenario() -> list[Any]:
+        async with service() as one, service() as other, service() as third:
+            ada = (await one.commands.run(register_user, registration("ada"), context())).aggregate_id
+            await ask(one, ada, "first@example.com")
+            token = await ask(other, ada, "second@example.com")
+            await third.commands.run(confirm_email, ConfirmEmail(token=token), context())
+            return [await attempt(one, name, context()) for name in ("first", "ada", "second")]
+
+    first, ada, second = asyncio.run(scenario())
+
+    assert (type(first), type(ada), type(second)) == (Saved, Saved, errors.EmailTaken)
 
 
 def test_a_lost_answer_is_neither_a_conflict_nor_a_second_event(database: str, service: OpenService) -> None:

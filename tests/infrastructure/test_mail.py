@@ -3,6 +3,7 @@
 import socket
 import ssl
 import stat
+import traceback
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from msgspec.structs import replace
 
-from application.mailing import Mail, Mailer
+from application.mailing import Mail, Mailer, MailRefusedError
 from infrastructure.mail import OutboxMailer, SmtpMailer, mailer_for
 from infrastructure.settings import SettingInvalidError, settings_from
 from tests.support.smtp_server import smtp_server
@@ -57,7 +58,7 @@ def test_a_mail_in_the_outbox_can_be_opened_as_a_mail(home: Path) -> None:
     message = written(home / "confirm-000000000042.eml")
 
     assert (message["From"], message["To"], message["Subject"]) == (SENDER, MAIL.recipient, MAIL.subject)
-    assert message["Message-ID"] == "<confirm-000000000042@reprise>"
+    assert message["Message-ID"] == "<confirm-000000000042@music.example>"
     assert message["Auto-Submitted"] == "auto-generated"
     assert text_in(message) == MAIL.text
 
@@ -137,7 +138,7 @@ def test_a_mail_sent_twice_has_the_same_message_id() -> None:
         mailer.send(MAIL)
         mailer.send(MAIL)
 
-    assert [d.message["Message-ID"] for d in server.deliveries] == ["<confirm-000000000042@reprise>"] * 2
+    assert [d.message["Message-ID"] for d in server.deliveries] == ["<confirm-000000000042@music.example>"] * 2
 
 
 def test_no_line_of_a_mail_is_longer_than_a_server_must_take() -> None:
@@ -146,6 +147,15 @@ def test_no_line_of_a_mail_is_longer_than_a_server_must_take() -> None:
 
     # RFC 5321 section 4.5.3.1.6: 1000 octets with CRLF.
     assert max(len(line) for line in server.deliveries[0].octets.splitlines(keepends=True)) <= 1000
+
+
+def test_a_mail_says_when_it_was_sent() -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+
+    with smtp_server() as server:
+        SmtpMailer(f"smtp://127.0.0.1:{server.port}", SENDER).send(MAIL)
+
+    assert before <= server.deliveries[0].message["Date"].datetime <= datetime.now(UTC)
 
 
 def test_an_address_beyond_ascii_is_handed_to_a_server_that_knows_such() -> None:
@@ -158,26 +168,58 @@ def test_an_address_beyond_ascii_is_handed_to_a_server_that_knows_such() -> None
     assert delivery.message["To"] == "zoë@bücher.example"
 
 
-def test_an_address_beyond_ascii_is_an_os_error_where_the_server_does_not_know_such() -> None:
-    with smtp_server(smtputf8=False) as server, pytest.raises(OSError, match="SMTPUTF8"):
+def test_an_address_beyond_ascii_is_refused_for_good_where_the_server_does_not_know_such() -> None:
+    with smtp_server(smtputf8=False) as server, pytest.raises(MailRefusedError, match="no SMTPUTF8") as refusal:
         SmtpMailer(f"smtp://127.0.0.1:{server.port}", SENDER).send(replace(MAIL, recipient="zoë@bücher.example"))
 
+    assert (server.deliveries, refusal.value.for_good) == ([], True)
+
+
+def test_a_domain_beyond_ascii_is_one_for_every_server() -> None:
+    with smtp_server(smtputf8=False) as server:
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{server.port}", "Bücher <no-reply@bücher.example>")
+        mailer.send(replace(MAIL, recipient="zoe@bücher.example"))
+
+    (delivery,) = server.deliveries
+    assert (delivery.sender, delivery.recipients) == (
+        "no-reply@xn--bcher-kva.example",
+        ("zoe@xn--bcher-kva.example",),
+    )
+    assert delivery.message["To"] == "zoe@xn--bcher-kva.example"
+    assert delivery.message["From"] == "Bücher <no-reply@xn--bcher-kva.example>"
+    assert delivery.octets.isascii()
+
+
+@pytest.mark.parametrize(
+    ("answer", "for_good"),
+    [("550 no such user", True), ("554 no", True), ("450 mailbox busy", False), ("452 full", False)],
+)
+def test_what_a_server_says_about_one_recipient_is_a_refusal_that_names_nobody(answer: str, *, for_good: bool) -> None:
+    with (
+        smtp_server(answers={MAIL.recipient: f"{answer} {MAIL.recipient}"}) as server,
+        pytest.raises(MailRefusedError) as refusal,
+    ):
+        SmtpMailer(f"smtp://127.0.0.1:{server.port}", SENDER).send(MAIL)
+
+    assert (refusal.value.answer, refusal.value.for_good) == (f"SMTP {answer[:3]}", for_good)
+    assert MAIL.recipient not in "".join(traceback.format_exception(refusal.value))
     assert server.deliveries == []
 
 
-def test_the_login_in_the_url_is_used_without_its_escapes() -> None:
-    with smtp_server(login=("mailer@music.example", "p:a/ss word%")) as server:
-        url = f"smtp://mailer%40music.example:p%3Aa%2Fss%20word%25@127.0.0.1:{server.port}"
-        SmtpMailer(url, SENDER).send(MAIL)
+@pytest.mark.parametrize(("answer", "for_good"), [("554 spam", True), ("451 later", False)])
+def test_what_a_server_says_about_the_text_is_a_refusal(answer: str, *, for_good: bool) -> None:
+    with (
+        smtp_server(data_answers={MAIL.recipient: answer}) as server,
+        pytest.raises(MailRefusedError, match=answer[:3]) as refusal,
+    ):
+        SmtpMailer(f"smtp://127.0.0.1:{server.port}", SENDER).send(MAIL)
 
-    assert server.deliveries[0].login == ("mailer@music.example", "p:a/ss word%")
+    assert refusal.value.for_good == for_good
 
 
-def test_a_wrong_login_is_an_os_error() -> None:
-    with smtp_server(login=("mailer", "right")) as server, pytest.raises(OSError, match="535"):
-        SmtpMailer(f"smtp://mailer:wrong@127.0.0.1:{server.port}", SENDER).send(MAIL)
-
-    assert server.deliveries == []
+def test_a_server_that_closes_takes_no_mail_from_anybody() -> None:
+    with smtp_server(answers={MAIL.recipient: "421 closing"}) as server, pytest.raises(OSError, match="421"):
+        SmtpMailer(f"smtp://127.0.0.1:{server.port}", SENDER).send(MAIL)
 
 
 def test_a_login_that_was_not_given_is_an_os_error() -> None:
@@ -187,11 +229,11 @@ def test_a_login_that_was_not_given_is_an_os_error() -> None:
     assert server.deliveries == []
 
 
-def test_a_recipient_the_server_does_not_know_is_an_os_error() -> None:
-    with smtp_server(unknown=frozenset({MAIL.recipient})) as server, pytest.raises(OSError, match="550"):
-        SmtpMailer(f"smtp://127.0.0.1:{server.port}", SENDER).send(MAIL)
+def test_a_password_is_not_sent_in_clear() -> None:
+    with smtp_server(login=("mailer", "right")) as server, pytest.raises(OSError, match="TLS"):
+        SmtpMailer(f"smtp://mailer:right@127.0.0.1:{server.port}", SENDER).send(MAIL)
 
-    assert server.deliveries == []
+    assert (server.deliveries, server.logins) == ([], [])
 
 
 def test_a_server_that_is_not_there_is_an_os_error() -> None:
@@ -242,6 +284,30 @@ def test_a_server_that_nobody_vouches_for_gets_neither_mail_nor_password(
         SmtpMailer(f"{scheme}://mailer:right@127.0.0.1:{server.port}", SENDER).send(MAIL)
 
     assert (server.deliveries, server.logins) == ([], [])
+
+
+def test_the_login_in_the_url_is_used_without_its_escapes(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    login = ("mailer@music.example", "p:a/ss word%")
+
+    with smtp_server(tls=("implicit", speaking_tls(certificate)), login=login) as server:
+        url = f"smtps://mailer%40music.example:p%3Aa%2Fss%20word%25@127.0.0.1:{server.port}"
+        SmtpMailer(url, SENDER).send(MAIL)
+
+    assert server.deliveries[0].login == login
+
+
+def test_a_wrong_login_is_an_os_error(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    tls = speaking_tls(certificate)
+
+    with (
+        smtp_server(tls=("starttls", tls), login=("mailer", "right")) as server,
+        pytest.raises(OSError, match="535"),
+    ):
+        SmtpMailer(f"smtp://mailer:wrong@127.0.0.1:{server.port}", SENDER).send(MAIL)
+
+    assert server.deliveries == []
 
 
 @pytest.mark.parametrize(

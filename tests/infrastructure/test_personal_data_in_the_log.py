@@ -3,11 +3,13 @@
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 from psycopg import sql
 
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
@@ -46,24 +48,26 @@ async def registered(service: Service, name: str = CANARY) -> uuid.UUID:
     return (await service.commands.run(register_user, registration(name), context())).aggregate_id
 
 
+async def look_up(user_id: uuid.UUID, service: Service) -> Any:
+    return await service.users.user(user_id)
+
+
 def texts_in(conninfo: str, schema: str) -> str:
     """Every row of every table of a schema, as text."""
     with psycopg.connect(conninfo) as owner:
         tables = owner.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (schema,)).fetchall()
-        rows = [owner.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(schema, name))) for (name,) in tables]
-        return repr([row.fetchall() for row in rows])
+        owner.execute("SET bytea_output = escape")
+        found = [
+            owner.execute(sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier(schema, t))) for (t,) in tables
+        ]
+        return repr([rows.fetchall() for rows in found])
 
 
 def test_the_log_holds_nothing_personal_in_clear(database: str, home: Path) -> None:
     async def live(service: Service) -> None:
         ada = await registered(service)
         patch = ProfilePatch(display_name=f"{CANARY} two")
-        why = context()
-        why = type(why)(
-            metadata=type(why.metadata)(
-                command_id=why.metadata.command_id, actor=why.metadata.actor, reason=f"{CANARY} asked"
-            )
-        )
+        why = replace(context(), metadata=replace(context().metadata, reason=f"{CANARY} asked"))
         await service.commands.run(change_profile, ChangeProfile(user_id=ada, patch=patch), why)
         await service.commands.run(suspend_user, SuspendUser(user_id=ada, reason=f"{CANARY} cheats"), context())
 
@@ -147,7 +151,7 @@ def test_two_sealed_values_that_changed_places_are_noticed(database: str, home: 
 
     for person in (ada, bob):
         with pytest.raises(UndecodableEventError):
-            run(home, database, lambda service, who=person: service.users.user(who))
+            run(home, database, partial(look_up, person))
     with projector(database) as connection, pytest.raises(PoisonEventError):
         read_range(connection, 0, 10, Wanted(topics=["user.registered"]))
 
@@ -166,7 +170,7 @@ def test_two_keys_that_changed_places_open_nothing(database: str, home: Path) ->
 
     for person in (ada, bob):
         with pytest.raises(UndecodableEventError):
-            run(home, database, lambda service, who=person: service.users.user(who))
+            run(home, database, partial(look_up, person))
 
 
 @pytest.fixture
@@ -183,7 +187,9 @@ def test_a_dump_without_the_key_encryption_key_yields_nothing(
     ada = run(home, database, registered)
     request.getfixturevalue("stranger")
 
-    with pytest.raises(KeyUnusableError, match=r"wrapped with the key-encryption key local:.*; this process has local:"):
+    with pytest.raises(
+        KeyUnusableError, match=r"wrapped with the key-encryption key local:.*; this process has local:"
+    ):
         run(tmp_path / "elsewhere", database, lambda service: service.users.user(ada))
     with projector(database) as connection:
         with pytest.raises(KeyUnusableError):

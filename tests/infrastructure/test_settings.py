@@ -82,6 +82,12 @@ def test_keys_follow_the_home_and_links_follow_host_and_port() -> None:
     assert settings.public_url == "http://10.0.0.1:81"
 
 
+def test_links_to_an_ipv6_address_have_it_in_brackets() -> None:
+    settings = settings_from({"REPRISE_HOST": "::1", "REPRISE_PORT": "81"})
+
+    assert settings.public_url == "http://[::1]:81"
+
+
 def test_a_relative_home_does_not_move_with_the_working_directory() -> None:
     assert settings_from({"REPRISE_HOME": "here"}).home == Path.cwd() / "here"
 

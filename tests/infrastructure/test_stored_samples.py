@@ -72,6 +72,7 @@ MEANING: dict[str, Fact] = {
     "deletion withdrawn": happened(User.DeletionWithdrawn),
     "erased": happened(User.Erased),
     "claimed": happened(EmailClaim.Claimed, user_id=HOLDER),
+    "reserved": happened(EmailClaim.Claimed, user_id=HOLDER, reserved_until=DEADLINE),
     "released": happened(EmailClaim.Released, user_id=HOLDER),
 }
 

@@ -228,7 +228,7 @@ class WithRank(UserEntry, frozen=True, kw_only=True):
 
 async def names_in(conninfo: str, row: type[msgspec.Struct], wait_seconds: float = 5.0) -> list[Any]:
     async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
-        model = ReadModel(pool, replace(USER_DIRECTORY, row=row), wait_seconds)
+        model = ReadModel(pool, replace(USER_DIRECTORY, row=row), wait_seconds, row)
         found = await model.select(Selection(sql.SQL("WHERE true ORDER BY m.user_id"), {}))
         return [entry for entry, _ in found.rows]
 

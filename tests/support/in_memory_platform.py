@@ -79,12 +79,18 @@ class InMemoryLog:
         for user in users:
             self.append(user.collect_events())
             self.saved[user.id] = user
-            for address in filter(None, (user.email, user.pending_email)):
-                claim = self.claim(address)
-                claim.claim(user.id)
-                self.append(claim.collect_events())
-                self.saved[claim.id] = claim
+            claim = self.claim(user.email)
+            claim.claim(user.id, self.now)
+            self._keep(claim)
+            if user.email_request and user.pending_email:
+                claim = self.claim(user.pending_email)
+                claim.reserve(user.id, user.email_request.confirm_by, self.now)
+                self._keep(claim)
         self._told = self.head
+
+    def _keep(self, claim: EmailClaim) -> None:
+        self.append(claim.collect_events())
+        self.saved[claim.id] = claim
 
     def news(self) -> list[Fact]:
         """What has been recorded since this was last asked."""

@@ -13,8 +13,8 @@ from application.register_user import register_user
 from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
 from infrastructure.log_reader import Wanted, read_range
+from infrastructure.projections.columns import SCHEMA, table_name
 from infrastructure.projections.generations import live_generation
-from infrastructure.projections.tables import SCHEMA, table_name
 from tests.support.running import context, projector, registration
 
 

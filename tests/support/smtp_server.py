@@ -5,14 +5,16 @@ import socketserver
 import ssl
 import threading
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
 
+NOTHING_SPECIAL: Mapping[str, str] = MappingProxyType({})
 Tls = tuple[Literal["implicit", "starttls"], ssl.SSLContext]
 
 
@@ -34,18 +36,25 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 class SmtpServer(socketserver.ThreadingTCPServer):
-    """Takes mails for everybody but those it does not know; asks for a login, and speaks TLS, if it is given one."""
+    """Takes mails for everybody it has no other answer for; asks for a login, and speaks TLS, if it is given one."""
 
     daemon_threads = True
     allow_reuse_address = True
 
     def __init__(
-        self, *, smtputf8: bool, login: tuple[str, str] | None, unknown: frozenset[str], tls: Tls | None
+        self,
+        *,
+        smtputf8: bool,
+        login: tuple[str, str] | None,
+        answers: Mapping[str, str],
+        data_answers: Mapping[str, str],
+        tls: Tls | None,
     ) -> None:
         super().__init__(("127.0.0.1", 0), Session)
         self.extensions = ["8BITMIME", *(["SMTPUTF8"] if smtputf8 else []), *(["AUTH PLAIN"] if login else [])]
         self.login = login
-        self.unknown = unknown
+        self.answers = answers
+        self.data_answers = data_answers
         self.tls = tls
         self.deliveries: list[Delivery] = []
         self.logins: list[tuple[str, str]] = []
@@ -128,8 +137,8 @@ class Session(socketserver.StreamRequestHandler):
         return "235 welcome"
 
     def _receive_for(self, recipient: str) -> str:
-        if recipient in self.server.unknown:
-            return "550 no such user"
+        if recipient in self.server.answers:
+            return self.server.answers[recipient]
         self._recipients.append(recipient)
         return "250 ok"
 
@@ -137,6 +146,8 @@ class Session(socketserver.StreamRequestHandler):
         self._say("354 go on")
         lines = iter(self.rfile.readline, b".\r\n")
         octets = b"".join(line.removeprefix(b".") for line in lines)
+        if self._recipients[0] in self.server.data_answers:
+            return self.server.data_answers[self._recipients[0]]
         self.server.deliveries.append(
             Delivery(
                 self._sender,
@@ -158,11 +169,12 @@ def smtp_server(
     *,
     smtputf8: bool = True,
     login: tuple[str, str] | None = None,
-    unknown: frozenset[str] = frozenset(),
+    answers: Mapping[str, str] = NOTHING_SPECIAL,
+    data_answers: Mapping[str, str] = NOTHING_SPECIAL,
     tls: Tls | None = None,
 ) -> Iterator[SmtpServer]:
-    """Run a server until it is not needed any more."""
-    with SmtpServer(smtputf8=smtputf8, login=login, unknown=unknown, tls=tls) as server:
+    """Run a server until it is not needed any more; `answers` are to recipients, `data_answers` to their mails."""
+    with SmtpServer(smtputf8=smtputf8, login=login, answers=answers, data_answers=data_answers, tls=tls) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

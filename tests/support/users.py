@@ -25,6 +25,7 @@ REASON = Reason("Chargeback")
 ASKS: dict[str, Ask[User]] = {
     "request_email_change": lambda user: user.request_email_change(THIRD_EMAIL, ERASE_AFTER),
     "confirm_email": lambda user: user.confirm_email(NOW),
+    "must_be_open": lambda user: user.must_be_open(),
     "change_display_name": lambda user: user.change_display_name(OTHER_NAME),
     "change_country": lambda user: user.change_country(OTHER_COUNTRY),
     "change_locale": lambda user: user.change_locale(LOCALE),
@@ -36,7 +37,7 @@ ASKS: dict[str, Ask[User]] = {
     "deactivate": lambda user: user.deactivate(),
     "reactivate": lambda user: user.reactivate(),
     "request_deletion": lambda user: user.request_deletion(ERASE_AFTER),
-    "withdraw_deletion": lambda user: user.withdraw_deletion(),
+    "withdraw_deletion": lambda user: user.withdraw_deletion(NOW),
     "erase": lambda user: user.erase(),
 }
 """Each method of a user, with what is new to a user of these examples."""

@@ -1,0 +1,156 @@
+"""Statistics: how many accounts are active, come and go, and agree to what. Numbers only, naming nobody."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated
+
+import msgspec
+from litestar import Controller, get
+from litestar.params import QueryParameter
+
+from api.answers import Answer, position_header
+from api.permissions import Permission
+from api.problems import Kind, Refused
+from api.queries import day, min_position
+from api.requests import ApiRequest
+from api.statistics_views import (
+    COUNTRY_MEASURES,
+    PURPOSE_MEASURES,
+    ConsentsOnDay,
+    ConsentsTo,
+    UsersIn,
+    UsersOnDay,
+    consents_on_days,
+    consents_to,
+    users_in,
+    users_on_days,
+)
+from application.statistics import Counts, CountsWanted
+from domain import errors
+from domain.values import parse_country, parse_purpose
+
+DAYS_LIMIT = 366
+"""The most days that are told at once."""
+DAYS = 30
+"""How many days are told if the first one is not given."""
+
+From = Annotated[
+    str | None, QueryParameter(name="from", format="date", description="The first day (in UTC); 30 days if not given.")
+]
+To = Annotated[
+    str | None, QueryParameter(name="to", format="date", description="The last day (in UTC); today if not given.")
+]
+Day = Annotated[
+    str | None, QueryParameter(name="day", format="date", description="The day (in UTC); today if not given.")
+]
+Country = Annotated[str | None, QueryParameter(name="country", description="Only this one (ISO 3166-1 alpha-2).")]
+Purpose = Annotated[str, QueryParameter(name="purpose", description="Of which consents.")]
+
+
+class UsersByDay(msgspec.Struct, frozen=True, rename="camel"):
+    """One item for each day."""
+
+    items: list[UsersOnDay]
+
+
+class UsersByCountry(msgspec.Struct, frozen=True, rename="camel"):
+    """One item for each country in which there is something to count, most active users first."""
+
+    items: list[UsersIn]
+
+
+class ConsentsByDay(msgspec.Struct, frozen=True, rename="camel"):
+    """One item for each day."""
+
+    items: list[ConsentsOnDay]
+
+
+class ConsentsByPurpose(msgspec.Struct, frozen=True, rename="camel"):
+    """One item for each purpose, that with most consents first; at most 1,000."""
+
+    items: list[ConsentsTo]
+
+
+class StatisticsController(Controller):
+    """How many there are."""
+
+    path = "/statistics"
+    tags = ("Statistics",)
+
+    @get("/users", permission=Permission.STATISTICS_READ, refusals=(errors.CountryUnknown,))
+    async def count_users(
+        self, request: ApiRequest, from_day: From = None, to_day: To = None, country: Country = None
+    ) -> Answer[UsersByDay]:
+        """How many accounts were active at the end of each day, and how many came and went on it."""
+        first, last = _days(from_day, to_day)
+        wanted = CountsWanted(measures=COUNTRY_MEASURES, first=first, last=last, country=_country(country))
+        counts = await _counts(request, wanted)
+        return Answer(UsersByDay(users_on_days(counts.items, first, last)), [position_header(counts.position)])
+
+    @get("/countries", permission=Permission.STATISTICS_READ)
+    async def count_users_by_country(self, request: ApiRequest, on_day: Day = None) -> Answer[UsersByCountry]:
+        """The same for one day, country by country."""
+        told = _day(on_day)
+        wanted = CountsWanted(measures=COUNTRY_MEASURES, first=told, last=told, by="country")
+        counts = await _counts(request, wanted)
+        return Answer(UsersByCountry(users_in(counts.items, told)), [position_header(counts.position)])
+
+    @get(
+        "/consents",
+        permission=Permission.STATISTICS_READ,
+        refusals=(errors.CountryUnknown, errors.ConsentPurposeInvalid),
+    )
+    async def count_consents(
+        self,
+        request: ApiRequest,
+        purpose: Purpose,
+        from_day: From = None,
+        to_day: To = None,
+        country: Country = None,
+    ) -> Answer[ConsentsByDay]:
+        """How many people agreed to a purpose at the end of each day, and how often it was granted and withdrawn."""
+        first, last = _days(from_day, to_day)
+        wanted = CountsWanted(
+            measures=PURPOSE_MEASURES,
+            first=first,
+            last=last,
+            country=_country(country),
+            purpose=parse_purpose(purpose),
+        )
+        counts = await _counts(request, wanted)
+        return Answer(ConsentsByDay(consents_on_days(counts.items, first, last)), [position_header(counts.position)])
+
+    @get("/purposes", permission=Permission.STATISTICS_READ, refusals=(errors.CountryUnknown,))
+    async def count_consents_by_purpose(
+        self, request: ApiRequest, on_day: Day = None, country: Country = None
+    ) -> Answer[ConsentsByPurpose]:
+        """The same for one day, purpose by purpose."""
+        told = _day(on_day)
+        wanted = CountsWanted(measures=PURPOSE_MEASURES, first=told, last=told, by="purpose", country=_country(country))
+        counts = await _counts(request, wanted)
+        return Answer(ConsentsByPurpose(consents_to(counts.items, told)), [position_header(counts.position)])
+
+
+async def _counts(request: ApiRequest, wanted: CountsWanted) -> Counts:
+    return await request.service.statistics.counts(wanted, min_position(request))
+
+
+def _country(text: str | None) -> str | None:
+    return None if text is None else parse_country(text)
+
+
+def _day(text: str | None) -> date:
+    return day(text, "day") or _today()
+
+
+def _days(from_text: str | None, to_text: str | None) -> tuple[date, date]:
+    """The first and the last day, not too far apart."""
+    last = day(to_text, "to") or _today()
+    first = day(from_text, "from") or last - timedelta(days=DAYS - 1)
+    if not first <= last < first + timedelta(days=DAYS_LIMIT):
+        detail = f"From 1 to {DAYS_LIMIT} days can be told at once."
+        raise Refused(Kind.PARAMETER_INVALID, "from", "query", detail=detail)
+    return first, last
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()

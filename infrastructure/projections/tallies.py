@@ -1,0 +1,84 @@
+"""The counts that a generation of a read model keeps beside its rows: always the sums of what its rows add.
+
+They are changed by differences, in the transaction that changes the rows: so whatever befalls the rows, whether they
+are followed, rebuilt in parts or repaired, befalls them, too.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from psycopg import sql
+
+from application.projections import Tally
+from infrastructure.log_reader import Connection
+from infrastructure.projections.columns import SCHEMA, column_type, table_name
+
+Counts = Mapping[tuple[Any, ...], int]
+
+
+class TallyTable:
+    """The table of one generation's counts; every statement is part of the caller's transaction."""
+
+    def __init__(self, tally: Tally[Any], name: str, generation: int) -> None:
+        self.tally = tally
+        self.columns = tally.row.__struct_fields__
+        self.name = sql.Identifier(SCHEMA, tally_name(name, generation))
+        self._types = [column_type(field.type) for field in msgspec.structs.fields(tally.row)]
+
+    def create(self, connection: Connection) -> None:
+        """An empty table; there are few counts, so it has its key from the start."""
+        columns = [sql.SQL(f"{{}} {kind}").format(name) for name, kind in zip(self._names, self._types, strict=True)]
+        key = sql.SQL("PRIMARY KEY ({})").format(sql.SQL(", ").join(self._names[:-1]))
+        connection.execute(sql.SQL("CREATE TABLE {} ({})").format(self.name, sql.SQL(", ").join([*columns, key])))
+
+    def drop(self, connection: Connection) -> None:
+        """Throw it away."""
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(self.name))
+
+    def move(self, connection: Connection, before: Iterable[Any], after: Iterable[Any]) -> None:
+        """Take off what rows have added, and add what those add that take their place."""
+        change = self.sum(after)
+        change.subtract(self.sum(before))
+        # In one order, so that workers who change the same counts wait for each other in a line and not in a circle.
+        counts = sorted((*key, count) for key, count in change.items() if count)
+        if counts:
+            columns = zip(*counts, strict=True)
+            connection.execute(self._add, [list(column) for column in columns], prepare=True)
+
+    def sum(self, rows: Iterable[Any]) -> Counter[tuple[Any, ...]]:
+        """What rows add."""
+        total: Counter[tuple[Any, ...]] = Counter()
+        for row in rows:
+            if row is not None:
+                total.update(self.tally.of(row))
+        return total
+
+    def load(self, connection: Connection) -> dict[tuple[Any, ...], Any]:
+        """All counts that are not 0, by their keys."""
+        cursor = connection.cursor(binary=True)
+        cursor.execute(sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(self._names), self.name))
+        return self.rows({tuple(key): count for *key, count in cursor})
+
+    def rows(self, counts: Counts) -> dict[tuple[Any, ...], Any]:
+        """Counts in the form of the table's rows, but those that are 0."""
+        return {key: self.tally.row(*key, count) for key, count in counts.items() if count}
+
+    @property
+    def _names(self) -> list[sql.Identifier]:
+        return [sql.Identifier(column) for column in self.columns]
+
+    @property
+    def _add(self) -> sql.Composed:
+        arrays = sql.SQL(", ").join(sql.SQL("%s::" + kind.partition(" ")[0] + "[]") for kind in self._types)
+        *key, count = self._names
+        return sql.SQL(
+            "INSERT INTO {table} AS t SELECT * FROM unnest({arrays}) "
+            "ON CONFLICT ({key}) DO UPDATE SET {count} = t.{count} + excluded.{count}"
+        ).format(table=self.name, arrays=arrays, key=sql.SQL(", ").join(key), count=count)
+
+
+def tally_name(name: str, generation: int) -> str:
+    """The table of the counts of one generation of a model."""
+    return f"{table_name(name, generation)}_tally"
