@@ -148,7 +148,8 @@ def test_a_worker_of_the_old_program_leaves_the_new_rows_alone(history: str, hom
     rebuild(as_projector(history), SECOND)
     with projector(history) as connection:
         # Somewhere behind the head, so that there would be something to do.
-        connection.execute("UPDATE projection.generation SET \"position\" = 5 WHERE state = 'live' AND version = 2")
+        statement = 'UPDATE projection.generation SET "position" = 5 WHERE name = %s AND version = %s'
+        connection.execute(statement, (NAME, NEXT))
 
         with worker(settings_in(home), history):
             eventually(
