@@ -13,6 +13,7 @@ from litestar.types import ASGIApp
 
 from api.admission import admit, check_declarations
 from api.controllers import route_handlers
+from api.garbage_collection import make_collection_rare
 from api.logs import configure_logging
 from api.metrics import Metrics
 from api.observation import HeadAnswered, Observed
@@ -40,6 +41,7 @@ def create_litestar(open_service: ServiceOpener, tokens: AccessTokens, metrics: 
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with open_service() as service:
             app.state.service = service
+            make_collection_rare()
             yield
 
     app = Litestar(

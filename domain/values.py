@@ -13,6 +13,7 @@ from typing import NewType
 import babel
 from babel.core import parse_locale
 from email_validator import EmailNotValidError, validate_email
+from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES
 
 from domain import errors
 
@@ -43,6 +44,10 @@ _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u20
 # Letters and symbols that show nothing: fillers of Hangul, the blank of Braille.
 _FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+# What nearly all addresses are: a dot-atom of at most 64 octets (RFC 5322 section 3.2.3, RFC 5321 section 4.5.3.1.1)
+# before ASCII that may be a domain. All that is known here is that such a local part is its own normal form.
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
+_PLAIN_ADDRESS = re.compile(rf"(?=[^@]{{1,64}}@)({_ATEXT}+(?:\.{_ATEXT}+)*)@([A-Za-z0-9.-]+)")
 _LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z]{4})?([-_]([A-Za-z]{2}|[0-9]{3}))?")
 _PURPOSE = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _EXTERNAL_ID = re.compile(r"[\x21-\x7e]{1,64}")
@@ -63,10 +68,32 @@ def parse_email_address(text: str) -> EmailAddress:
     """An address in its normal form: NFC, the domain in lower case and Unicode. Raises `EmailInvalid`."""
     if len(text) > EMAIL_LIMIT:
         raise errors.EmailInvalid
+    plain = _PLAIN_ADDRESS.fullmatch(text)
+    if plain and plain[1].lower() not in CASE_INSENSITIVE_MAILBOX_NAMES:
+        domain = _plain_domain(plain[2])
+        if domain is not None:
+            return EmailAddress(f"{plain[1]}@{domain}")
     try:
-        return EmailAddress(validate_email(text, check_deliverability=False, strict=True).normalized)
+        return EmailAddress(_validated_address(text))
     except EmailNotValidError:
         raise errors.EmailInvalid from None
+
+
+@lru_cache(maxsize=16_384)
+def _plain_domain(domain: str) -> str | None:
+    """The normal form of a domain that is plain in it, too; most people share theirs with millions of others.
+
+    None if it is not: then the whole address has to be looked at.
+    """
+    try:
+        normal = _validated_address(f"a@{domain}")[2:]
+    except EmailNotValidError:
+        return None
+    return normal if normal == domain.lower() else None
+
+
+def _validated_address(text: str) -> str:
+    return validate_email(text, check_deliverability=False, strict=True).normalized
 
 
 def email_key(address: EmailAddress) -> str:

@@ -1,4 +1,4 @@
-"""Aggregates, rebuilt from their streams and kept in memory (bounded) between commands.
+"""Aggregates, rebuilt from their streams; users are kept in memory (bounded) between commands.
 
 What is kept is never handed out: a command works on a copy, and only what was recorded comes back. A copy may be behind
 the log when another process has written; see `infrastructure/platform.py` for what that means.
@@ -6,43 +6,43 @@ the log when another process has written; see `infrastructure/platform.py` for w
 
 import copy
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
 from domain.email_claims import EmailClaim
-from domain.kernel import Aggregate, AggregateCreated, AggregateEvent
+from domain.kernel import Aggregate, AggregateEvent
 from domain.users import User
 from infrastructure.streams import StreamLoader
 
 AggregateT = TypeVar("AggregateT", bound=Aggregate)
 
 CACHE_LIMIT = 20_000
-"""Aggregates kept in memory by one process; a user takes about 2 kB."""
+"""Users kept in memory by one process; one takes about 2 kB."""
 
 
-class AggregateCache:
-    """The aggregates used last, by id."""
+class UserCache:
+    """The users that were needed last, by id."""
 
     def __init__(self, limit: int = CACHE_LIMIT) -> None:
         self._limit = limit
-        self._kept: OrderedDict[UUID, Aggregate] = OrderedDict()
+        self._kept: OrderedDict[UUID, User] = OrderedDict()
 
-    def get(self, aggregate_id: UUID) -> Aggregate | None:
-        """The kept aggregate itself: for reading, or to be copied."""
-        kept = self._kept.get(aggregate_id)
+    def get(self, user_id: UUID) -> User | None:
+        """The kept user itself: for reading, or to be copied."""
+        kept = self._kept.get(user_id)
         if kept is not None:
-            self._kept.move_to_end(aggregate_id)
+            self._kept.move_to_end(user_id)
         return kept
 
-    def keep(self, aggregate: Aggregate) -> None:
+    def keep(self, user: User) -> None:
         """Remember this state, unless a later one is known."""
-        kept = self._kept.get(aggregate.id)
-        if kept is not None and kept.version >= aggregate.version:
+        kept = self._kept.get(user.id)
+        if kept is not None and kept.version >= user.version:
             return
-        self._kept[aggregate.id] = aggregate
-        self._kept.move_to_end(aggregate.id)
+        self._kept[user.id] = user
+        self._kept.move_to_end(user.id)
         if len(self._kept) > self._limit:
             self._kept.popitem(last=False)
 
@@ -53,14 +53,13 @@ class AggregateCache:
 class Aggregates:
     """Users and claims as of now, or as last seen."""
 
-    def __init__(self, streams: StreamLoader, cache: AggregateCache | None = None) -> None:
+    def __init__(self, streams: StreamLoader, cache: UserCache | None = None) -> None:
         self._streams = streams
-        self.cache = cache or AggregateCache()
+        self.cache = UserCache() if cache is None else cache
 
     async def user(self, user_id: UUID) -> tuple[User | None, int]:
         """The user as of now, for reading only, and the log position that this reflects."""
         kept = self.cache.get(user_id)
-        kept = kept if isinstance(kept, User) else None
         tail = await self._streams.load(user_id, kept.version if kept else 0)
         if not tail.events:
             return kept, tail.head
@@ -71,29 +70,25 @@ class Aggregates:
         return user, tail.head
 
     async def email_claim(self, claim_id: UUID) -> EmailClaim:
-        """The claim as of now, for reading only."""
-        kept = self.cache.get(claim_id)
-        claim = kept if isinstance(kept, EmailClaim) else EmailClaim.vacant(claim_id)
-        tail = await self._streams.load(claim_id, claim.version)
-        if tail.events:
-            claim = play(copy_of(claim), tail.events)
-            self.cache.keep(claim)
-        return claim
+        """The claim as of now.
 
-    def remember(self, aggregates: Iterable[Aggregate], recorded: Sequence[AggregateEvent], instant: datetime) -> None:
-        """Keep aggregates whose new events were recorded at an instant of the log's clock.
+        It is not kept: that an address is taken is never believed without asking, and nearly all that are asked for
+        are free.
+        """
+        tail = await self._streams.load(claim_id)
+        return play(EmailClaim.vacant(claim_id), tail.events)
+
+    def remember(self, aggregates: Iterable[Aggregate], instant: datetime) -> None:
+        """Keep users whose new events were recorded at an instant of the log's clock.
 
         Until then they carry the time of this process; in memory they must equal their own replay.
         """
-        changed = {event.originator_id for event in recorded}
-        created = {event.originator_id for event in recorded if isinstance(event, AggregateCreated)}
-        for aggregate in aggregates:
-            if aggregate.id in changed:
-                aggregate.modified_on = instant
-            if aggregate.id in created:
-                aggregate._created_on = instant  # noqa: SLF001 - the library has no setter
-            if aggregate.version:
-                self.cache.keep(aggregate)
+        for user in aggregates:
+            if isinstance(user, User):
+                user.modified_on = instant
+                if user.version == User.INITIAL_VERSION:
+                    user._created_on = instant  # noqa: SLF001 - the library has no setter
+                self.cache.keep(user)
 
 
 def play(aggregate: AggregateT | None, events: Iterable[AggregateEvent]) -> AggregateT:

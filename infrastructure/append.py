@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import psycopg
@@ -12,6 +11,7 @@ import psycopg
 from application.actors import Metadata
 from application.commands import CommandKey
 from domain.kernel import AggregateEvent
+from infrastructure.binary_arrays import BinaryArray, binary_array
 from infrastructure.privacy.reasons import seal_reason
 from infrastructure.privacy.stored_events import SubjectKeyMissingError, stored_form
 from infrastructure.privacy.subject_keys import SubjectKey
@@ -75,20 +75,22 @@ async def append(connection: psycopg.AsyncConnection[Any], commits: Sequence[Com
     return [Outcome(OutcomeKind(kind), *rest) for kind, *rest in await cursor.fetchall()]
 
 
-def _command_columns(commits: Sequence[Commit]) -> list[list[Any]]:
+def _command_columns(commits: Sequence[Commit]) -> list[BinaryArray]:
     metadata = [commit.metadata for commit in commits]
+    actors = [m.actor for m in metadata]
+    keys = [commit.key for commit in commits]
     return [
-        [m.command_id for m in metadata],
-        [commit.key.key if commit.key else None for commit in commits],
-        [commit.key.fingerprint if commit.key else None for commit in commits],
-        [commit.result for commit in commits],
-        [m.correlation_id for m in metadata],
-        [m.causation_id for m in metadata],
-        [m.trace_id for m in metadata],
-        [str(m.actor) for m in metadata],
-        [m.actor.on_behalf_of for m in metadata],
-        [m.actor.client for m in metadata],
-        [_reason(commit) for commit in commits],
+        binary_array("uuid", [m.command_id for m in metadata]),
+        binary_array("bytea", [key.key if key else None for key in keys]),
+        binary_array("bytea", [key.fingerprint if key else None for key in keys]),
+        binary_array("bytea", [commit.result for commit in commits]),
+        binary_array("uuid", [m.correlation_id for m in metadata]),
+        binary_array("uuid", [m.causation_id for m in metadata]),
+        binary_array("bytea", [m.trace_id for m in metadata]),
+        binary_array("text", [str(actor) for actor in actors]),
+        binary_array("text", [actor.on_behalf_of for actor in actors]),
+        binary_array("text", [actor.client for actor in actors]),
+        binary_array("text", [_reason(commit) for commit in commits]),
     ]
 
 
@@ -101,27 +103,25 @@ def _reason(commit: Commit) -> str | None:
     return seal_reason(key.cipher, reason, key.subject_id, commit.metadata.command_id)
 
 
-def _key_columns(commits: Sequence[Commit]) -> list[list[Any]]:
-    rows: list[tuple[int, UUID, int, bytes]] = []
-    for number, commit in enumerate(commits, start=1):
-        wrapped = commit.subject_key.wrapped() if commit.subject_key else None
-        if commit.subject_key and wrapped:
-            rows.append((number, commit.subject_key.subject_id, *wrapped))
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[], [], [], []]
+def _event_columns(commits: Sequence[Commit]) -> list[BinaryArray]:
+    numbered = [(number, commit, event) for number, commit in enumerate(commits, start=1) for event in commit.events]
+    events = [event for *_, event in numbered]
+    stored = [stored_form(event, commit.subject_key) for _, commit, event in numbered]
+    return [
+        binary_array("integer", [number for number, *_ in numbered]),
+        binary_array("uuid", [event.originator_id for event in events]),
+        binary_array("integer", [event.originator_version for event in events]),
+        binary_array("text", [topic for topic, _ in stored]),
+        binary_array("bytea", [state for _, state in stored]),
+    ]
 
 
-def _event_columns(commits: Sequence[Commit]) -> list[list[Any]]:
-    numbers: list[int] = []
-    stream_ids: list[UUID] = []
-    versions: list[int] = []
-    topics: list[str] = []
-    states: list[bytes] = []
-    for number, commit in enumerate(commits, start=1):
-        for event in commit.events:
-            topic, state = stored_form(event, commit.subject_key)
-            numbers.append(number)
-            stream_ids.append(event.originator_id)
-            versions.append(event.originator_version)
-            topics.append(topic)
-            states.append(state)
-    return [numbers, stream_ids, versions, topics, states]
+def _key_columns(commits: Sequence[Commit]) -> list[BinaryArray]:
+    keys = [(number, commit.subject_key) for number, commit in enumerate(commits, start=1) if commit.subject_key]
+    new = [(number, key.subject_id, *wrapped) for number, key in keys if (wrapped := key.wrapped())]
+    return [
+        binary_array("integer", [number for number, *_ in new]),
+        binary_array("uuid", [subject_id for _, subject_id, *_ in new]),
+        binary_array("bigint", [master_id for *_, master_id, _ in new]),
+        binary_array("bytea", [wrapped for *_, wrapped in new]),
+    ]

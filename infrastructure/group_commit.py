@@ -21,6 +21,11 @@ from infrastructure.privacy.stored_events import SubjectKeyMissingError
 
 BATCH_LIMIT = 256
 """Commands in one append: beyond this the batch gets slower, not the commands cheaper."""
+GATHERED = 24
+"""Commands that are worth an append at once."""
+QUIET_TURNS = 3
+"""Turns of the event loop without another command, after which none is expected: a request takes some turns to become
+a command."""
 QUEUE_LIMIT = 20_000
 """Commands that may wait; a queue longer than this is served faster by refusing."""
 RETRY_SECONDS = 15.0
@@ -72,11 +77,23 @@ class GroupCommit:
                     return
                 self._something_waits.clear()
                 continue
+            await self._gather()
             batch = self._take_batch()
             try:
                 await self._flush(batch)
             except Exception as error:  # noqa: BLE001 - the flusher must outlive any batch; the callers get the error
                 _fail(batch, error)
+
+    async def _gather(self) -> None:
+        """Let commands that are under way right now come along: an append has its price, however little it holds.
+
+        No clock is waited for: as soon as the loop has nothing to do that brings another command, the batch goes.
+        """
+        seen = quiet = 0
+        while len(self._waiting) < GATHERED and quiet < QUIET_TURNS:
+            quiet = quiet + 1 if len(self._waiting) == seen else 0
+            seen = len(self._waiting)
+            await asyncio.sleep(0)
 
     def _take_batch(self) -> list[_Waiting]:
         """The first that wait, leaving for the next batch what would collide within this one."""

@@ -107,7 +107,7 @@ class Attempt:
 
     async def _find_user(self, user_id: UUID) -> User | None:
         kept = None if self._fresh else self._platform.aggregates.cache.get(user_id)
-        if isinstance(kept, User):
+        if kept is not None:
             self.rests_on_memory = True
             return kept
         user, _ = await self._platform.aggregates.user(user_id)
@@ -117,24 +117,24 @@ class Attempt:
         """The right to this address; the same object for each spelling of it."""
         claim_id = self._platform.claim_ids.of(address)
         if claim_id not in self._claims:
-            self._claims[claim_id] = copy_of(await self._find_claim(claim_id))
+            self._claims[claim_id] = await self._find_claim(claim_id)
         return self._claims[claim_id]
 
     async def _find_claim(self, claim_id: UUID) -> EmailClaim:
         if self._fresh:
             return await self._platform.aggregates.email_claim(claim_id)
-        self.rests_on_memory = True
-        kept = self._platform.aggregates.cache.get(claim_id)
         # Most addresses that are asked for were never claimed: guess so, and let the append find out.
-        return kept if isinstance(kept, EmailClaim) else EmailClaim.vacant(claim_id)
+        self.rests_on_memory = True
+        return EmailClaim.vacant(claim_id)
 
     async def save(self, subject: Aggregate, *others: Aggregate) -> Saved:
         """Record what is new about these aggregates; from memory, there must be something new about each."""
         aggregates = list({id(aggregate): aggregate for aggregate in (subject, *others)}.values())
-        news = [aggregate.collect_events() for aggregate in aggregates]
-        if self.rests_on_memory and not all(news):
+        recorded = [aggregate.collect_events() for aggregate in aggregates]
+        if self.rests_on_memory and not all(recorded):
+            # "Nothing to do" about one of them is a no, which memory may not say: a claim would stay with its holder.
             raise _OutdatedError
-        events = [event for new in news for event in new]
+        events = [event for of_one in recorded for event in of_one]
         subject_key = await self._subject_key(events)
         outcome = await self._platform.commits.commit(
             Commit(
@@ -147,7 +147,7 @@ class Attempt:
         )
         saved = _saved(subject, outcome)
         if outcome.kind is OutcomeKind.APPENDED:
-            self._platform.aggregates.remember(aggregates, events, saved.recorded_at)
+            self._platform.aggregates.remember(aggregates, saved.recorded_at)
             if subject_key is not None:
                 self._platform.keys.remember(subject_key.subject_id, subject_key.cipher)
         return saved

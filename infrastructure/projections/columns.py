@@ -5,6 +5,8 @@ from types import NoneType, UnionType
 from typing import Any, get_args
 from uuid import UUID
 
+import msgspec
+
 SCHEMA = "read_model"
 _TYPES: dict[type, str] = {
     UUID: "uuid",
@@ -26,3 +28,8 @@ def column_type(annotation: Any) -> str:
     options = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
     python_type = next(option for option in options if option is not NoneType)
     return _TYPES[python_type] + ("" if NoneType in options else " NOT NULL")
+
+
+def element_types(row: type[msgspec.Struct]) -> list[str]:
+    """The SQL types of a row's fields, as `binary_array` knows them."""
+    return [column_type(field.type).partition(" ")[0] for field in msgspec.structs.fields(row)]

@@ -10,7 +10,7 @@ import psycopg
 from application.projections import Projection
 from application.recorded import Recorded
 from infrastructure.log_reader import Connection, PoisonEventError, Wanted, read_head, read_range
-from infrastructure.projections.tables import ModelTable
+from infrastructure.projections.tables import ModelTable, model_table
 
 BATCH = 1_000
 """Positions in one transaction while following; a rebuild reads far more at a time."""
@@ -67,7 +67,7 @@ def follow_batch(
         wanted = wanted_by(projection, left_out(connection, projection.name, generation))
         events = read_range(connection, checkpoint, upto, wanted)
         try:
-            apply(connection, ModelTable(projection, generation), events)
+            apply(connection, model_table(projection, generation), events)
         except REFUSED_ROW as error:
             if upto - checkpoint > 1:
                 raise

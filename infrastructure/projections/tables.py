@@ -1,15 +1,16 @@
 """The table of one generation of a read model, made from the row type of its definition."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
 from psycopg import sql
 
 from application.projections import Projection
+from infrastructure.binary_arrays import binary_array
 from infrastructure.log_reader import Connection
-from infrastructure.projections.columns import SCHEMA, column_type, table_name
+from infrastructure.projections.columns import SCHEMA, column_type, element_types, table_name
 from infrastructure.projections.tallies import TallyTable
 
 Row = TypeVar("Row", bound=msgspec.Struct)
@@ -58,7 +59,7 @@ class ModelTable(Generic[Row]):
     def load(self, connection: Connection, keys: Sequence[Any]) -> dict[Any, Row]:
         """The rows that exist for these keys."""
         cursor = connection.cursor(binary=True)
-        cursor.execute(self._load, (keys,), prepare=True)
+        cursor.execute(self._load, (binary_array(self._types[0], keys),), prepare=True)
         key = self.columns.index(self.projection.key_column)
         return {values[key]: self._row(values) for values in cursor}
 
@@ -117,32 +118,32 @@ class ModelTable(Generic[Row]):
         """Write rows, replacing those that have the same keys."""
         if rows:
             columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
-            connection.execute(self._put, [list(column) for column in columns], prepare=True)
+            connection.execute(self._put, list(map(binary_array, self._types, columns)), prepare=True)
 
     def remove(self, connection: Connection, keys: Sequence[Any]) -> None:
         """Take rows away."""
         if keys:
-            connection.execute(self._remove, (keys,), prepare=True)
+            connection.execute(self._remove, (binary_array(self._types[0], keys),), prepare=True)
 
     def _row(self, values: Sequence[Any]) -> Row:
         return self.projection.row(**dict(zip(self.columns, values, strict=True)))
 
     @cached_property
     def _types(self) -> list[str]:
-        return [column_type(field.type).partition(" ")[0] for field in msgspec.structs.fields(self.projection.row)]
+        return element_types(self.projection.row)
 
     @cached_property
-    def _load(self) -> sql.Composed:
+    def _load(self) -> bytes:
         columns = sql.SQL(", ").join(map(sql.Identifier, self.columns))
-        return sql.SQL("SELECT {} FROM {} WHERE {} = ANY (%s)").format(columns, self.name, self._key)
+        return sql.SQL("SELECT {} FROM {} WHERE {} = ANY (%s)").format(columns, self.name, self._key).as_bytes()
 
     @cached_property
-    def _copy(self) -> sql.Composed:
+    def _copy(self) -> bytes:
         columns = sql.SQL(", ").join(map(sql.Identifier, self.columns))
-        return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(self.name, columns)
+        return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(self.name, columns).as_bytes()
 
     @cached_property
-    def _put(self) -> sql.Composed:
+    def _put(self) -> bytes:
         columns = sql.SQL(", ").join(map(sql.Identifier, self.columns))
         changes = sql.SQL(", ").join(
             sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column))
@@ -150,14 +151,19 @@ class ModelTable(Generic[Row]):
             if column != self.projection.key_column
         )
         arrays = sql.SQL(", ").join(sql.SQL("%s::{}[]").format(sql.SQL(name)) for name in self._types)
-        return sql.SQL("INSERT INTO {} ({}) SELECT * FROM unnest({}) ON CONFLICT ({}) DO UPDATE SET {}").format(
-            self.name, columns, arrays, self._key, changes
-        )
+        statement = sql.SQL("INSERT INTO {} ({}) SELECT * FROM unnest({}) ON CONFLICT ({}) DO UPDATE SET {}")
+        return statement.format(self.name, columns, arrays, self._key, changes).as_bytes()
 
     @cached_property
-    def _remove(self) -> sql.Composed:
-        return sql.SQL("DELETE FROM {} WHERE {} = ANY (%s)").format(self.name, self._key)
+    def _remove(self) -> bytes:
+        return sql.SQL("DELETE FROM {} WHERE {} = ANY (%s)").format(self.name, self._key).as_bytes()
 
     @property
     def _key(self) -> sql.Identifier:
         return sql.Identifier(self.projection.key_column)
+
+
+@lru_cache(maxsize=64)
+def model_table(projection: Projection[Row], generation: int) -> ModelTable[Row]:
+    """The table of a generation: the same object for each of its batches, with the statements that it has made."""
+    return ModelTable(projection, generation)

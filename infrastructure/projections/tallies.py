@@ -6,14 +6,16 @@ are followed, rebuilt in parts or repaired, befalls them, too.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 import msgspec
 from psycopg import sql
 
 from application.projections import Tally
+from infrastructure.binary_arrays import binary_array
 from infrastructure.log_reader import Connection
-from infrastructure.projections.columns import SCHEMA, column_type, table_name
+from infrastructure.projections.columns import SCHEMA, column_type, element_types, table_name
 
 Counts = Mapping[tuple[Any, ...], int]
 
@@ -25,11 +27,12 @@ class TallyTable:
         self.tally = tally
         self.columns = tally.row.__struct_fields__
         self.name = sql.Identifier(SCHEMA, tally_name(name, generation))
-        self._types = [column_type(field.type) for field in msgspec.structs.fields(tally.row)]
+        self._types = element_types(tally.row)
 
     def create(self, connection: Connection) -> None:
         """An empty table; there are few counts, so it has its key from the start."""
-        columns = [sql.SQL(f"{{}} {kind}").format(name) for name, kind in zip(self._names, self._types, strict=True)]
+        kinds = [column_type(field.type) for field in msgspec.structs.fields(self.tally.row)]
+        columns = [sql.SQL(f"{{}} {kind}").format(name) for name, kind in zip(self._names, kinds, strict=True)]
         key = sql.SQL("PRIMARY KEY ({})").format(sql.SQL(", ").join(self._names[:-1]))
         connection.execute(sql.SQL("CREATE TABLE {} ({})").format(self.name, sql.SQL(", ").join([*columns, key])))
 
@@ -45,7 +48,7 @@ class TallyTable:
         counts = sorted((*key, count) for key, count in change.items() if count)
         if counts:
             columns = zip(*counts, strict=True)
-            connection.execute(self._add, [list(column) for column in columns], prepare=True)
+            connection.execute(self._add, list(map(binary_array, self._types, columns)), prepare=True)
 
     def sum(self, rows: Iterable[Any]) -> Counter[tuple[Any, ...]]:
         """What rows add."""
@@ -69,14 +72,15 @@ class TallyTable:
     def _names(self) -> list[sql.Identifier]:
         return [sql.Identifier(column) for column in self.columns]
 
-    @property
-    def _add(self) -> sql.Composed:
-        arrays = sql.SQL(", ").join(sql.SQL("%s::" + kind.partition(" ")[0] + "[]") for kind in self._types)
+    @cached_property
+    def _add(self) -> bytes:
+        arrays = sql.SQL(", ").join(sql.SQL(f"%s::{kind}[]") for kind in self._types)
         *key, count = self._names
-        return sql.SQL(
+        statement = sql.SQL(
             "INSERT INTO {table} AS t SELECT * FROM unnest({arrays}) "
             "ON CONFLICT ({key}) DO UPDATE SET {count} = t.{count} + excluded.{count}"
         ).format(table=self.name, arrays=arrays, key=sql.SQL(", ").join(key), count=count)
+        return statement.as_bytes()
 
 
 def tally_name(name: str, generation: int) -> str:

@@ -39,7 +39,7 @@ from infrastructure.wake_ups import WakeUpListener
 
 LOOK_SECONDS = 0.25
 """How often a worker looks by itself whether there is something to do."""
-PACE_SECONDS = 0.012
+PACE_SECONDS = 0.02
 """The least time from the begin of one piece of work to that of the next one of its kind, while the log grows: what is
 recorded meanwhile comes in one batch, whose cost is that of its transaction more than that of its events."""
 RETRY_SECONDS = 0.5

@@ -1,7 +1,9 @@
 """What is an address, what is the same address, and what is none."""
 
 import pytest
+from email_validator import EmailNotValidError, validate_email
 from hypothesis import given as for_all
+from hypothesis import strategies as st
 
 from domain.errors import EmailInvalid
 from domain.values import EmailAddress, email_key, parse_email_address
@@ -131,3 +133,29 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
     answers = [answer(parse_email_address, candidate) for candidate in candidates]
 
     assert all(isinstance(given, EmailInvalid) or "@" in given for given in answers)
+
+
+LOCAL_PARTS = st.one_of(
+    st.text("abzABZ019.!#$%&'*+/=?^_`{|}~-\"@ \\ö", max_size=66),
+    st.sampled_from(["POSTMASTER", "Abuse", "a" * 64, "a" * 65, "hostmaster"]),
+)
+DOMAINS = st.one_of(
+    st.text("abzABZ019.-_[]: ö", max_size=70),
+    st.sampled_from(["Example.COM", "example.com", "EXAMPLE.org", "xn--bcher-kva.example", "a.test", LONGEST_DOMAIN]),
+)
+
+
+@for_all(LOCAL_PARTS, DOMAINS)
+def test_every_address_is_judged_as_the_library_judges_it(local_part: str, domain: str) -> None:
+    text = f"{local_part}@{domain}"
+
+    judged = answer(parse_email_address, text)
+
+    assert judged == _normal_form(text) or (isinstance(judged, EmailInvalid) and _normal_form(text) is None)
+
+
+def _normal_form(text: str) -> str | None:
+    try:
+        return validate_email(text, check_deliverability=False, strict=True).normalized
+    except EmailNotValidError:
+        return None

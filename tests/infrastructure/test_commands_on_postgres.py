@@ -22,7 +22,7 @@ from application.request_email_change import RequestEmailChange, request_email_c
 from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
 from domain import errors
-from infrastructure.aggregates import AggregateCache, Aggregates
+from infrastructure.aggregates import Aggregates, UserCache
 from infrastructure.append import Commit
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.event_codec import decode
@@ -264,18 +264,20 @@ def test_what_is_kept_in_memory_equals_its_replay(database: str, service: OpenSe
     asyncio.run(scenario())
 
 
-def test_a_small_memory_forgets_and_nothing_else_changes(database: str) -> None:
-    cache = AggregateCache(limit=2)
+def test_a_small_memory_forgets_and_nothing_else_changes(database: str, service: OpenService) -> None:
+    cache = UserCache(limit=2)
 
-    async def scenario() -> int:
-        async with reading_pool(in_role(database, APP_ROLE), 2) as pool:
+    async def scenario() -> list[str]:
+        async with service() as running, reading_pool(in_role(database, APP_ROLE), 2) as pool:
+            saved = [await running.commands.run(register_user, registration(name), context()) for name in "abcde"]
             aggregates = Aggregates(StreamLoader(pool, SubjectKeys(pool, MasterKeys())), cache)
-            for _ in range(3):
-                for number in range(5):
-                    await aggregates.user(uuid.UUID(int=number))
-        return len(cache)
+            found = [await aggregates.user(each.aggregate_id) for _ in range(3) for each in saved]
+        return [user.display_name for user, _ in found if user]
 
-    assert asyncio.run(scenario()) <= 2
+    names = asyncio.run(scenario())
+
+    assert names == list("abcde") * 3
+    assert len(cache) == 2
 
 
 def test_a_command_that_cannot_be_stored_fails_alone(database: str) -> None:

@@ -175,7 +175,11 @@ def test_a_row_that_the_database_refuses_is_traced_to_its_event(history: str) ->
         (letter,) = letters_in(connection)
 
     assert live is not None
-    assert (live.position, letter["position"], letter["error"]) == (head_of(history), poison, "DataError")
+    assert (live.position, letter["position"], letter["error"]) == (
+        head_of(history),
+        poison,
+        "CharacterNotInRepertoire",
+    )
 
 
 def test_a_rebuild_stops_at_the_first_error_and_the_held_stream_stays_held(history: str) -> None:
