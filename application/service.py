@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from application.commands import CommandKeys, Commands
 from application.proof.queries import Proofs
-from application.queries import Directory, Log, Mails, Projections, Timeline, Users
+from application.queries import Directory, Erasures, Log, Mails, Projections, Timeline, Users
 from application.statistics import Statistics
 
 
@@ -17,6 +17,7 @@ class Service:
     users: Users
     directory: Directory
     timeline: Timeline
+    erasures: Erasures
     statistics: Statistics
     projections: Projections
     proofs: Proofs

@@ -324,6 +324,11 @@ class User(Aggregate):
         if not self.erased:
             self._erased()
 
+    def erase_when_due(self, now: datetime) -> None:
+        """End the account for good if that was asked for, and the grace period is over."""
+        if self.erase_after and has_passed(self.erase_after, now):
+            self.erase()
+
     def must_be_open(self) -> None:
         """Raise what forbids the person to change anything, if something does."""
         self._must_not_be_erased()

@@ -9,6 +9,7 @@ from api.controllers.deactivation import DeactivationController
 from api.controllers.deletion import DeletionController
 from api.controllers.documentation import DocumentationController
 from api.controllers.email_addresses import EmailChangeController, EmailVerificationsController
+from api.controllers.erasure import ErasureController
 from api.controllers.history import HistoryController
 from api.controllers.letters import LettersController
 from api.controllers.operations import OperationsController
@@ -31,6 +32,7 @@ def route_handlers() -> list[ControllerRouterHandler]:
             SuspensionController,
             DeactivationController,
             DeletionController,
+            ErasureController,
             HistoryController,
             AuditController,
             ProofsController,

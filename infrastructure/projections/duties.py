@@ -12,5 +12,7 @@ class Duty(StrEnum):
     """To add the log to its Merkle tree and to sign checkpoints."""
     MAILS = "mails"
     """To send the mails that events call for."""
+    ERASURE = "erasure"
+    """To erase people whose grace period is over, and to sweep up after erasures."""
     RETENTION = "retention"
     """To forget idempotency keys whose time is over."""

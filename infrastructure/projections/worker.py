@@ -22,9 +22,11 @@ from infrastructure.audit.signing_keys import CheckpointKeyFile
 from infrastructure.command_retention import forgetting
 from infrastructure.confirmation_mails import ConfirmationMails
 from infrastructure.connections import as_projector, as_sealer
+from infrastructure.erasures.due_deletions import DueDeletions
+from infrastructure.erasures.sweeping import Sweeping
 from infrastructure.keyring import MailedTokens, load_keyring
 from infrastructure.log_reader import Connection
-from infrastructure.mail import mailer_for
+from infrastructure.mail import mailer_for, outbox_of
 from infrastructure.privacy.keychain import grant, granted
 from infrastructure.projections.duties import Duty
 from infrastructure.projections.following import FencedOffError
@@ -65,6 +67,10 @@ def run_worker(
     if Duty.SEAL in duties:
         sealer = Sealer(CheckpointKeyFile(settings.keys, settings.log_origin))
         threads.append(_Thread("sealer", as_sealer(conninfo), stop, sealer.seal_due, wake_ups.sleeper()))
+    if Duty.ERASURE in duties:
+        due, sweeping = DueDeletions(settings, conninfo), Sweeping(outbox_of(settings))
+        threads.append(_Thread("due-deletions", projector, stop, due.erase_due))
+        threads.append(_Thread("sweeping", projector, stop, sweeping.sweep_next, wake_ups.sleeper()))
     if Duty.RETENTION in duties:
         threads.append(_Thread("retention", projector, stop, forgetting(settings.idempotency_retention)))
     wake_ups.start()
