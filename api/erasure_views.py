@@ -2,10 +2,12 @@
 
 from uuid import UUID
 
+import msgspec
+
 from api.proof_views import CheckpointView, InclusionProofView, checkpoint_view, inclusion_view
 from api.views import Instant, View
-from application.proof.queries import InclusionProof, PublishedCheckpoint
-from application.queries import ErasureReceipt
+from application.proof.queries import NotSealedError
+from application.service import Service
 
 
 class ErasureView(View, frozen=True):
@@ -27,20 +29,16 @@ class ErasureView(View, frozen=True):
     proof: InclusionProofView | None
 
 
-def erasure_view(
-    receipt: ErasureReceipt, checkpoint: PublishedCheckpoint | None = None, proof: InclusionProof | None = None
-) -> ErasureView:
-    """A receipt, with its proof if there is one yet."""
+async def erasure_view(service: Service, user_id: UUID) -> ErasureView | None:
+    """The receipt for a user who was erased, with its proof if there is one yet."""
+    receipt = await service.erasures.receipt(user_id)
+    if receipt is None:
+        return None
+    try:
+        checkpoint = await service.proofs.checkpoint()
+        proof = await service.proofs.inclusion(receipt.position, checkpoint.size)
+    except NotSealedError:
+        return ErasureView(**msgspec.structs.asdict(receipt), checkpoint=None, proof=None)
     return ErasureView(
-        user_id=receipt.user_id,
-        position=receipt.position,
-        recorded_at=receipt.recorded_at,
-        actor=receipt.actor,
-        on_behalf_of=receipt.on_behalf_of,
-        client=receipt.client,
-        reason=receipt.reason,
-        command_id=receipt.command_id,
-        swept_at=receipt.swept_at,
-        checkpoint=checkpoint_view(checkpoint) if checkpoint else None,
-        proof=inclusion_view(proof) if proof else None,
+        **msgspec.structs.asdict(receipt), checkpoint=checkpoint_view(checkpoint), proof=inclusion_view(proof)
     )

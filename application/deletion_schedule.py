@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.projections import Index, Projection
+from application.projections import Holds, Index, Projection
 from application.recorded import Recorded
 from domain.users import User
 
@@ -32,6 +32,9 @@ DELETION_SCHEDULE = Projection(
     events=(User.DeletionRequested, User.DeletionWithdrawn, User.Erased),
     reads_personal=(),
     row=ScheduledDeletion,
+    holds=Holds(
+        purpose="erasing people when their grace period is over", kept="until it is withdrawn, or the person erased"
+    ),
     fold=scheduled_deletion,
     indexes=(Index("due", ("erase_after", "user_id")),),
 )

@@ -47,6 +47,19 @@ class Tally(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     """What one row adds to which counts, by their keys. Pure."""
 
 
+LIKE_THE_LOG = "as long as the log"
+UNTIL_ERASED = "until the person is erased"
+
+
+class Holds(msgspec.Struct, frozen=True, kw_only=True):
+    """What the rows hold about people, for the data map (docs/data-map.md)."""
+
+    purpose: str
+    kept: str
+    readable: tuple[str, ...] = ()
+    """Columns with personal data; the others say something about a person only through an id."""
+
+
 class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     """A read model. Its row's first field is the key; a changed fold or row needs a new version."""
 
@@ -55,6 +68,7 @@ class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     events: tuple[type[AggregateEvent], ...]
     """The facts it reads; all others pass it by."""
     row: type[Row]
+    holds: Holds
     fold: Fold[Row]
     """The row after an event, from the row before it; None for no row. Pure: changes nothing, looks nowhere else."""
     key: Key = stream_id

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from application.projections import Index, Projection
+from application.projections import UNTIL_ERASED, Holds, Index, Projection
 from application.recorded import Recorded
 from domain.kernel import event_types
 from domain.users import User
@@ -101,6 +101,11 @@ USER_DIRECTORY = Projection(
     events=event_types(User),
     reads_personal=(User.Registered, User.EmailChanged, User.DisplayNameChanged),
     row=UserEntry,
+    holds=Holds(
+        purpose="finding and listing accounts",
+        kept=UNTIL_ERASED,
+        readable=("email", "email_key", "display_name", "name_key", "external_id"),
+    ),
     fold=user_entry,
     indexes=(
         Index("email", ("email_key",)),

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import astuple, replace
 
-from application.projections import Projection, Tally
+from application.projections import LIKE_THE_LOG, Holds, Projection, Tally
 from application.recorded import Recorded
 from domain.users import User
 
@@ -151,6 +151,7 @@ USER_STATISTICS: Projection[AccountCounts] = Projection(
     reads_personal=(),
     events=tuple(_CHANGES),
     row=AccountCounts,
+    holds=Holds(purpose="counting accounts, naming nobody", kept=LIKE_THE_LOG),
     fold=account_counts,
     tally=Tally(row=DayCount, of=counts_of),
     hurries=False,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.projections import Index, Projection, position
+from application.projections import LIKE_THE_LOG, Holds, Index, Projection, position
 from application.recorded import Recorded
 from domain.email_claims import EmailClaim
 from domain.kernel import event_types
@@ -58,6 +58,7 @@ USER_TIMELINE = Projection(
     version=2,
     events=event_types(User) + event_types(EmailClaim),
     row=TimelineRow,
+    holds=Holds(purpose="telling what was done to an account, when and by whom", kept=LIKE_THE_LOG),
     fold=timeline_row,
     key=position,
     reads_metadata=True,

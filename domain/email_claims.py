@@ -8,12 +8,16 @@ holder, and the claim's stream holds no personal data.
 """
 
 from datetime import UTC, datetime
-from typing import Self
+from typing import Annotated, Self
 from uuid import UUID
 
 from domain import errors
-from domain.kernel import Aggregate, AggregateEvent, records
+from domain.kernel import Aggregate, AggregateEvent, records, serves
 from domain.values import has_passed
+
+# What the fields of events hold, and what for.
+Holder = Annotated[UUID, serves("whose address it is")]
+ReservedUntil = Annotated[datetime | None, serves("until when it is kept for who asked for it")]
 
 
 class EmailClaim(Aggregate):
@@ -34,14 +38,14 @@ class EmailClaim(Aggregate):
         """A user became the holder, for good or until an instant; a reservation that ran out before is void."""
 
         TOPIC = "email_claim.claimed"
-        user_id: UUID
-        reserved_until: datetime | None = None
+        user_id: Holder
+        reserved_until: ReservedUntil = None
 
     class Released(AggregateEvent, frozen=True):
         """The holder gave the address up; anybody may claim it."""
 
         TOPIC = "email_claim.released"
-        user_id: UUID
+        user_id: Holder
 
     @classmethod
     def vacant(cls, claim_id: UUID) -> Self:

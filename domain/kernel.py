@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast, get_args
 from uuid import UUID
 
 import msgspec
@@ -19,13 +19,21 @@ __all__ = [
     "event_types",
     "payload_fields",
     "personal_fields",
+    "purpose_of",
     "records",
+    "serves",
 ]
 
 T = TypeVar("T")
 
 Personal = Annotated[T, msgspec.Meta(extra={"personal": True})]
 """Marks an event field that holds personal data, so that storage can seal it with the person's own key."""
+
+
+def serves(purpose: str) -> msgspec.Meta:
+    """What a field of an event is held for, said beside it and told by the data map."""
+    return msgspec.Meta(extra={"purpose": purpose})
+
 
 KERNEL_FIELDS = frozenset({"originator_id", "originator_version", "timestamp", "originator_topic"})
 """Fields that every event has from the kernel; the rest of an event's fields are its payload."""
@@ -80,8 +88,18 @@ def personal_fields(event_type: type[AggregateEvent]) -> frozenset[str]:
     return frozenset(field.name for field in payload_fields(event_type) if _is_personal(field.type))
 
 
+def purpose_of(field: msgspec.structs.FieldInfo) -> str | None:
+    """What an event's field is held for; None if nobody said so."""
+    purpose: str | None = _declared(field.type).get("purpose")
+    return purpose
+
+
 def _is_personal(annotation: Any) -> bool:
-    return any(
-        isinstance(meta, msgspec.Meta) and (meta.extra or {}).get("personal")
-        for meta in getattr(annotation, "__metadata__", ())
-    )
+    return bool(_declared(annotation).get("personal"))
+
+
+def _declared(annotation: Any) -> dict[str, Any]:
+    """What is said beside a field, in one or several annotations, also where it may be null."""
+    marked = [part for part in (annotation, *get_args(annotation)) if hasattr(part, "__metadata__")]
+    metas = [meta for part in marked for meta in part.__metadata__ if isinstance(meta, msgspec.Meta)]
+    return {name: value for meta in metas for name, value in (meta.extra or {}).items()}

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import cast
+from typing import Annotated, cast
 
 import msgspec
 
 from domain import errors
-from domain.kernel import Aggregate, AggregateCreated, AggregateEvent, Personal, records
+from domain.kernel import Aggregate, AggregateCreated, AggregateEvent, Personal, records, serves
 from domain.values import (
     ERASED,
     BirthDate,
@@ -22,6 +22,20 @@ from domain.values import (
     UserStatus,
     has_passed,
 )
+
+# What the fields of events hold, and what for.
+ContactAddress = Annotated[Personal[EmailAddress], serves("reaching the person; one account for each address")]
+ShownName = Annotated[Personal[DisplayName], serves("what others see of the person")]
+DayOfBirth = Annotated[Personal[BirthDate | None], serves("the minimum age, and what is shown to minors")]
+ForeignId = Annotated[Personal[ExternalId | None], serves("finding the person in the system they came from")]
+StaffReason = Annotated[Personal[Reason], serves("accounting for what staff did to the account")]
+HomeCountry = Annotated[Country, serves("which law, prices and catalogue apply")]
+PreferredLocale = Annotated[Locale | None, serves("the language and region that the person is addressed in")]
+ContentFilter = Annotated[bool, serves("what is shown to the person")]
+ConsentPurpose = Annotated[Purpose, serves("proof of what the person agreed to")]
+ShownDocument = Annotated[DocumentVersion, serves("proof of which text the person agreed to")]
+ConfirmBy = Annotated[datetime, serves("until when the mailed token is good")]
+EraseAfter = Annotated[datetime, serves("when the grace period ends")]
 
 
 class Consent(msgspec.Struct, frozen=True):
@@ -53,20 +67,20 @@ class User(Aggregate):
         """A person got an account."""
 
         TOPIC = "user.registered"
-        email: Personal[EmailAddress]
-        display_name: Personal[DisplayName]
-        country: Country
-        locale: Locale | None = None
-        birth_date: Personal[BirthDate | None] = None
-        explicit_content_filter: bool = False
-        external_id: Personal[ExternalId | None] = None
-        confirm_by: datetime | None = None
+        email: ContactAddress
+        display_name: ShownName
+        country: HomeCountry
+        locale: PreferredLocale = None
+        birth_date: DayOfBirth = None
+        explicit_content_filter: ContentFilter = False
+        external_id: ForeignId = None
+        confirm_by: ConfirmBy | None = None
 
     class EmailVerificationRequested(AggregateEvent, frozen=True):
         """The person was asked (again) to show that the address is theirs."""
 
         TOPIC = "user.email_verification_requested"
-        confirm_by: datetime
+        confirm_by: ConfirmBy
 
     class EmailVerified(AggregateEvent, frozen=True):
         """The person showed that they receive mail at the address."""
@@ -77,8 +91,8 @@ class User(Aggregate):
         """The person asked for another address, which is reserved until they confirm it."""
 
         TOPIC = "user.email_change_requested"
-        email: Personal[EmailAddress]
-        confirm_by: datetime
+        email: ContactAddress
+        confirm_by: ConfirmBy
 
     class EmailChangeWithdrawn(AggregateEvent, frozen=True):
         """The person stays with the present address."""
@@ -89,63 +103,63 @@ class User(Aggregate):
         """The person confirmed the other address, which is now theirs and verified."""
 
         TOPIC = "user.email_changed"
-        email: Personal[EmailAddress]
+        email: ContactAddress
 
     class DisplayNameChanged(AggregateEvent, frozen=True):
         """The person goes by another name."""
 
         TOPIC = "user.display_name_changed"
-        display_name: Personal[DisplayName]
+        display_name: ShownName
 
     class CountryChanged(AggregateEvent, frozen=True):
         """The account belongs to another country."""
 
         TOPIC = "user.country_changed"
-        country: Country
+        country: HomeCountry
 
     class LocaleChanged(AggregateEvent, frozen=True):
         """The person prefers another language and region, or none."""
 
         TOPIC = "user.locale_changed"
-        locale: Locale | None
+        locale: PreferredLocale
 
     class BirthDateChanged(AggregateEvent, frozen=True):
         """The birth date was given, corrected or withdrawn."""
 
         TOPIC = "user.birth_date_changed"
-        birth_date: Personal[BirthDate | None]
+        birth_date: DayOfBirth
 
     class ExplicitContentFilterChanged(AggregateEvent, frozen=True):
         """Explicit content is hidden, or shown, from now on."""
 
         TOPIC = "user.explicit_content_filter_changed"
-        explicit_content_filter: bool
+        explicit_content_filter: ContentFilter
 
     class ConsentGranted(AggregateEvent, frozen=True):
         """The person agreed to a purpose, as described in a version of a document."""
 
         TOPIC = "user.consent_granted"
-        purpose: Purpose
-        document_version: DocumentVersion
+        purpose: ConsentPurpose
+        document_version: ShownDocument
 
     class ConsentWithdrawn(AggregateEvent, frozen=True):
         """The person refused a purpose, or does not agree to it any more."""
 
         TOPIC = "user.consent_withdrawn"
-        purpose: Purpose
-        document_version: DocumentVersion
+        purpose: ConsentPurpose
+        document_version: ShownDocument
 
     class Suspended(AggregateEvent, frozen=True):
         """Staff closed the account to its owner."""
 
         TOPIC = "user.suspended"
-        reason: Personal[Reason]
+        reason: StaffReason
 
     class Reinstated(AggregateEvent, frozen=True):
         """Staff opened the account again."""
 
         TOPIC = "user.reinstated"
-        reason: Personal[Reason]
+        reason: StaffReason
 
     class Deactivated(AggregateEvent, frozen=True):
         """The person put the account to rest."""
@@ -161,7 +175,7 @@ class User(Aggregate):
         """The account will be erased when the grace period ends."""
 
         TOPIC = "user.deletion_requested"
-        erase_after: datetime
+        erase_after: EraseAfter
 
     class DeletionWithdrawn(AggregateEvent, frozen=True):
         """The account stays after all."""

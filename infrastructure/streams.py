@@ -25,6 +25,7 @@ FROM log.head head,
          ORDER BY e.version
      ) e ON true
      LEFT JOIN keys.subject_key k ON k.subject_id = wanted.stream_id AND e.topic IS NOT NULL
+ORDER BY wanted.ordinality, e.version
 """
 
 

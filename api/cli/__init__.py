@@ -26,6 +26,7 @@ COMMANDS = {
     "users": ("api.cli.users:app", "Look at users, as they are or as they were."),
     "audit": ("api.cli.audit:app", "Find out what was done, when, by whom and why."),
     "projections": ("api.cli.projections:app", "Look at the read models; rebuild, check and repair them."),
+    "privacy": ("api.cli.privacy:app", "Find out what is held about people."),
     "log": ("api.cli.log:app", "Look at the log as a whole."),
 }
 """Each command, where it is, and the first sentence of its help."""

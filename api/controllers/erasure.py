@@ -11,9 +11,9 @@ from api.controllers.suspension import StatedReason
 from api.erasure_views import ErasureView, erasure_view
 from api.permissions import Permission
 from api.problems import Kind, Refused
+from api.queries import reached
 from api.requests import ApiRequest
 from application.erase_user import EraseUser, erase_user
-from application.proof.queries import NotSealedError
 from domain import errors
 from domain.values import parse_reason
 
@@ -47,15 +47,8 @@ class ErasureController(Controller):
         `sweptAt` is null until nothing is left in what is kept beside the log; `proof`, until the log is sealed so far,
         about a second.
         """
-        receipt = await request.service.erasures.receipt(user_id)
-        if receipt is None:
+        head = reached(request, await request.service.log.head())
+        found = await erasure_view(request.service, user_id)
+        if found is None:
             raise Refused(Kind.ERASURE_NOT_FOUND)
-        proofs = request.service.proofs
-        try:
-            checkpoint = await proofs.checkpoint()
-            proof = await proofs.inclusion(receipt.position, checkpoint.size)
-        except NotSealedError:
-            view = erasure_view(receipt)
-        else:
-            view = erasure_view(receipt, checkpoint, proof)
-        return Answer(view, [position_header(receipt.position)])
+        return Answer(found, [position_header(head)])

@@ -28,7 +28,7 @@ WHERE g.name = %(name)s AND (g.state = 'retired' OR EXISTS (
     SELECT FROM projection.letter l WHERE l.name = g.name AND l.generation = g.generation
     AND l.stream_id = %(subject)s AND l.state = 'open'))
 """
-_OF_PEOPLE = [model for model in READ_MODELS.values() if model.reads_personal != () and model.key is stream_id]
+_OF_PEOPLE = [model for model in READ_MODELS.values() if model.holds.readable and model.key is stream_id]
 """Models that hold something personal, in one row for each person."""
 
 log = structlog.get_logger(__name__)

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from application.projections import Index, Projection, Tally, position, stream_id
+from application.projections import LIKE_THE_LOG, Holds, Index, Projection, Tally, position, stream_id
 from application.read_models import READ_MODELS
 from application.recorded import Recorded
 from domain.users import User
@@ -40,6 +40,7 @@ MODEL: Projection[Any] = Projection(
     version=1,
     events=(User.Registered, User.Erased),
     row=Row,
+    holds=Holds(purpose="testing", kept=LIKE_THE_LOG),
     fold=fold,
     indexes=(Index("c", ("country",)),),
 )
@@ -85,7 +86,7 @@ def test_another_shape_has_another_fingerprint(change: dict[str, Any]) -> None:
 
 
 def test_every_read_model_is_found_by_its_name() -> None:
-    assert set(READ_MODELS) == {"user_directory", "user_timeline", "user_statistics"}
+    assert set(READ_MODELS) == {"user_directory", "user_timeline", "user_statistics", "deletion_schedule"}
     assert all(model.name == name for name, model in READ_MODELS.items())
 
 

@@ -16,6 +16,7 @@ from domain.kernel import (
     event_types,
     payload_fields,
     personal_fields,
+    purpose_of,
 )
 from domain.users import User
 from tests.support.scenarios import event_of
@@ -103,6 +104,7 @@ def test_it_is_decided_for_every_field_whether_it_is_personal(event_type: type[A
     topic = topic_of(event_type)
 
     assert personal_fields(event_type) == PERSONAL.get(topic, set())
+    assert {field.name for field in payload_fields(event_type) if not purpose_of(field)} == set()
     assert {field.name for field in payload_fields(event_type)} == PERSONAL.get(topic, set()) | NOT_PERSONAL.get(
         topic, set()
     )

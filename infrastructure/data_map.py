@@ -1,0 +1,200 @@
+"""What is held in tables and files that no definition of the domain or of a read model describes; and the whole map."""
+
+import msgspec
+
+from application.data_map import Holding, Kind, event_holdings, read_model_holdings
+from application.projections import LIKE_THE_LOG
+from application.read_models import READ_MODELS
+from infrastructure.event_codec import AGGREGATES
+
+WITH_THE_SERVICE = "as long as the service"
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """A table and all of its columns, by what each says about people; a test compares it with the database."""
+
+    name: str
+    purpose: str
+    kept: str
+    readable: str = ""
+    """Names of columns, with spaces between; so are the next three."""
+    sealed: str = ""
+    linked: str = ""
+    none: str = ""
+
+    @property
+    def columns(self) -> set[str]:
+        """The names of all columns."""
+        return {*self.readable.split(), *self.sealed.split(), *self.linked.split(), *self.none.split()}
+
+    def holdings(self) -> list[Holding]:
+        """One for each kind of column that there is."""
+        kinds = (
+            (Kind.READABLE, self.readable),
+            (Kind.SEALED, self.sealed),
+            (Kind.LINKED, self.linked),
+            (Kind.NONE, self.none),
+        )
+        return [
+            Holding(
+                place=f"table {self.name}", fields=tuple(names.split()), purpose=self.purpose, kind=kind, kept=self.kept
+            )
+            for kind, names in kinds
+            if names
+        ]
+
+
+TABLES = (
+    Table(
+        name="log.event",
+        purpose="the facts themselves (`state`: see events), and by whom, how and why they came about",
+        kept=LIKE_THE_LOG,
+        sealed="state reason",
+        linked=(
+            "position stream_id version topic recorded_at actor on_behalf_of client command_id "
+            "correlation_id causation_id trace_id"
+        ),
+    ),
+    Table(name="log.head", purpose="where the log ends", kept=LIKE_THE_LOG, none="only_one position recorded_at"),
+    Table(
+        name="log.command",
+        purpose="carrying out a repeated command once: keyed digests, and the id that was answered",
+        kept="72 hours (`REPRISE_IDEMPOTENCY_HOURS`); those of imported lines as long as the log",
+        linked="key fingerprint result position recorded_at",
+    ),
+    Table(
+        name="log.command_retention",
+        purpose="how far idempotency keys were forgotten",
+        kept=WITH_THE_SERVICE,
+        none="only_one looked_at_to",
+    ),
+    Table(
+        name="keys.subject_key",
+        purpose="sealing what is personal: each person's key, wrapped",
+        kept="the key until the person is erased, the empty row as long as the log",
+        linked="subject_id master_id wrapped",
+    ),
+    Table(
+        name="keys.master_key",
+        purpose="wrapping the keys of people; wrapped by a key that is not in the database",
+        kept="until the next one has replaced it",
+        none="id key_encryption_key wrapped created_at",
+    ),
+    Table(
+        name="keys.erasure",
+        purpose="receipts of erasures",
+        kept=LIKE_THE_LOG,
+        linked="subject_id position recorded_at swept_at",
+    ),
+    Table(
+        name="projection.generation",
+        purpose="where each read model stands",
+        kept=WITH_THE_SERVICE,
+        none="name generation version fingerprint state position recorded_at failure created_at switched_at",
+    ),
+    Table(
+        name="projection.rebuild",
+        purpose="rebuilds, and which member of staff asked for them",
+        kept=WITH_THE_SERVICE,
+        linked="requested_by",
+        none=(
+            "id name state requested_at finished_at generation phase events_done events_total "
+            "rows_written failure version fingerprint is_rollback started_at"
+        ),
+    ),
+    Table(
+        name="projection.letter",
+        purpose="dead letters: events that a read model cannot fold, and how staff settled them",
+        kept=WITH_THE_SERVICE,
+        linked="stream_id position closed_by reason wished_by wish_reason",
+        none="id name generation topic error state opened_at attempted_at closed_at wish",
+    ),
+    Table(
+        name="projection.verification",
+        purpose="checks of read models against the log; keys and columns of wrong rows, no values",
+        kept="until the next check",
+        linked="finding",
+        none="name generation verified_at rows differing",
+    ),
+    Table(
+        name="projection.mail_mark",
+        purpose="how far mails were sent",
+        kept=WITH_THE_SERVICE,
+        none="only_one position",
+    ),
+    Table(
+        name="projection.undelivered_mail",
+        purpose="mails that were not taken: the position of what called for them, and the server's reply code",
+        kept="until it is delivered; refused ones as long as the service",
+        linked="position",
+        none="answer attempts first_tried_at tried_at next_attempt_at",
+    ),
+    Table(
+        name="audit.tile",
+        purpose="proving the log: hashes of its rows",
+        kept=LIKE_THE_LOG,
+        none="level index hashes",
+    ),
+    Table(name="audit.sealed", purpose="proving the log", kept=LIKE_THE_LOG, none="only_one size edges"),
+    Table(
+        name="audit.checkpoint",
+        purpose="proving the log: every signed checkpoint",
+        kept=LIKE_THE_LOG,
+        none="size note published_at",
+    ),
+    Table(
+        name="audit.verifier_key",
+        purpose="proving the log: the public keys of checkpoints",
+        kept=LIKE_THE_LOG,
+        none="key published_at",
+    ),
+    Table(
+        name="library.tracking",
+        purpose="where programs of one's own that use the eventsourcing library stand",
+        kept=WITH_THE_SERVICE,
+        none="follower application_name notification_id write_id",
+    ),
+    Table(
+        name="library.snapshot",
+        purpose="snapshots that programs of one's own take with the eventsourcing library; Reprise takes none",
+        kept="until those programs remove them",
+        readable="state",
+        linked="stream_id version topic write_id",
+    ),
+    Table(
+        name="schema_migration.applied",
+        purpose="which migrations were applied",
+        kept=WITH_THE_SERVICE,
+        none="name digest applied_at",
+    ),
+)
+
+FILES = (
+    Holding(
+        place="files `outbox/*.eml`",
+        fields=("recipient", "name", "token"),
+        purpose="mails, where no mail server is set (`REPRISE_MAIL_URL`)",
+        kind=Kind.READABLE,
+        kept="until they are deleted, or the person is erased",
+    ),
+    Holding(
+        place="files written on request: audit exports and bundles, read models as of a moment",
+        fields=("what was asked for",),
+        purpose="what staff wrote them for",
+        kind=Kind.READABLE,
+        kept="until they are deleted; nobody erases them",
+    ),
+    Holding(
+        place="logs of the processes and of the database, metrics, traces",
+        fields=("routes", "status", "positions", "kinds of errors", "trace ids"),
+        purpose="running the service",
+        kind=Kind.NONE,
+        kept="as those who run the service decide",
+    ),
+)
+
+
+def data_map() -> list[Holding]:
+    """Everything that is held."""
+    tables = [holding for table in TABLES for holding in table.holdings()]
+    return [*event_holdings(AGGREGATES), *read_model_holdings(READ_MODELS.values()), *tables, *FILES]
