@@ -30,6 +30,8 @@ class Metrics:
         self.in_flight = _gauge(self, "http_requests_in_flight", "Requests that are being answered.")
         self._head = _gauge(self, "log_head_position", "The last position of the log that was given out.")
         self._sealed = _gauge(self, "log_sealed_size", "How many events the newest checkpoint covers.")
+        self._accesses_waiting = _gauge(self, "access_records_waiting", "Readings that are not in the log yet.")
+        self._accesses_lost = _gauge(self, "access_records_lost", "Readings this process could not record.")
         self._undelivered = _gauge(
             self, "mails_undelivered", "Mails put aside: refused for good, or waiting to be tried again.", "state"
         )
@@ -52,6 +54,8 @@ class Metrics:
 
     async def render(self, service: Service) -> bytes:
         """All metrics as text; those of the process even if the database does not answer."""
+        self._accesses_waiting.set(service.accesses.waiting)
+        self._accesses_lost.set(service.accesses.lost)
         try:
             await self._ask(service)
             self._reachable.set(1)

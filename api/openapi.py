@@ -20,14 +20,16 @@ from api.openapi_texts import (
     EXAMPLES,
     HEADERS,
     QUERY_HEADERS,
+    READING_HEADERS,
     TAGS,
     USER_COMMAND_HEADERS,
     RequestHeader,
 )
 from api.permissions import ROLES
 from api.problems import MEDIA_TYPE, STATUS_OF_ERROR, Kind, Problem
+from api.readings import READS
 from api.requests import BODY_LIMIT, MERGE_PATCH, content_form
-from domain.errors import DomainError
+from domain.errors import AccessPurposeInvalid, DomainError
 
 Json = dict[str, Any]
 Refusal = Kind | type[DomainError]
@@ -81,6 +83,11 @@ class Operation(NamedTuple):
         return bool(self.handler.opt.get("conditional"))
 
     @property
+    def reads_people(self) -> bool:
+        """Whether it answers with personal data, which goes on record."""
+        return READS in self.handler.opt
+
+    @property
     def is_query(self) -> bool:
         """Whether it answers from the log or a read model."""
         return self.is_guarded and not self.is_command
@@ -132,6 +139,7 @@ def refusals(operation: Operation) -> dict[HTTPStatus, list[str]]:
         refused += _WITH_CONTENT if content_form(operation.handler).decoder else _WITHOUT_CONTENT
     if operation.is_command or operation.is_query:
         refused.append(Kind.PARAMETER_INVALID)
+    refused += [AccessPurposeInvalid] if operation.reads_people else []
     refused += _COMMAND if operation.is_command else _QUERY if operation.is_query else ()
     by_status: dict[HTTPStatus, list[str]] = {}
     for refusal in refused:
@@ -207,6 +215,7 @@ def _request_headers(operation: Operation) -> Iterator[RequestHeader]:
         yield from USER_COMMAND_HEADERS if "{userId}" in operation.path else ()
     if operation.is_query:
         yield from QUERY_HEADERS
+        yield from READING_HEADERS if operation.reads_people else ()
         yield from CONDITIONAL_HEADERS if operation.is_conditional else ()
 
 
@@ -246,9 +255,9 @@ def _responses(operation: Operation) -> Json:
 
 def _success(operation: Operation, status: HTTPStatus) -> Json:
     if operation.answer is None:
-        content = {"schema": {"type": "string"}}
         headers = {"headers": _headers(operation)} if operation.is_guarded else {}
-        return {"description": status.phrase, **headers, "content": dict.fromkeys(operation.media_types, content)}
+        content = {media_type: {"schema": _schema_of(media_type)} for media_type in operation.media_types}
+        return {"description": status.phrase, **headers, "content": content}
     (schema,), _ = msgspec.json.schema_components([operation.answer], ref_template=TEMPLATE)
     schema = next((option for option in schema.get("anyOf", []) if "$ref" in option), schema)
     return {
@@ -256,6 +265,11 @@ def _success(operation: Operation, status: HTTPStatus) -> Json:
         "headers": _headers(operation),
         "content": {"application/json": {"schema": schema}},
     }
+
+
+def _schema_of(media_type: str) -> Json:
+    """Of content that is no struct of ours: text, or a JSON batch of things that are described elsewhere."""
+    return {"type": "array", "items": {"type": "object"}} if media_type.endswith("+json") else {"type": "string"}
 
 
 def _headers(operation: Operation) -> Json:

@@ -83,6 +83,13 @@ QUERY_HEADERS = (
         {"type": "integer", "minimum": 0, "maximum": HIGHEST_POSITION},
     ),
 )
+READING_HEADERS = (
+    RequestHeader(
+        "Reprise-Purpose",
+        "What the data is read for, such as a ticket. It goes on record who read whose data, unless it is their own.",
+        {"type": "string", "pattern": "^[0-9A-Za-z][0-9A-Za-z ._:/#-]{0,99}$", "examples": ["TICKET-4711"]},
+    ),
+)
 CONDITIONAL_HEADERS = (
     RequestHeader(
         "If-None-Match",

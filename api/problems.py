@@ -35,6 +35,7 @@ STATUS_OF_ERROR: dict[type[errors.DomainError], HTTPStatus] = {
     errors.DocumentVersionInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.ReasonInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.ExternalIdInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.AccessPurposeInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.VerificationTokenInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 

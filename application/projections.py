@@ -21,7 +21,7 @@ Key = Callable[[Recorded[Any]], UUID | int]
 
 
 class Index(msgspec.Struct, frozen=True):
-    """An index that the model's queries need: columns, in order."""
+    """An index that the model's queries need: columns, in order; or one list, by what is in it."""
 
     name: str
     columns: tuple[str, ...]
@@ -115,7 +115,7 @@ class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
         shape = (self.name, self.version, self.topics, _fields(self.row), indexes)
         code = [code_of(self.fold), code_of(self.key)]
         tally = [(_fields(self.tally.row), code_of(self.tally.of))] if self.tally else []
-        reads = (self.reads_metadata, sorted(self.personal_topics or ()), self.reads_personal is None)
+        reads = [self.reads_metadata, *([] if self.personal_topics is None else [sorted(self.personal_topics)])]
         return hashlib.sha256(msgspec.json.encode((shape, *reads, code, *tally))).hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from application.access_records import Accesses, AccessLog
 from application.commands import CommandKeys, Commands
 from application.proof.queries import Proofs
 from application.queries import Directory, Erasures, Log, Mails, Projections, Timeline, Users
@@ -23,3 +24,5 @@ class Service:
     proofs: Proofs
     mails: Mails
     log: Log
+    accesses: Accesses
+    access_log: AccessLog

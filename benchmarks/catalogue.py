@@ -6,6 +6,7 @@ from benchmarks.figures import Figure
 from benchmarks.laboratory import Laboratory
 from benchmarks.suites import (
     api_process,
+    audit_search,
     follow_lag,
     growth,
     http_commands,
@@ -16,7 +17,9 @@ from benchmarks.suites import (
     read_by_id,
     rebuild,
     replay,
+    sealing,
     storage,
+    verification,
 )
 
 Suite = Callable[[Laboratory], Figure]
@@ -34,5 +37,8 @@ SUITES: dict[str, Suite] = {
     "growth": growth.measure,
     "api_process": api_process.measure,
     "storage": storage.measure,
+    "sealing": sealing.measure,
+    "verification": verification.measure,
+    "audit_search": audit_search.measure,
 }
 """In the order of the report: one for each row of the table of goals."""

@@ -118,6 +118,12 @@ class Laboratory:
             wait_until_followed(town)
             yield
 
+    @contextmanager
+    def sealer(self, town: Town) -> Iterator[None]:
+        """A worker that does nothing but seal the log of a town."""
+        with running_worker(self._environment(town), self.folder, duties=("seal",)):
+            yield
+
     def _environment(self, town: Town) -> dict[str, str]:
         return {"REPRISE_HOME": str(self.settings.home), "REPRISE_DATABASE_URL": town.conninfo}
 
@@ -197,5 +203,5 @@ def wait_until_followed(town: Town, models: tuple[str, ...] = tuple(READ_MODELS)
 _BEHIND = """
 SELECT count(*) FILTER (WHERE g."position" >= h."position")
 FROM log.head h
-LEFT JOIN projection.generation g ON g.state = 'live' AND g.name = ANY (%s) GROUP BY h."position"
+LEFT JOIN projection.standing g ON g.state = 'live' AND g.name = ANY (%s) GROUP BY h."position"
 """

@@ -54,7 +54,7 @@ class LagWatch:
 
     def _look(self, connection: psycopg.Connection) -> None:
         rows = connection.execute(
-            """SELECT name, "position" FROM projection.generation WHERE state = 'live'""", prepare=True
+            """SELECT name, "position" FROM projection.standing WHERE state = 'live'""", prepare=True
         ).fetchall()
         instant = datetime.now(UTC)
         for name, position in rows:

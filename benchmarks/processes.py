@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -76,13 +76,15 @@ def running_api(environment: Mapping[str, str], folder: Path, workers: int = 1) 
 
 
 @contextmanager
-def running_worker(environment: Mapping[str, str], folder: Path) -> Iterator[Program]:
-    """`reprise project` that keeps the read models and seals the log.
+def running_worker(
+    environment: Mapping[str, str], folder: Path, duties: Sequence[str] = ("read-models", "seal")
+) -> Iterator[Program]:
+    """`reprise project` that keeps the read models and seals the log, unless it is to do something else.
 
     Mails are left to a worker of its own, as a service would that hands thousands of them a second to a mail server.
     """
-    duties = ("--duty", "read-models", "--duty", "seal")
-    with _running(["-m", "api.cli", "project", *duties], environment, folder / "worker.log", Program) as worker:
+    given = [argument for duty in duties for argument in ("--duty", duty)]
+    with _running(["-m", "api.cli", "project", *given], environment, folder / "worker.log", Program) as worker:
         yield worker
 
 

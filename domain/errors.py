@@ -25,6 +25,7 @@ DomainError
     ├── DocumentVersionInvalid
     ├── ReasonInvalid
     ├── ExternalIdInvalid
+    ├── AccessPurposeInvalid
     └── VerificationTokenInvalid
 
 Each leaf has a stable `code` for programs and a sentence for people. Neither ever holds a personal value.
@@ -219,6 +220,13 @@ class ExternalIdInvalid(RuleBroken):
     code = "external_id_invalid"
     sentence = "An external id has 1 to 64 visible ASCII characters without spaces."
     field = "externalId"
+
+
+class AccessPurposeInvalid(RuleBroken):
+    """Not the form of what personal data is read for."""
+
+    code = "access_purpose_invalid"
+    sentence = "A purpose is a case or ticket: 1 to 100 letters (A to Z), digits, spaces and . _ : / # - characters."
 
 
 class VerificationTokenInvalid(RuleBroken):

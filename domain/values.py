@@ -26,6 +26,7 @@ Purpose = NewType("Purpose", str)
 DocumentVersion = NewType("DocumentVersion", str)
 Reason = NewType("Reason", str)
 ExternalId = NewType("ExternalId", str)
+AccessPurpose = NewType("AccessPurpose", str)
 
 ERASED = "[erased]"
 """Stands wherever personal data of an erased person stood: text of any kind, and dates, too."""
@@ -51,6 +52,7 @@ _PLAIN_ADDRESS = re.compile(rf"(?=[^@]{{1,64}}@)({_ATEXT}+(?:\.{_ATEXT}+)*)@([A-
 _LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z]{4})?([-_]([A-Za-z]{2}|[0-9]{3}))?")
 _PURPOSE = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _EXTERNAL_ID = re.compile(r"[\x21-\x7e]{1,64}")
+_ACCESS_PURPOSE = re.compile(r"[0-9A-Za-z][0-9A-Za-z ._:/#-]{0,99}")
 _DOCUMENT_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,31}")
 
 
@@ -119,6 +121,16 @@ def parse_reason(text: str) -> Reason:
     if not _has_visible_character(reason) or len(reason) > REASON_LIMIT or _has_control_characters(reason):
         raise errors.ReasonInvalid
     return Reason(reason)
+
+
+def parse_access_purpose(text: str) -> AccessPurpose:
+    """What personal data is read for: a case or ticket, not a sentence, so that nobody's name gets into it.
+
+    Raises `AccessPurposeInvalid`.
+    """
+    if not _ACCESS_PURPOSE.fullmatch(text):
+        raise errors.AccessPurposeInvalid
+    return AccessPurpose(text)
 
 
 def parse_country(text: str) -> Country:

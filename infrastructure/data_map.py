@@ -1,5 +1,7 @@
 """What is held in tables and files that no definition of the domain or of a read model describes; and the whole map."""
 
+from enum import StrEnum
+
 import msgspec
 
 from application.data_map import Holding, Kind, event_holdings, read_model_holdings
@@ -10,12 +12,22 @@ from infrastructure.event_codec import AGGREGATES
 WITH_THE_SERVICE = "as long as the service"
 
 
+class Backup(StrEnum):
+    """Which backup a table is part of."""
+
+    LOG = "log"
+    KEYS = "keys"
+    NONE = "none"
+    """It is made again."""
+
+
 class Table(msgspec.Struct, frozen=True, kw_only=True):
     """A table and all of its columns, by what each says about people; a test compares it with the database."""
 
     name: str
     purpose: str
     kept: str
+    backup: Backup
     readable: str = ""
     """Names of columns, with spaces between; so are the next three."""
     sealed: str = ""
@@ -49,53 +61,74 @@ TABLES = (
         name="log.event",
         purpose="the facts themselves (`state`: see events), and by whom, how and why they came about",
         kept=LIKE_THE_LOG,
+        backup=Backup.LOG,
         sealed="state reason",
         linked=(
             "position stream_id version topic recorded_at actor on_behalf_of client command_id "
             "correlation_id causation_id trace_id"
         ),
     ),
-    Table(name="log.head", purpose="where the log ends", kept=LIKE_THE_LOG, none="only_one position recorded_at"),
+    Table(
+        name="log.head",
+        purpose="where the log ends",
+        kept=LIKE_THE_LOG,
+        backup=Backup.LOG,
+        none="only_one position recorded_at",
+    ),
     Table(
         name="log.command",
         purpose="carrying out a repeated command once: keyed digests, and the id that was answered",
         kept="72 hours (`REPRISE_IDEMPOTENCY_HOURS`); those of imported lines as long as the log",
+        backup=Backup.LOG,
         linked="key fingerprint result position recorded_at",
     ),
     Table(
         name="log.command_retention",
         purpose="how far idempotency keys were forgotten",
         kept=WITH_THE_SERVICE,
+        backup=Backup.LOG,
         none="only_one looked_at_to",
-    ),
-    Table(
-        name="keys.subject_key",
-        purpose="sealing what is personal: each person's key, wrapped",
-        kept="the key until the person is erased, the empty row as long as the log",
-        linked="subject_id master_id wrapped",
     ),
     Table(
         name="keys.master_key",
         purpose="wrapping the keys of people; wrapped by a key that is not in the database",
         kept="until the next one has replaced it",
+        backup=Backup.KEYS,
         none="id key_encryption_key wrapped created_at",
+    ),
+    Table(
+        name="keys.subject_key",
+        purpose="sealing what is personal: each person's key, wrapped",
+        kept="the key until the person is erased, the empty row as long as the log",
+        backup=Backup.KEYS,
+        linked="subject_id master_id wrapped",
     ),
     Table(
         name="keys.erasure",
         purpose="receipts of erasures",
         kept=LIKE_THE_LOG,
+        backup=Backup.LOG,
         linked="subject_id position recorded_at swept_at",
     ),
     Table(
         name="projection.generation",
         purpose="where each read model stands",
         kept=WITH_THE_SERVICE,
+        backup=Backup.NONE,
         none="name generation version fingerprint state position recorded_at failure created_at switched_at",
+    ),
+    Table(
+        name="projection.segment",
+        purpose="up to where the streams of each read model are folded",
+        kept=WITH_THE_SERVICE,
+        backup=Backup.NONE,
+        none="name generation first last position",
     ),
     Table(
         name="projection.rebuild",
         purpose="rebuilds, and which member of staff asked for them",
         kept=WITH_THE_SERVICE,
+        backup=Backup.NONE,
         linked="requested_by",
         none=(
             "id name state requested_at finished_at generation phase events_done events_total "
@@ -106,6 +139,7 @@ TABLES = (
         name="projection.letter",
         purpose="dead letters: events that a read model cannot fold, and how staff settled them",
         kept=WITH_THE_SERVICE,
+        backup=Backup.LOG,
         linked="stream_id position closed_by reason wished_by wish_reason",
         none="id name generation topic error state opened_at attempted_at closed_at wish",
     ),
@@ -113,6 +147,7 @@ TABLES = (
         name="projection.verification",
         purpose="checks of read models against the log; keys and columns of wrong rows, no values",
         kept="until the next check",
+        backup=Backup.NONE,
         linked="finding",
         none="name generation verified_at rows differing",
     ),
@@ -120,12 +155,14 @@ TABLES = (
         name="projection.mail_mark",
         purpose="how far mails were sent",
         kept=WITH_THE_SERVICE,
+        backup=Backup.LOG,
         none="only_one position",
     ),
     Table(
         name="projection.undelivered_mail",
         purpose="mails that were not taken: the position of what called for them, and the server's reply code",
         kept="until it is delivered; refused ones as long as the service",
+        backup=Backup.LOG,
         linked="position",
         none="answer attempts first_tried_at tried_at next_attempt_at",
     ),
@@ -133,31 +170,38 @@ TABLES = (
         name="audit.tile",
         purpose="proving the log: hashes of its rows",
         kept=LIKE_THE_LOG,
+        backup=Backup.LOG,
         none="level index hashes",
     ),
-    Table(name="audit.sealed", purpose="proving the log", kept=LIKE_THE_LOG, none="only_one size edges"),
+    Table(
+        name="audit.sealed", purpose="proving the log", kept=LIKE_THE_LOG, backup=Backup.LOG, none="only_one size edges"
+    ),
     Table(
         name="audit.checkpoint",
         purpose="proving the log: every signed checkpoint",
         kept=LIKE_THE_LOG,
+        backup=Backup.LOG,
         none="size note published_at",
     ),
     Table(
         name="audit.verifier_key",
         purpose="proving the log: the public keys of checkpoints",
         kept=LIKE_THE_LOG,
+        backup=Backup.LOG,
         none="key published_at",
     ),
     Table(
         name="library.tracking",
         purpose="where programs of one's own that use the eventsourcing library stand",
         kept=WITH_THE_SERVICE,
+        backup=Backup.LOG,
         none="follower application_name notification_id write_id",
     ),
     Table(
         name="library.snapshot",
         purpose="snapshots that programs of one's own take with the eventsourcing library; Reprise takes none",
         kept="until those programs remove them",
+        backup=Backup.NONE,
         readable="state",
         linked="stream_id version topic write_id",
     ),
@@ -165,6 +209,7 @@ TABLES = (
         name="schema_migration.applied",
         purpose="which migrations were applied",
         kept=WITH_THE_SERVICE,
+        backup=Backup.NONE,
         none="name digest applied_at",
     ),
 )

@@ -41,7 +41,11 @@ ORDER BY e."position"
 """
 _STREAM_ID, _POSITION, _REASON, _COMMAND_ID = 2, 5, 9, 10
 # The last octet of an id is random in version 7 and part of a keyed hash in version 8.
-_IN_SHARE = "get_byte(uuid_send(e.stream_id), 15) %% %(shares)s = %(share)s"
+_OCTET = "get_byte(uuid_send(e.stream_id), 15)"
+
+Octets = tuple[tuple[int, int], ...]
+"""Some streams, by the last octet of their ids: ranges from 0 to 255, both ends included."""
+ALL_OCTETS: Octets = ((0, 255),)
 
 
 class PoisonEventError(Exception):
@@ -76,9 +80,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     personal: frozenset[str] | None = None
     """The topics whose personal fields are read, None for all; in others they come as `SEALED`, at no cost. Reasons are
     personal, too, and are read with all."""
-    share: int = 0
-    shares: int = 1
-    """Only the streams of one share out of so many (at most 256): each stream is in exactly one."""
+    octets: Octets = ALL_OCTETS
+    """Only of these streams."""
     without_streams: frozenset[UUID] = frozenset()
     without_positions: frozenset[int] = frozenset()
     """What to leave out; it is not even decoded."""
@@ -110,14 +113,18 @@ def read_chunks(
 def fetch_range(connection: Connection, after: int, upto: int, wanted: Wanted) -> list[TupleRow]:
     """The rows of the wanted facts in (after, upto]."""
     parameters = {"after": after, "upto": upto, "topics": wanted.topics}
-    condition = "true"
-    if wanted.shares > 1:
-        condition = _IN_SHARE
-        parameters |= {"share": wanted.share, "shares": wanted.shares}
     cursor = connection.cursor(binary=True)
     # Planned each time: PostgreSQL hashes the list of topics only if it sees it when planning.
-    cursor.execute(_RANGE.format(columns=_columns(wanted), condition=condition).encode(), parameters, prepare=False)
+    cursor.execute(
+        _RANGE.format(columns=_columns(wanted), condition=_of_streams(wanted)).encode(), parameters, prepare=False
+    )
     return _opened(connection, _left(cursor.fetchall(), wanted), wanted)
+
+
+def _of_streams(wanted: Wanted) -> str:
+    if wanted.octets == ALL_OCTETS:
+        return "true"
+    return "(" + " OR ".join(f"{_OCTET} BETWEEN {first:d} AND {last:d}" for first, last in wanted.octets) + ")"
 
 
 def fetch_streams(connection: Connection, streams: Sequence[UUID], upto: int, wanted: Wanted) -> list[TupleRow]:

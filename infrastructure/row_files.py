@@ -8,7 +8,7 @@ from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 from uuid import UUID
 
 import msgspec
@@ -95,6 +95,8 @@ def _text(value: Any) -> str:
             return "true" if value else "false"
         case datetime() | date():
             return value.isoformat()
+        case list():
+            return " ".join(map(_text, value))
         case _:
             return str(value)
 
@@ -112,11 +114,18 @@ def _parquet_field(arrow: Any, field: msgspec.structs.FieldInfo) -> Any:
     options = get_args(field.type) if isinstance(field.type, UnionType) else (field.type,)
     python_type = next(option for option in options if option is not NoneType)
     types = {int: arrow.int64(), bool: arrow.bool_(), date: arrow.date32(), datetime: arrow.timestamp("us", tz="UTC")}
-    return arrow.field(field.name, types.get(python_type, arrow.string()), nullable=NoneType in options)
+    kind = arrow.list_(arrow.string()) if get_origin(python_type) is list else types.get(python_type, arrow.string())
+    return arrow.field(field.name, kind, nullable=NoneType in options)
 
 
 def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, UUID) else value
+    match value:
+        case UUID():
+            return str(value)
+        case list():
+            return [_plain(item) for item in value]
+        case _:
+            return value
 
 
 def _groups(rows: Iterable[Any]) -> Iterator[list[Any]]:

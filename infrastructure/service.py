@@ -8,6 +8,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from application.service import Service
+from infrastructure.access_recorder import AccessRecorder
 from infrastructure.aggregates import Aggregates
 from infrastructure.command_keys import AnsweredCommands, KeyedCommandKeys
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
@@ -16,6 +17,7 @@ from infrastructure.keyring import ClaimIds, Cursors, Keyring, MailedTokens, loa
 from infrastructure.platform import CommandPlatform
 from infrastructure.privacy.forgetting import Forgetting
 from infrastructure.privacy.opening import opened_keys
+from infrastructure.queries.access_log import AccessLogQueries
 from infrastructure.queries.directory import DirectoryQueries
 from infrastructure.queries.erasures import ErasureQueries
 from infrastructure.queries.mails import MailQueries
@@ -53,7 +55,7 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
     cursors = Cursors(keyring.derive("cursors"))
     async with _writing(settings, keyring, conninfo) as (pool, commands):
         keys, aggregates = commands.keys, commands.aggregates
-        async with Forgetting(pool, keys, aggregates.cache):
+        async with Forgetting(pool, keys, aggregates.cache), AccessRecorder(commands.commits) as accesses:
             yield Service(
                 commands=commands,
                 command_keys=KeyedCommandKeys(keyring.derive("commands")),
@@ -66,6 +68,8 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
                 proofs=ProofQueries(pool),
                 mails=MailQueries(pool),
                 log=LogQueries(pool),
+                accesses=accesses,
+                access_log=AccessLogQueries(pool, cursors, settings.wait_seconds),
             )
 
 

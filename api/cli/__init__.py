@@ -23,6 +23,8 @@ COMMANDS = {
     "migrate": ("api.cli.processes:migrate", "Bring the database to the schema that this version needs."),
     "token": ("api.cli.tokens:token", "Issue an access token."),
     "import": ("api.cli.importing:import_file", "Take over people from a file in JSON Lines, each exactly once."),
+    "backup": ("api.cli.backups:backup", "Back up the log and, apart from it, the keys."),
+    "restore": ("api.cli.backups:restore", "Bring a backup back into an empty database, all of it or nothing."),
     "users": ("api.cli.users:app", "Look at users, as they are or as they were."),
     "audit": ("api.cli.audit:app", "Find out what was done, when, by whom and why."),
     "projections": ("api.cli.projections:app", "Look at the read models; rebuild, check and repair them."),

@@ -8,8 +8,9 @@ import psycopg
 from application.projections import Projection
 from infrastructure.connections import as_projector
 from infrastructure.log_reader import read_head
-from infrastructure.projections.following import FencedOffError, follow_batch
+from infrastructure.projections.following import follow_batch
 from infrastructure.projections.generations import ensure_live
+from infrastructure.projections.segments import FencedOffError
 
 PAUSE_SECONDS = 0.02
 """Between two looks at a model that a worker is at."""
@@ -24,5 +25,5 @@ def catch_up(conninfo: str, projection: Projection[Any]) -> None:
                 progress = follow_batch(connection, projection, live.generation)
             except FencedOffError:
                 progress = None
-            if progress is None:
+            if progress is None or progress.events == 0:
                 time.sleep(PAUSE_SECONDS)

@@ -61,7 +61,7 @@ def project(*, duty: list[Duty] | None = None) -> None:
     Parameters
     ----------
     duty
-        Do this kind of work only: read-models, seal, mails or retention. May be given again; some process
+        Do this kind of work only: read-models, seal, mails, receipts or retention. May be given again; some process
         has to do each of them.
 
     """

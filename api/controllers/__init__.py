@@ -3,6 +3,7 @@
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
+from api.controllers.accesses import AccessesController
 from api.controllers.audit import AuditController
 from api.controllers.consents import ConsentsController
 from api.controllers.deactivation import DeactivationController
@@ -35,6 +36,7 @@ def route_handlers() -> list[ControllerRouterHandler]:
             ErasureController,
             HistoryController,
             AuditController,
+            AccessesController,
             ProofsController,
             StatisticsController,
             ProjectionsController,

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
+import msgspec
 from litestar import Controller, get
 from litestar.params import QueryParameter
 
@@ -13,9 +14,11 @@ from api.media_types import preferred
 from api.permissions import Permission
 from api.problems import Kind
 from api.queries import Cursor, Limit, instant, min_position, page_request
+from api.readings import put_on_record
 from api.requests import ApiRequest
 from api.views import FactView, fact
 from application.queries import AuditFilter
+from domain.access_records import Reading
 
 ByActor = Annotated[
     str | None, QueryParameter(name="actor", max_length=300, description="Who did it, as `role:id` (`support:alice`).")
@@ -43,7 +46,7 @@ class AuditController(Controller):
     path = "/audit/events"
     tags = ("Audit",)
 
-    @get(permission=Permission.AUDIT_READ, refusals=(Kind.CURSOR_INVALID,))
+    @get(permission=Permission.AUDIT_READ, reads=Reading.SEARCH, refusals=(Kind.CURSOR_INVALID,))
     async def search_events(  # noqa: PLR0913, PLR0917 - each filter is a parameter
         self,
         request: ApiRequest,
@@ -61,9 +64,10 @@ class AuditController(Controller):
         times = (instant(recorded_from, "from"), instant(recorded_to, "to"))
         wanted = _filter(actor, user, topic, times, command, correlation)
         page = await request.service.timeline.search(wanted, page_request(request, limit, cursor))
+        put_on_record(request, Reading.SEARCH, list({entry.user_id for entry in page.items}))
         return page_of(page, [fact(entry) for entry in page.items])
 
-    @get("/export", permission=Permission.AUDIT_READ, media_types=tuple(FORM_OF))
+    @get("/export", permission=Permission.AUDIT_READ, reads=Reading.EXPORT, media_types=tuple(FORM_OF))
     async def export_events(  # noqa: PLR0913, PLR0917 - each filter is a parameter
         self,
         request: ApiRequest,
@@ -84,6 +88,8 @@ class AuditController(Controller):
         times = (instant(recorded_from, "from"), instant(recorded_to, "to"))
         wanted = _filter(actor, user, topic, times, command, correlation)
         found = await request.service.timeline.all_of(wanted, min_position(request))
+        people = [] if user is None else [user]
+        put_on_record(request, Reading.EXPORT, people, msgspec.json.encode(wanted).decode())
         form = form or FORM_OF[preferred(request.header(b"accept"), tuple(FORM_OF)) or b""]
         return Streamed(exported(found, form), form.media_type, [position_header(found.position)])
 

@@ -12,11 +12,13 @@ from api.diff_views import UserDiffView, user_diff_view
 from api.permissions import Permission
 from api.problems import Kind, Refused
 from api.queries import HIGHEST_POSITION, HIGHEST_VERSION, Cursor, Limit, instant, page_request, reached
+from api.readings import put_on_record
 from api.requests import ApiRequest
 from api.views import FactWithDataView, UserStateView, fact_with_data, user_state
 from application.queries import Moment
 from application.user_diff import DiffIsBackwardsError
 from domain import errors
+from domain.access_records import Reading
 
 AtVersion = Annotated[
     int | None,
@@ -46,7 +48,12 @@ class HistoryController(Controller):
     path = "/users/{user_id:str}"
     tags = ("History",)
 
-    @get("/events", permission=Permission.USERS_TIMELINE, refusals=(errors.UserNotFound, Kind.CURSOR_INVALID))
+    @get(
+        "/events",
+        permission=Permission.USERS_TIMELINE,
+        reads=Reading.TIMELINE,
+        refusals=(errors.UserNotFound, Kind.CURSOR_INVALID),
+    )
     async def get_timeline(
         self, request: ApiRequest, user_id: FromPath[UUID], limit: Limit = 50, cursor: Cursor = None
     ) -> Answer[PageView[FactWithDataView]]:
@@ -54,9 +61,10 @@ class HistoryController(Controller):
         page = await request.service.timeline.of_user(user_id, page_request(request, limit, cursor))
         if not page.items and cursor is None:
             await _must_exist(request, user_id)
+        put_on_record(request, Reading.TIMELINE, (user_id,))
         return page_of(page, [fact_with_data(item) for item in page.items])
 
-    @get("/state", permission=Permission.USERS_STATE, refusals=(Kind.MOMENT_NOT_FOUND,))
+    @get("/state", permission=Permission.USERS_STATE, reads=Reading.STATE, refusals=(Kind.MOMENT_NOT_FOUND,))
     async def get_state(
         self,
         request: ApiRequest,
@@ -73,9 +81,10 @@ class HistoryController(Controller):
         found = await request.service.users.user_at(user_id, moment)
         if found is None:
             raise Refused(Kind.MOMENT_NOT_FOUND)
+        put_on_record(request, Reading.STATE, (user_id,))
         return Answer(user_state(found), [position_header(head)])
 
-    @get("/diff", permission=Permission.USERS_STATE, refusals=(Kind.MOMENT_NOT_FOUND,))
+    @get("/diff", permission=Permission.USERS_STATE, reads=Reading.DIFF, refusals=(Kind.MOMENT_NOT_FOUND,))
     async def get_diff(
         self, request: ApiRequest, user_id: FromPath[UUID], old: From, new: To = None
     ) -> Answer[UserDiffView]:
@@ -91,6 +100,7 @@ class HistoryController(Controller):
             raise Refused(Kind.PARAMETER_INVALID, "from", "query", detail=detail) from None
         if found is None:
             raise Refused(Kind.MOMENT_NOT_FOUND)
+        put_on_record(request, Reading.DIFF, (user_id,))
         return Answer(user_diff_view(found), [position_header(head)])
 
 

@@ -12,6 +12,7 @@ from api.permissions import Permission
 from api.preconditions import etag, is_known
 from api.problems import Kind
 from api.queries import Cursor, Limit, instant, page_request, reached
+from api.readings import put_on_record
 from api.refusals import OPEN_ACCOUNT
 from api.requests import ApiRequest
 from api.views import UserListItem, UserView, user_list_item, user_view
@@ -19,6 +20,7 @@ from application.change_profile import ChangeProfile, ProfilePatch, change_profi
 from application.queries import DirectoryFilter
 from application.register_user import RegisterUser, register_user
 from domain import errors
+from domain.access_records import Reading
 from domain.values import UserStatus
 
 ByEmail = Annotated[
@@ -67,6 +69,7 @@ class UsersController(Controller):
         "/{user_id:str}",
         permission=Permission.USERS_READ,
         conditional=True,
+        reads=Reading.PROFILE,
         refusals=(errors.UserNotFound, errors.UserIsErased),
     )
     async def get_user(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[UserView | None]:
@@ -79,9 +82,10 @@ class UsersController(Controller):
         headers = [(b"etag", etag(user.version)), position_header(reached(request, position))]
         if is_known(request, user.version):
             return Answer(None, headers, status=304)
+        put_on_record(request, Reading.PROFILE, (user.id,))
         return Answer(user_view(user), headers)
 
-    @get(permission=Permission.USERS_LIST, refusals=(Kind.CURSOR_INVALID,))
+    @get(permission=Permission.USERS_LIST, reads=Reading.LIST, refusals=(Kind.CURSOR_INVALID,))
     async def list_users(
         self,
         request: ApiRequest,
@@ -98,6 +102,7 @@ class UsersController(Controller):
             email=email, q=q, country=country, status=status, created_after=instant(created_after, "createdAfter")
         )
         page = await request.service.directory.page(wanted, page_request(request, limit, cursor))
+        put_on_record(request, Reading.LIST, [entry.user_id for entry in page.items])
         return page_of(page, [user_list_item(entry) for entry in page.items])
 
     @patch("/{user_id:str}", permission=Permission.USERS_CHANGE, refusals=(*OPEN_ACCOUNT, *PROFILE_RULES))

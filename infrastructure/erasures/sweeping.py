@@ -18,7 +18,7 @@ from infrastructure.projections.tables import ModelTable
 _NEXT = """
 SELECT subject_id FROM keys.erasure x
 WHERE swept_at IS NULL AND NOT EXISTS (
-    SELECT FROM projection.generation g
+    SELECT FROM projection.standing g
     WHERE g.name = ANY (%s) AND g.state = 'live' AND g."position" < x."position")
 ORDER BY "position" LIMIT 1 FOR UPDATE SKIP LOCKED
 """

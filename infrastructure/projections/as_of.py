@@ -47,7 +47,7 @@ def position_at(connection: Connection, instant: datetime) -> int:
 
 
 def _rows_of(connection: Connection, projection: Projection[Any], part: Part, without: LeftOut) -> Iterator[Any]:
-    wanted = replace(wanted_by(projection, without), share=part.share, shares=part.shares)
+    wanted = replace(wanted_by(projection, without), octets=part.octets)
     rows: dict[Any, Any] = {}
     for _, events in read_chunks(connection, part.after, part.upto, wanted):
         fold_all(projection, rows, events)

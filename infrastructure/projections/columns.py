@@ -8,13 +8,14 @@ from uuid import UUID
 import msgspec
 
 SCHEMA = "read_model"
-_TYPES: dict[type, str] = {
+_TYPES: dict[Any, str] = {
     UUID: "uuid",
     str: 'text COLLATE "C"',
     int: "bigint",
     bool: "boolean",
     datetime: "timestamptz",
     date: "date",
+    list[UUID]: "uuid[]",
 }
 
 

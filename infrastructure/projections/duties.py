@@ -14,5 +14,7 @@ class Duty(StrEnum):
     """To send the mails that events call for."""
     ERASURE = "erasure"
     """To erase people whose grace period is over, and to sweep up after erasures."""
+    RECEIPTS = "receipts"
+    """To write down outside of the database who was erased."""
     RETENTION = "retention"
     """To forget idempotency keys whose time is over."""

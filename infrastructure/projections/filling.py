@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from application.projections import Projection
 from application.read_models import READ_MODELS
-from infrastructure.log_reader import Connection, read_chunks
+from infrastructure.log_reader import ALL_OCTETS, Connection, Octets, read_chunks
 from infrastructure.privacy.keychain import grant, granted
 from infrastructure.projections.following import add, fold_all, left_out, wanted_by
 from infrastructure.projections.tables import ModelTable
@@ -39,15 +39,15 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
     after: int
     upto: int
-    share: int = 0
-    shares: int = 1
+    octets: Octets = ALL_OCTETS
 
 
 def parts(projection: Projection[Any], upto: int, processes: int) -> list[Part]:
     """The pieces that make up the whole log up to a position."""
     count = min(256, max(processes, -(-upto // EVENTS_PER_PART)))
     if not projection.appends:
-        return [Part(after=0, upto=upto, share=share, shares=count) for share in range(count)]
+        edges = [256 * number // count for number in range(count + 1)]
+        return [Part(after=0, upto=upto, octets=((first, end - 1),)) for first, end in pairwise(edges)]
     bounds = [upto * number // count for number in range(count + 1)]
     return [Part(after=after, upto=end) for after, end in pairwise(bounds) if after < end]
 
@@ -68,7 +68,7 @@ def fill_part(conninfo: str, projection: Projection[Any], generation: int, part:
     written = 0
     with psycopg.connect(conninfo, autocommit=True) as reader, psycopg.connect(conninfo, autocommit=True) as writer:
         without = left_out(reader, projection.name, generation)
-        wanted = replace(wanted_by(projection, without), share=part.share, shares=part.shares)
+        wanted = replace(wanted_by(projection, without), octets=part.octets)
         rows: dict[Any, Any] = {}
         reached = part.after
         for end, events in read_chunks(reader, part.after, part.upto, wanted):
@@ -114,7 +114,7 @@ class _Read:
 
     def __init__(self, on_events: OnEvents, pieces: list[Part]) -> None:
         self._on_events = on_events
-        self._times = pieces[0].shares if pieces else 1
+        self._times = sum(piece.octets != ALL_OCTETS for piece in pieces) or 1
         self._read = 0
 
     def more(self, events: int) -> None:

@@ -9,7 +9,8 @@ import psycopg
 
 from application.projections import Projection
 from application.recorded import Recorded
-from infrastructure.log_reader import Connection, PoisonEventError, Wanted, read_head, read_range
+from infrastructure.log_reader import ALL_OCTETS, Connection, Octets, PoisonEventError, Wanted, read_range
+from infrastructure.projections.segments import MOST, hold_segments, move_segments, next_batch
 from infrastructure.projections.tables import ModelTable, model_table
 
 BATCH = 1_000
@@ -18,10 +19,6 @@ REFUSED_ROW = (psycopg.DataError, psycopg.IntegrityError)
 """The database refuses a row that the fold made: a fault of one event, which it does not name."""
 CHANNEL = "reprise_projection"
 """Says that a read model has moved."""
-
-
-class FencedOffError(Exception):
-    """Another worker moved the checkpoint: this one's batch is void."""
 
 
 class OtherVersionError(Exception):
@@ -47,34 +44,40 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 def follow_batch(
-    connection: Connection, projection: Projection[Any], generation: int, limit: int = BATCH, *, retired: bool = False
+    connection: Connection,
+    projection: Projection[Any],
+    generation: int,
+    limit: int = BATCH,
+    *,
+    most: int = MOST,
+    retired: bool = False,
 ) -> Progress | None:
-    """Fold in the next events and move the checkpoint, all or nothing.
+    """Fold in the next events of some segments, those furthest behind, and move their checkpoints, all or nothing.
 
-    None if another worker holds this generation right now; a retired one is left alone unless it is wanted back. Raises
+    None if others hold all segments right now; a retired generation is left alone unless it is wanted back. Raises
     `OtherVersionError`, `PoisonEventError` and `FencedOffError`, and what the
     database raises if it refuses a row of a batch of several positions; then nothing has changed.
     """
     with connection.transaction():
-        checkpoint = _lock_checkpoint(connection, projection, generation, retired=retired)
-        if checkpoint is None:
+        held = hold_segments(connection, projection.name, generation, most)
+        head = _head_for(connection, projection, generation, retired=retired) if held else None
+        if head is None:
             return None
-        head = read_head(connection)
-        upto = min(checkpoint + limit, head.position)
-        if upto == checkpoint:
-            return Progress(checkpoint, head.position, 0)
+        batch = next_batch(held, head, limit)
+        if batch.upto == batch.after:
+            return Progress(batch.after, head, 0)
         # Only now, under the lock: whoever lets a stream go holds it, too.
-        wanted = wanted_by(projection, left_out(connection, projection.name, generation))
-        events = read_range(connection, checkpoint, upto, wanted)
+        wanted = wanted_by(projection, left_out(connection, projection.name, generation), batch.octets)
+        events = read_range(connection, batch.after, batch.upto, wanted)
         try:
             apply(connection, model_table(projection, generation), events)
         except REFUSED_ROW as error:
-            if upto - checkpoint > 1:
+            if batch.upto - batch.after > 1:
                 raise
-            raise PoisonEventError(upto, error) from error
-        _move_checkpoint(connection, projection.name, generation, checkpoint, upto)
+            raise PoisonEventError(batch.upto, error) from error
+        move_segments(connection, projection.name, generation, batch)
         connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, projection.name))
-    return Progress(upto, head.position, len(events))
+    return Progress(batch.upto, head, len(events))
 
 
 class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,12 +105,13 @@ def left_out(connection: Connection, name: str, generation: int) -> LeftOut:
     )
 
 
-def wanted_by(projection: Projection[Any], without: LeftOut) -> Wanted:
-    """What a definition wants to see of the log."""
+def wanted_by(projection: Projection[Any], without: LeftOut, octets: Octets = ALL_OCTETS) -> Wanted:
+    """What a definition wants to see of the log, of some streams or of all."""
     return Wanted(
         topics=projection.topics,
         metadata=projection.reads_metadata,
         personal=projection.personal_topics,
+        octets=octets,
         without_streams=frozenset(without.held),
         without_positions=without.positions,
     )
@@ -150,13 +154,12 @@ def fold_all(projection: Projection[Any], rows: dict[Any, Any], events: Sequence
     return rows
 
 
-def _lock_checkpoint(
-    connection: Connection, projection: Projection[Any], generation: int, *, retired: bool
-) -> int | None:
+def _head_for(connection: Connection, projection: Projection[Any], generation: int, *, retired: bool) -> int | None:
+    """The log's head, if these rows are to be folded into: asked once the segments are held, when it is settled."""
     row = connection.execute(
         """
-        SELECT "position", version FROM projection.generation
-        WHERE name = %s AND generation = %s AND (state = 'retired') = %s FOR UPDATE SKIP LOCKED
+        SELECT h."position", g.version FROM projection.generation g CROSS JOIN log.head h
+        WHERE g.name = %s AND g.generation = %s AND (g.state = 'retired') = %s
         """,
         (projection.name, generation, retired),
         prepare=True,
@@ -164,17 +167,3 @@ def _lock_checkpoint(
     if row is not None and row[1] != projection.version:
         raise OtherVersionError(projection, row[1])
     return None if row is None else row[0]
-
-
-def _move_checkpoint(connection: Connection, name: str, generation: int, old: int, new: int) -> None:
-    moved = connection.execute(
-        """
-        UPDATE projection.generation g SET "position" = %(new)s, recorded_at = e.recorded_at, failure = NULL
-        FROM log.event e
-        WHERE g.name = %(name)s AND g.generation = %(generation)s AND g."position" = %(old)s AND e."position" = %(new)s
-        """,
-        {"name": name, "generation": generation, "old": old, "new": new},
-        prepare=True,
-    )
-    if moved.rowcount != 1:
-        raise FencedOffError

@@ -9,10 +9,10 @@ from psycopg.rows import class_row
 
 from application.projections import Projection
 from infrastructure.log_reader import Connection
+from infrastructure.projections.segments import add_segment
 from infrastructure.projections.tables import ModelTable
 
-_COLUMNS = """name, generation, version, fingerprint, state, "position",
-    CASE WHEN isfinite(recorded_at) THEN recorded_at END AS recorded_at, failure, created_at, switched_at"""
+_COLUMNS = 'name, generation, version, fingerprint, state, "position", failure, created_at, switched_at'
 
 
 class DefinitionChangedError(Exception):
@@ -26,7 +26,7 @@ class DefinitionChangedError(Exception):
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
-    """One copy of a read model; `position` is its checkpoint."""
+    """One copy of a read model; it is folded up to `position`, some of its segments perhaps further."""
 
     name: str
     generation: int
@@ -34,7 +34,6 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str
     state: str
     position: int
-    recorded_at: datetime | None
     failure: str | None
     created_at: datetime
     switched_at: datetime | None
@@ -43,7 +42,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
 def live_generation(connection: Connection, name: str) -> Generation | None:
     """The generation that serves queries."""
     cursor = connection.cursor(row_factory=class_row(Generation))
-    cursor.execute(f"SELECT {_COLUMNS} FROM projection.generation WHERE name = %s AND state = 'live'", (name,))  # noqa: S608
+    cursor.execute(f"SELECT {_COLUMNS} FROM projection.standing WHERE name = %s AND state = 'live'", (name,))  # noqa: S608
     return cursor.fetchone()
 
 
@@ -63,7 +62,7 @@ def check_definition(connection: Connection, projection: Projection[Any]) -> Non
 def generations(connection: Connection) -> list[Generation]:
     """All of them, the live ones first."""
     cursor = connection.cursor(row_factory=class_row(Generation))
-    cursor.execute(f"SELECT {_COLUMNS} FROM projection.generation ORDER BY state <> 'live', name, generation")  # noqa: S608
+    cursor.execute(f"SELECT {_COLUMNS} FROM projection.standing ORDER BY state <> 'live', name, generation")  # noqa: S608
     return cursor.fetchall()
 
 
@@ -101,12 +100,13 @@ def add_generation(connection: Connection, projection: Projection[Any], state: s
         },
     ).fetchone()
     generation: int = row[0] if row else 0
+    add_segment(connection, projection.name, generation)
     ModelTable(projection, generation).create(connection)
     return generation
 
 
-def note_failure(connection: Connection, name: str, generation: int, failure: str) -> None:
-    """Say why following stands still."""
+def note_failure(connection: Connection, name: str, generation: int, failure: str | None) -> None:
+    """Say why following stands still; None if it does not any more."""
     connection.execute(
         "UPDATE projection.generation SET failure = %s "
         "WHERE name = %s AND generation = %s AND failure IS DISTINCT FROM %s",

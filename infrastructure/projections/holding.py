@@ -30,6 +30,7 @@ from infrastructure.projections.letters import (
     note_attempt,
     open_letter,
 )
+from infrastructure.projections.segments import MOST, Segment, all_segments, position_of
 from infrastructure.projections.tables import ModelTable
 
 
@@ -38,19 +39,19 @@ class LetterNotOpenError(Exception):
 
 
 def follow_past_poison(
-    connection: Connection, projection: Projection[Any], generation: int, limit: int = BATCH
+    connection: Connection, projection: Projection[Any], generation: int, limit: int = BATCH, *, most: int = MOST
 ) -> Progress | None:
     """Like `follow_batch`, but an event that cannot be folded makes a letter. Raises `TooManyLettersError`."""
     try:
-        return follow_batch(connection, projection, generation, limit)
+        return follow_batch(connection, projection, generation, limit, most=most)
     except PoisonEventError as poison:
-        before = poison.position - 1 - _checkpoint(connection, projection.name, generation)
+        before = poison.position - 1 - _checkpoint(connection, projection.name, generation, poison)
         if before > 0:  # What comes before it is sound, and its own stream's part of that is not to be missing.
-            follow_past_poison(connection, projection, generation, before)
+            follow_past_poison(connection, projection, generation, before, most=most)
         hold(connection, projection.name, generation, poison)
     except REFUSED_ROW:
         limit //= 2
-    return follow_past_poison(connection, projection, generation, limit)
+    return follow_past_poison(connection, projection, generation, limit, most=most)
 
 
 def settle(
@@ -68,7 +69,8 @@ def settle(
             letter = _settleable(find_letter(connection, letter_id), projection, live, wish)
             assert live is not None  # noqa: S101 - an open letter has a live generation
             close_letter(connection, letter, "retried" if wish == "retry" else "resolved", by, reason)
-            poison = _replay(connection, ModelTable(projection, live[0]), letter, upto=live[1])
+            upto = position_of(live[1], letter.stream_id)
+            poison = _replay(connection, ModelTable(projection, live[0]), letter, upto)
             if poison is not None and poison.position == letter.position:
                 raise poison
             if poison is not None:
@@ -95,33 +97,36 @@ def grant_wishes(connection: Connection, projection: Projection[Any]) -> None:
 def hold(connection: Connection, name: str, generation: int, poison: PoisonEventError) -> None:
     """Open a letter if the poison event is the next one; else somebody with a better program has folded it."""
     with connection.transaction():
-        if _checkpoint(connection, name, generation) == poison.position - 1:
+        connection.execute(
+            "SELECT FROM projection.generation WHERE name = %s AND generation = %s FOR UPDATE", (name, generation)
+        )
+        if _checkpoint(connection, name, generation, poison, hold=True) == poison.position - 1:
             open_letter(connection, name, generation, poison)
 
 
-def _checkpoint(connection: Connection, name: str, generation: int) -> int:
-    row = connection.execute(
-        'SELECT "position" FROM projection.generation WHERE name = %s AND generation = %s FOR UPDATE',
-        (name, generation),
-    ).fetchone()
-    return row[0] if row else 0
+def _checkpoint(
+    connection: Connection, name: str, generation: int, poison: PoisonEventError, *, hold: bool = False
+) -> int:
+    """Up to where the stream of the poison event is folded."""
+    row = connection.execute('SELECT stream_id FROM log.event WHERE "position" = %s', (poison.position,)).fetchone()
+    segments = all_segments(connection, name, generation, hold=hold)
+    return position_of(segments, row[0]) if row and segments else 0
 
 
-def _lock_live(connection: Connection, projection: Projection[Any]) -> tuple[int, int] | None:
-    """The live generation and its checkpoint: nobody follows it until the end of the transaction."""
+def _lock_live(connection: Connection, projection: Projection[Any]) -> tuple[int, list[Segment]] | None:
+    """The live generation and its segments: nobody follows it until the end of the transaction."""
     row = connection.execute(
-        """
-        SELECT generation, "position", version FROM projection.generation
-        WHERE name = %s AND state = 'live' FOR UPDATE
-        """,
+        "SELECT generation, version FROM projection.generation WHERE name = %s AND state = 'live' FOR UPDATE",
         (projection.name,),
     ).fetchone()
-    if row is not None and row[2] != projection.version:
-        raise OtherVersionError(projection, row[2])
-    return None if row is None else (row[0], row[1])
+    if row is None:
+        return None
+    if row[1] != projection.version:
+        raise OtherVersionError(projection, row[1])
+    return row[0], all_segments(connection, projection.name, row[0], hold=True)
 
 
-def _settleable(letter: Letter | None, projection: Projection[Any], live: tuple[int, int] | None, wish: Wish) -> Letter:
+def _settleable(letter: Letter | None, projection: Projection[Any], live: tuple[int, Any] | None, wish: Wish) -> Letter:
     if letter is None or letter.name != projection.name:
         raise LookupError
     is_held = letter.state == "open" and live is not None and letter.generation == live[0]

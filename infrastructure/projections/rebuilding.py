@@ -13,6 +13,7 @@ from infrastructure.projections.filling import fill
 from infrastructure.projections.following import Progress, follow_batch
 from infrastructure.projections.generations import add_generation, ensure_live
 from infrastructure.projections.letters import supersede_letters
+from infrastructure.projections.segments import all_segments
 from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verifications import forget_verification
 from infrastructure.projections.verifying import verify_sample
@@ -162,24 +163,21 @@ def _drop_abandoned(connection: Connection, projection: Projection[Any]) -> None
 
 def _set_checkpoint(connection: Connection, name: str, generation: int, position: int) -> None:
     connection.execute(
-        """
-        UPDATE projection.generation SET "position" = %s,
-            recorded_at = coalesce((SELECT recorded_at FROM log.event WHERE "position" = %s), recorded_at)
-        WHERE name = %s AND generation = %s
-        """,
-        (position, position, name, generation),
+        'UPDATE projection.segment SET "position" = %s WHERE name = %s AND generation = %s',
+        (position, name, generation),
     )
 
 
 def _switch(connection: Connection, projection: Projection[Any], generation: int, *, retired: bool = False) -> int:
-    """Make a generation the live one; returns its checkpoint, which is not behind that of the old one."""
+    """Make a generation the live one; returns its checkpoint, which is not behind any of the old one."""
     with connection.transaction():
         # The old generation stands still from here on, so a reader never sees the model go back.
         row = connection.execute(
-            """SELECT "position" FROM projection.generation WHERE name = %s AND state = 'live' FOR UPDATE""",
+            "SELECT generation FROM projection.generation WHERE name = %s AND state = 'live' FOR UPDATE",
             (projection.name,),
         ).fetchone()
-        old = row[0] if row else 0
+        segments = all_segments(connection, projection.name, row[0], hold=True) if row else []
+        old = max((segment.position for segment in segments), default=0)
         position = -1
         while position < old:
             progress = follow_batch(connection, projection, generation, CATCH_UP_BATCH, retired=retired)

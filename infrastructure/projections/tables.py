@@ -47,8 +47,12 @@ class ModelTable(Generic[Row]):
         for index in self.projection.indexes:
             name = sql.Identifier(f"{table_name(self.projection.name, self.generation)}_{index.name}")
             columns = sql.SQL(", ").join(map(sql.Identifier, index.columns))
-            connection.execute(sql.SQL("CREATE INDEX {} ON {} ({})").format(name, self.name, columns))
+            method = sql.SQL("gin" if self._is_list(index.columns[0]) else "btree")
+            connection.execute(sql.SQL("CREATE INDEX {} ON {} USING {} ({})").format(name, self.name, method, columns))
         connection.execute(sql.SQL("ANALYZE {}").format(self.name))
+
+    def _is_list(self, column: str) -> bool:
+        return self._types[self.columns.index(column)].endswith("[]")
 
     def drop(self, connection: Connection) -> None:
         """Throw the generation away."""
@@ -118,7 +122,11 @@ class ModelTable(Generic[Row]):
         """Write rows, replacing those that have the same keys."""
         if rows:
             columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
-            connection.execute(self._put, list(map(binary_array, self._types, columns)), prepare=True)
+            arrays = (
+                binary_array("text", _flat(column)) if name.endswith("[]") else binary_array(name, column)
+                for name, column in zip(self._types, columns, strict=True)
+            )
+            connection.execute(self._put, list(arrays), prepare=True)
 
     def remove(self, connection: Connection, keys: Sequence[Any]) -> None:
         """Take rows away."""
@@ -150,9 +158,17 @@ class ModelTable(Generic[Row]):
             for column in self.columns
             if column != self.projection.key_column
         )
-        arrays = sql.SQL(", ").join(sql.SQL("%s::{}[]").format(sql.SQL(name)) for name in self._types)
-        statement = sql.SQL("INSERT INTO {} ({}) SELECT * FROM unnest({}) ON CONFLICT ({}) DO UPDATE SET {}")
-        return statement.format(self.name, columns, arrays, self._key, changes).as_bytes()
+        # An array of arrays would be taken apart altogether.
+        types = [sql.SQL("text" if name.endswith("[]") else name) for name in self._types]
+        arrays = sql.SQL(", ").join(sql.SQL("%s::{}[]").format(name) for name in types)
+        values = sql.SQL(", ").join(
+            sql.SQL("{}::{}").format(sql.Identifier(column), sql.SQL(name))
+            for column, name in zip(self.columns, self._types, strict=True)
+        )
+        statement = sql.SQL(
+            "INSERT INTO {0} ({1}) SELECT {2} FROM unnest({3}) AS put ({1}) ON CONFLICT ({4}) DO UPDATE SET {5}"
+        )
+        return statement.format(self.name, columns, values, arrays, self._key, changes).as_bytes()
 
     @cached_property
     def _remove(self) -> bytes:
@@ -161,6 +177,10 @@ class ModelTable(Generic[Row]):
     @property
     def _key(self) -> sql.Identifier:
         return sql.Identifier(self.projection.key_column)
+
+
+def _flat(lists: Sequence[Sequence[Any]]) -> list[str]:
+    return [f"{{{','.join(map(str, values))}}}" for values in lists]
 
 
 @lru_cache(maxsize=64)

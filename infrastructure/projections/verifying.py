@@ -12,9 +12,11 @@ from uuid import UUID
 import msgspec
 
 from application.projections import Projection
+from application.recorded import Recorded
 from domain.values import ERASED
 from infrastructure.log_reader import Connection, Wanted, facts_from, fetch_range, fetch_streams
 from infrastructure.projections.following import LeftOut, fold_all, left_out
+from infrastructure.projections.segments import Segment, all_segments, position_of
 from infrastructure.projections.tables import ModelTable
 
 SAMPLE = 1_000
@@ -66,8 +68,13 @@ class Snapshot(NamedTuple):
     table: ModelTable[Any]
     """May hold fewer columns than the definition makes: then only those are checked."""
     connection: Connection
-    checkpoint: int
+    segments: Sequence[Segment]
     without: LeftOut
+
+    @property
+    def checkpoint(self) -> int:
+        """No event after it is folded; some streams' last events before it may not be, either."""
+        return max((segment.position for segment in self.segments), default=0)
 
     @property
     def wanted(self) -> Wanted:
@@ -81,11 +88,15 @@ class Snapshot(NamedTuple):
         )
 
     def expected(self, rows: Sequence[Any]) -> dict[Any, Any]:
-        """What facts come to, each held stream's only as far as it was folded."""
-        held = self.without.held
-        facts = [f for f in facts_from(rows) if f.position < held.get(f.event.originator_id, f.position + 1)]
+        """What facts come to, each stream's only as far as it was folded."""
+        facts = [fact for fact in facts_from(rows) if self._is_folded(fact)]
         folded = fold_all(self.projection, {}, facts)
         return {key: self._in_columns(row) for key, row in folded.items() if row is not None}
+
+    def _is_folded(self, fact: Recorded[Any]) -> bool:
+        stream = fact.event.originator_id
+        held_at = self.without.held.get(stream, fact.position + 1)
+        return fact.position < held_at and fact.position <= position_of(self.segments, stream)
 
     def _in_columns(self, row: Any) -> Any:
         kind = self.table.projection.row
@@ -135,12 +146,9 @@ def snapshot(connection: Connection, projection: Projection[Any], table: ModelTa
     """A generation as it is now, whatever is written meanwhile."""
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        row = connection.execute(
-            'SELECT "position" FROM projection.generation WHERE name = %s AND generation = %s',
-            (projection.name, table.generation),
-        ).fetchone()
+        segments = all_segments(connection, projection.name, table.generation)
         without = left_out(connection, projection.name, table.generation)
-        yield Snapshot(projection, table, connection, row[0] if row else 0, without)
+        yield Snapshot(projection, table, connection, segments, without)
 
 
 def check_tally(connection: Connection, projection: Projection[Any], generation: int) -> Verification:

@@ -29,13 +29,15 @@ from infrastructure.log_reader import Connection
 from infrastructure.mail import mailer_for, outbox_of
 from infrastructure.privacy.keychain import grant, granted
 from infrastructure.projections.duties import Duty
-from infrastructure.projections.following import FencedOffError
 from infrastructure.projections.generations import check_definition, ensure_live, note_failure
 from infrastructure.projections.holding import follow_past_poison, grant_wishes
 from infrastructure.projections.letters import TooManyLettersError
 from infrastructure.projections.rebuild_requests import open_requests, perform_rebuild, request_upgrade
 from infrastructure.projections.rebuilding import RebuildProgress
 from infrastructure.projections.sampling import checking
+from infrastructure.projections.segments import MOST, FencedOffError
+from infrastructure.projections.sharing import Share
+from infrastructure.receipts import noting_erasures, receipts_path
 from infrastructure.settings import Settings
 from infrastructure.wake_ups import WakeUpListener
 
@@ -71,6 +73,8 @@ def run_worker(
         due, sweeping = DueDeletions(settings, conninfo), Sweeping(outbox_of(settings))
         threads.append(_Thread("due-deletions", projector, stop, due.erase_due))
         threads.append(_Thread("sweeping", projector, stop, sweeping.sweep_next, wake_ups.sleeper()))
+    if Duty.RECEIPTS in duties:
+        threads.append(_Thread("receipts", projector, stop, noting_erasures(receipts_path(settings.home))))
     if Duty.RETENTION in duties:
         threads.append(_Thread("retention", projector, stop, forgetting(settings.idempotency_retention)))
     wake_ups.start()
@@ -156,6 +160,8 @@ class _Thread(threading.Thread):
 
 
 def _following(projection: Projection[Any]) -> Work:
+    share = Share(projection)
+
     def follow(connection: Connection) -> bool:
         live = ensure_live(connection, projection)
         if live.version != projection.version:
@@ -163,23 +169,27 @@ def _following(projection: Projection[Any]) -> Work:
                 request_upgrade(connection, projection)
             return False  # Whoever has the other version follows it.
         grant_wishes(connection, projection)
+        most = share.most(connection, live.generation)
         if not _is_behind(connection, live.name, live.generation):
             return False
         try:
-            progress = follow_past_poison(connection, projection, live.generation)
+            progress = follow_past_poison(connection, projection, live.generation, most=most)
         except FencedOffError:
             return False
         except TooManyLettersError as error:
             note_failure(connection, live.name, live.generation, str(error))
             raise
-        return progress is not None and not progress.is_at_head
+        if live.failure and progress is not None:
+            note_failure(connection, live.name, live.generation, None)
+        # Others may have left segments behind that are free now.
+        return progress is not None and not (progress.is_at_head and most == MOST)
 
     return follow
 
 
 def _is_behind(connection: Connection, name: str, generation: int) -> bool:
     row = connection.execute(
-        'SELECT h."position" > g."position" FROM log.head h, projection.generation g '
+        'SELECT h."position" > g."position" FROM log.head h, projection.standing g '
         "WHERE g.name = %s AND g.generation = %s",
         (name, generation),
         prepare=True,

@@ -25,7 +25,7 @@ SELECT g.name, g.version, g.generation, g."position", h."position" AS head, g.fa
         WHERE r.name = g.name AND r.state = 'failed' AND r.version > g.version
         ORDER BY r.requested_at DESC LIMIT 1) AS failed_upgrade,
        coalesce(c.reltuples, 0)::bigint AS rows, coalesce(pg_total_relation_size(c.oid), 0) AS size_bytes
-FROM projection.generation g CROSS JOIN log.head h
+FROM projection.standing g CROSS JOIN log.head h
 LEFT JOIN projection.verification v ON v.name = g.name AND v.generation = g.generation
 LEFT JOIN pg_class c ON c.oid = to_regclass(%(schema)s || '.' || g.name || '_' || g.generation)
 WHERE g.state = 'live' ORDER BY g.name

@@ -22,6 +22,10 @@ from infrastructure.projections.tallies import tally_name
 Row = TypeVar("Row", bound=msgspec.Struct)
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
 
+# Some streams may be folded further than others. A list of facts ends where all are, or who goes on from its last fact
+# would miss earlier ones of streams that are behind.
+_FACTS: LiteralString = '(SELECT * FROM {table} f WHERE f.{key} <= g."position")'
+
 FIRST_TRIES = 3
 """Tries that wait for nothing, so that the live generation can be found out about."""
 LOOK_SECONDS = 0.01
@@ -36,8 +40,8 @@ class Selection(msgspec.Struct, frozen=True):
     also: sql.Composable = sql.SQL("")
     """More columns, each with a comma before it."""
     joined: sql.Composable = sql.SQL("")
-    source: LiteralString = "{table}"
-    """What is selected from: the table of the rows, or a query in brackets on `{table}` or its `{tally}`."""
+    source: LiteralString | None = None
+    """What is selected from, if it is not the rows: a query in brackets on their `{table}` or its `{tally}`."""
 
 
 class Selected(msgspec.Struct, Generic[Row], frozen=True):
@@ -54,6 +58,7 @@ class ReadModel(Generic[Row]):
         """Rows of the model, or of another form, if the source of each selection is of that form."""
         self._pool = pool
         self._projection = projection
+        self._source: LiteralString = _FACTS if projection.appends else "{table}"
         self._kind = row
         self._wait_seconds = wait_seconds
         self._generation = 0
@@ -104,13 +109,14 @@ class ReadModel(Generic[Row]):
 
     async def _fetch(self, selection: Selection, generation: int, columns: Sequence[str]) -> list[tuple[Any, ...]]:
         statement = sql.SQL(
-            'SELECT g.generation, g."position", r.* FROM projection.generation g '
+            'SELECT g.generation, g."position", r.* FROM projection.standing g '
             "LEFT JOIN LATERAL (SELECT true AS is_row, {columns}{also} FROM {source} m {joined} {clauses}) r ON true "
             "WHERE g.name = {name} AND g.state = 'live'"
         ).format(
             columns=sql.SQL(", ").join(sql.Identifier("m", column) for column in columns),
             also=selection.also,
-            source=sql.SQL(selection.source).format(
+            source=sql.SQL(selection.source or self._source).format(
+                key=sql.Identifier(self._projection.key_column),
                 table=sql.Identifier(SCHEMA, table_name(self._projection.name, generation)),
                 tally=sql.Identifier(SCHEMA, tally_name(self._projection.name, generation)),
             ),
@@ -152,7 +158,7 @@ class ReadModel(Generic[Row]):
         while loop.time() <= deadline:
             async with self._pool.connection() as connection:
                 cursor = await connection.execute(
-                    """SELECT "position" FROM projection.generation WHERE name = %s AND state = 'live'""",
+                    """SELECT "position" FROM projection.standing WHERE name = %s AND state = 'live'""",
                     (self._projection.name,),
                     prepare=True,
                 )

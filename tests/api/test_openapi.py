@@ -41,6 +41,7 @@ def test_every_operation_of_the_design_is_described(document: dict[str, Any]) ->
         "GET /v1/users/{userId}/diff",
         "GET /v1/audit/events",
         "GET /v1/audit/events/export",
+        "GET /v1/audit/accesses",
         "GET /v1/audit/checkpoint",
         "GET /v1/audit/keys",
         "GET /v1/audit/proofs/consistency",

@@ -43,6 +43,7 @@ EXPECTED: dict[str, tuple[str, str, Any, set[str]]] = {
     "getDiff": ("GET", "/v1/users/{id}/diff?from=0", None, {A, S, U, "own"}),
     "searchEvents": ("GET", "/v1/audit/events", None, {A, U}),
     "exportEvents": ("GET", "/v1/audit/events/export", None, {A, U}),
+    "listAccesses": ("GET", "/v1/audit/accesses", None, {A, U}),
     "getCheckpoint": ("GET", "/v1/audit/checkpoint", None, {A, S, U, V}),
     "proveInclusion": ("GET", "/v1/audit/proofs/inclusion?position=1", None, {A, S, U, V}),
     "proveConsistency": ("GET", "/v1/audit/proofs/consistency?from=1", None, {A, S, U, V}),

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from eventsourcing.domain import OriginatorIDError, OriginatorVersionError
 
+from domain.access_records import AccessRecord
 from domain.email_claims import EmailClaim
 from domain.kernel import (
     KERNEL_FIELDS,
@@ -22,7 +23,7 @@ from domain.users import User
 from tests.support.scenarios import event_of
 from tests.support.users import an_active_user
 
-AGGREGATES: tuple[type[Aggregate], ...] = (User, EmailClaim)
+AGGREGATES: tuple[type[Aggregate], ...] = (User, EmailClaim, AccessRecord)
 EVENTS = [(aggregate, event_type) for aggregate in AGGREGATES for event_type in event_types(aggregate)]
 
 TOPICS = {
@@ -48,6 +49,8 @@ TOPICS = {
     "user.erased",
     "email_claim.claimed",
     "email_claim.released",
+    "access_record.people_read",
+    "access_record.readings_lost",
 }
 """Every stored name there has ever been: add to it, and never change or remove one."""
 
@@ -73,6 +76,8 @@ NOT_PERSONAL = {
     "user.deletion_requested": {"erase_after"},
     "email_claim.claimed": {"user_id", "reserved_until"},
     "email_claim.released": {"user_id"},
+    "access_record.people_read": {"reading", "first_at", "user_ids", "purpose", "query"},
+    "access_record.readings_lost": {"count", "first_at"},
 }
 """A new field belongs into one of these tables: whether it tells something about a person is to be decided here."""
 

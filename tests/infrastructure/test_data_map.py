@@ -29,8 +29,10 @@ PAGE = Path(__file__).parents[2] / "docs" / "data-map.md"
 MARK = "<!-- made by `python -m tests.infrastructure.test_data_map` -->\n\n"
 CANARY = "zq7canary"
 _COLUMNS = """
-SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns
-WHERE table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2, ordinal_position
+SELECT table_schema, table_name, column_name, data_type
+FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
+WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')
+ORDER BY 1, 2, ordinal_position
 """
 
 

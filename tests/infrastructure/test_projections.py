@@ -31,10 +31,11 @@ from infrastructure.connections import as_projector
 from infrastructure.log_reader import PoisonEventError
 from infrastructure.privacy.keychain import grant, granted
 from infrastructure.projections.filling import fill_part, parts
-from infrastructure.projections.following import FencedOffError, fold_all, follow_batch
+from infrastructure.projections.following import fold_all, follow_batch
 from infrastructure.projections.generations import add_generation, ensure_live, generations, live_generation
 from infrastructure.projections.rebuild_requests import perform_rebuild, request_rebuild
 from infrastructure.projections.rebuilding import RebuildProgress, rebuild
+from infrastructure.projections.segments import FencedOffError
 from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verifying import RowDiffersError
 from infrastructure.service import open_service
@@ -166,7 +167,7 @@ def test_a_checkpoint_that_somebody_else_moved_voids_the_batch(history: str) -> 
             'NEW."position" := NULL; RETURN NULL; END $$'
         )
         owner.execute(
-            "CREATE TRIGGER meddle BEFORE UPDATE ON projection.generation "
+            "CREATE TRIGGER meddle BEFORE UPDATE ON projection.segment "
             "FOR EACH ROW EXECUTE FUNCTION read_model.meddle()"
         )
 

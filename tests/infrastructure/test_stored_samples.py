@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from domain.access_records import AccessRecord, Reading
 from domain.email_claims import EmailClaim
 from domain.kernel import payload_fields
 from domain.users import User
@@ -74,6 +75,16 @@ MEANING: dict[str, Fact] = {
     "claimed": happened(EmailClaim.Claimed, user_id=HOLDER),
     "reserved": happened(EmailClaim.Claimed, user_id=HOLDER, reserved_until=DEADLINE),
     "released": happened(EmailClaim.Released, user_id=HOLDER),
+    "people read, all told": happened(
+        AccessRecord.PeopleRead,
+        reading=Reading.EXPORT,
+        first_at=DEADLINE,
+        user_ids=(HOLDER, STREAM),
+        purpose="TICKET-4711",
+        query='{"topic":"user.suspended"}',
+    ),
+    "people read, the least": happened(AccessRecord.PeopleRead, reading=Reading.PROFILE, first_at=DEADLINE),
+    "readings lost": happened(AccessRecord.ReadingsLost, count=17, first_at=DEADLINE),
 }
 
 

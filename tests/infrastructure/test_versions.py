@@ -148,8 +148,11 @@ def test_a_worker_of_the_old_program_leaves_the_new_rows_alone(history: str, hom
     rebuild(as_projector(history), SECOND)
     with projector(history) as connection:
         # Somewhere behind the head, so that there would be something to do.
-        statement = 'UPDATE projection.generation SET "position" = 5 WHERE name = %s AND version = %s'
-        connection.execute(statement, (NAME, NEXT))
+        connection.execute(
+            'UPDATE projection.segment s SET "position" = 5 FROM projection.generation g '
+            "WHERE g.name = %s AND g.version = %s AND (s.name, s.generation) = (g.name, g.generation)",
+            (NAME, NEXT),
+        )
 
         with worker(settings_in(home), history):
             eventually(

@@ -7,11 +7,14 @@ from typing import Any
 
 from psycopg import sql
 
+from application.access_records import Reader
+from application.actors import Actor, Role
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.projections import Projection
 from application.register_user import register_user
 from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
+from domain.access_records import Reading
 from infrastructure.log_reader import Wanted, read_range
 from infrastructure.projections.columns import SCHEMA, table_name
 from infrastructure.projections.generations import live_generation
@@ -19,7 +22,7 @@ from tests.support.running import context, projector, registration
 
 
 async def make_history(service: Service, people: int, prefix: str = "user") -> list[uuid.UUID]:
-    """People with a varied past."""
+    """People with a varied past, and staff who have looked at them: that is on record when the service has closed."""
     draw = random.Random(prefix)
 
     async def live(number: int) -> uuid.UUID:
@@ -32,7 +35,10 @@ async def make_history(service: Service, people: int, prefix: str = "user") -> l
             await service.commands.run(suspend_user, SuspendUser(user_id=user_id, reason="fraud"), context())
         return user_id
 
-    return list(await asyncio.gather(*(live(number) for number in range(people))))
+    lived = list(await asyncio.gather(*(live(number) for number in range(people))))
+    for number, reader in enumerate(Actor(Role.SUPPORT, f"{prefix}-agent-{each}") for each in range(people)):
+        service.accesses.note(Reader(reader), draw.choice(list(Reading)), lived[number : number + draw.randrange(1, 4)])
+    return lived
 
 
 def rows_of(conninfo: str, model: Projection[Any], generation: int | None = None) -> list[Any]:

@@ -9,9 +9,11 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
+from domain.access_records import Reading
 from domain.errors import DomainError
 from domain.kernel import AggregateEvent, payload_fields
 from domain.values import (
+    AccessPurpose,
     BirthDate,
     Country,
     DisplayName,
@@ -72,6 +74,11 @@ _STRATEGIES: dict[Any, st.SearchStrategy[Any]] = {
     DocumentVersion: st.from_regex(r"\A[0-9A-Za-z][0-9A-Za-z.-]{0,31}\Z"),
     Reason: reasons(),
     ExternalId: st.from_regex(r"\A[\x21-\x7e]{1,64}\Z"),
+    AccessPurpose: st.from_regex(r"\A[0-9A-Za-z][0-9A-Za-z ._:/#-]{0,99}\Z"),
+    Reading: st.sampled_from(Reading),
+    str: st.text(),
+    int: st.integers(0, 2**31),
+    tuple[UUID, ...]: st.lists(st.uuids(), max_size=5).map(tuple),
     datetime: instants(),
     bool: st.booleans(),
     UUID: st.uuids(),

@@ -1,0 +1,35 @@
+"""Access records, in the form they have on the wire."""
+
+from uuid import UUID
+
+import msgspec
+
+from api.views import Instant, View
+from application.access_log import AccessEntry
+from domain.access_records import Reading
+
+
+class AccessView(View, frozen=True):
+    """What one reader read within a moment, for one purpose."""
+
+    position: int
+    recorded_at: Instant
+    reading: Reading | None
+    """Null where readings went unrecorded: `lost` says how many."""
+    first_at: Instant
+    """When the first of these readings was answered."""
+    actor: str | None
+    on_behalf_of: str | None
+    client: str | None
+    purpose: str | None
+    query: str | None
+    """The filter of an export."""
+    user_ids: list[UUID]
+    """Whose data it was; of an export without `user`, the query tells."""
+    lost: int
+
+
+def access_view(entry: AccessEntry) -> AccessView:
+    """One access record."""
+    told = msgspec.structs.asdict(entry)
+    return AccessView(**told | {"reading": entry.reading and Reading(entry.reading)})

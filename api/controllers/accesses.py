@@ -1,0 +1,59 @@
+"""Accesses: who read whose personal data, when and what for."""
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, get
+from litestar.params import QueryParameter
+
+from api.access_views import AccessView, access_view
+from api.answers import Answer, PageView, page_of
+from api.permissions import Permission
+from api.problems import Kind
+from api.queries import Cursor, Limit, instant, page_request
+from api.requests import ApiRequest
+from application.access_records import AccessFilter
+from domain.access_records import Reading
+
+ByActor = Annotated[
+    str | None, QueryParameter(name="actor", max_length=300, description="Who read, as `role:id` (`support:alice`).")
+]
+OfUser = Annotated[UUID | None, QueryParameter(name="user", description="Whose data.")]
+OfKind = Annotated[Reading | None, QueryParameter(name="reading", description="What was read.")]
+From = Annotated[
+    str | None, QueryParameter(format="date-time", name="from", description="Recorded at this instant or later.")
+]
+To = Annotated[str | None, QueryParameter(format="date-time", name="to", description="Recorded before this instant.")]
+
+
+class AccessesController(Controller):
+    """Everything that was ever read by somebody else."""
+
+    path = "/audit/accesses"
+    tags = ("Audit",)
+
+    @get(permission=Permission.AUDIT_READ, refusals=(Kind.CURSOR_INVALID,))
+    async def list_accesses(
+        self,
+        request: ApiRequest,
+        actor: ByActor = None,
+        user: OfUser = None,
+        reading: OfKind = None,
+        recorded_from: From = None,
+        recorded_to: To = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> Answer[PageView[AccessView]]:
+        """Who read whose personal data, in the order of the log; all given filters must hold.
+
+        A record is there about a second after the answer that it is about. Reading these records is not recorded.
+        """
+        wanted = AccessFilter(
+            actor=actor,
+            user_id=user,
+            reading=reading,
+            recorded_from=instant(recorded_from, "from"),
+            recorded_to=instant(recorded_to, "to"),
+        )
+        page = await request.service.access_log.page(wanted, page_request(request, limit, cursor))
+        return page_of(page, [access_view(entry) for entry in page.items])

@@ -1,0 +1,28 @@
+"""Readings of personal data go on record: who read whose, and what for."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from api.requests import ApiRequest
+from application.access_records import Reader, goes_on_record
+from domain.access_records import Reading
+from domain.values import AccessPurpose, parse_access_purpose
+
+READS = "reads"
+"""The option that declares that a route answers with personal data."""
+
+
+def put_on_record(request: ApiRequest, reading: Reading, user_ids: Sequence[UUID], query: str | None = None) -> None:
+    """Have it recorded that the sender is answered with data of these people. Raises `AccessPurposeInvalid`.
+
+    Nothing waits for the record: it is made after the answer.
+    """
+    reader = Reader(request.access.actor, stated_purpose(request))
+    if goes_on_record(reader.actor, user_ids):
+        request.service.accesses.note(reader, reading, user_ids, query)
+
+
+def stated_purpose(request: ApiRequest) -> AccessPurpose | None:
+    """What the sender says that data is read for (Reprise-Purpose). Raises `AccessPurposeInvalid`."""
+    value = request.header(b"reprise-purpose")
+    return None if value is None else parse_access_purpose(value.decode("latin-1"))

@@ -1,0 +1,51 @@
+"""Tells who read whose personal data, from the read model `access_log`."""
+
+from typing import Any
+
+from psycopg import sql
+
+from application.access_log import ACCESS_LOG, AccessEntry
+from application.access_records import AccessFilter
+from application.queries import Page, PageRequest
+from infrastructure.keyring import Cursors
+from infrastructure.queries.pages import Pages, page_size
+from infrastructure.queries.read_model import Pool, ReadModel, Selection
+
+_CONDITIONS = {
+    "user_id": sql.SQL("m.user_ids @> ARRAY[%(user_id)s]::uuid[]"),
+    "actor": sql.SQL("m.actor = %(actor)s"),
+    "reading": sql.SQL("m.reading = %(reading)s"),
+    "recorded_from": sql.SQL("m.recorded_at >= %(recorded_from)s"),
+    "recorded_to": sql.SQL("m.recorded_at < %(recorded_to)s"),
+    "after": sql.SQL('m."position" > %(after)s'),
+}
+# Sorting what is on record about one person takes no time. The planner may think that walking along the whole log in
+# its order, until a page is full, takes even less.
+_ORDER_OF_ONE = sql.SQL('m."position" + 0')
+_ORDER = sql.SQL('m."position"')
+
+
+class AccessLogQueries:
+    """The access log, as ports see it."""
+
+    def __init__(self, pool: Pool, cursors: Cursors, wait_seconds: float) -> None:
+        self._model = ReadModel(pool, ACCESS_LOG, wait_seconds, AccessEntry)
+        self._pages = Pages(cursors, "accesses")
+
+    async def page(self, wanted: AccessFilter, page: PageRequest) -> Page[AccessEntry]:
+        """Access records in the order of the log."""
+        place = self._pages.place(wanted, page)
+        selection = _selection(wanted, None if place is None else int.from_bytes(place), page_size(page) + 1)
+        selected = await self._model.select(selection, page.min_position)
+        entries = [entry for entry, _ in selected.rows]
+        return self._pages.page(wanted, page, entries, selected.position, lambda entry: entry.position.to_bytes(8))
+
+
+def _selection(wanted: AccessFilter, after: int | None, limit: int) -> Selection:
+    values = {name: getattr(wanted, name) for name in wanted.__struct_fields__} | {"after": after}
+    parameters: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
+    clauses = sql.SQL("WHERE {} ORDER BY {} LIMIT %(limit)s").format(
+        sql.SQL(" AND ").join([sql.SQL("true"), *(_CONDITIONS[name] for name in parameters)]),
+        _ORDER if wanted.user_id is None else _ORDER_OF_ONE,
+    )
+    return Selection(clauses, {**parameters, "limit": limit})

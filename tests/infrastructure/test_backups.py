@@ -1,0 +1,286 @@
+"""A backup is the log as of one moment; restored, it is that log again, or nothing was restored."""
+
+import asyncio
+import shutil
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import psycopg
+import pytest
+from msgspec.structs import replace
+from psycopg import sql
+
+from application.commands import CommandKey
+from application.read_models import READ_MODELS
+from application.register_user import register_user
+from application.service import Service
+from domain.errors import EmailTaken
+from infrastructure.audit.sealing import seal_to_head
+from infrastructure.audit.signing_keys import CheckpointKeyFile
+from infrastructure.audit.verification import verify_log
+from infrastructure.backups.manifest import MANIFEST, BackupInvalidError, Manifest, Part
+from infrastructure.backups.restoring import NotEmptyError, restore_backup
+from infrastructure.backups.writing import take_backup
+from infrastructure.connections import as_sealer
+from infrastructure.data_map import TABLES, Backup
+from infrastructure.embedded_postgres import EmbeddedPostgres
+from infrastructure.service import open_service
+from tests.support.audited import sealer
+from tests.support.cli import new_database
+from tests.support.read_models import make_history, replayed_rows, rows_of
+from tests.support.running import context, follow_to_head, registration, settings_in
+
+T = TypeVar("T")
+
+
+class Scene:
+    """A service with a past, and a database and a home to restore to."""
+
+    def __init__(self, source: str, target: str, folder: Path) -> None:
+        self.source = source
+        self.target = target
+        self.home = folder / "home"
+        self.new_home = folder / "new home"
+        self.log = folder / "backup of log"
+        self.keys = folder / "backup of keys"
+
+    def run(self, act: Callable[[Service], Awaitable[T]], *, restored: bool = False) -> T:
+        home, database = (self.new_home, self.target) if restored else (self.home, self.source)
+
+        async def scenario() -> T:
+            async with open_service(settings_in(home), database) as service:
+                return await act(service)
+
+        return asyncio.run(scenario())
+
+    def back_up(self) -> Manifest:
+        keys = (settings_in(self.home).keys, self.keys)
+        return take_backup(self.source, self.log, keys, lambda _, __: None)
+
+    def restore(self) -> Manifest:
+        return restore_backup(self.target, self.log, (self.keys, settings_in(self.new_home).keys))
+
+
+@pytest.fixture
+def scene(database: str, empty_database: str, tmp_path: Path) -> Scene:
+    scene = Scene(database, empty_database, tmp_path)
+    scene.run(lambda service: make_history(service, 20))
+    return scene
+
+
+@pytest.fixture(scope="module")
+def taken(server: EmbeddedPostgres, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """A backup that tests make copies of."""
+    with new_database(server, template) as source:
+        scene = Scene(source, "", tmp_path_factory.mktemp("taken"))
+        scene.run(lambda service: make_history(service, 20))
+        scene.back_up()
+        yield scene
+
+
+@pytest.fixture
+def copied(taken: Scene, empty_database: str, tmp_path: Path) -> Scene:
+    """A backup of its own, of a service with a past."""
+    scene = Scene(taken.source, empty_database, tmp_path)
+    shutil.copytree(taken.log, scene.log)
+    shutil.copytree(taken.keys, scene.keys)
+    return scene
+
+
+def rows(conninfo: str, table: str) -> list[Any]:
+    with psycopg.connect(conninfo) as connection:
+        statement = sql.SQL("SELECT t::text FROM {} AS t ORDER BY 1").format(sql.Identifier(*table.split(".")))
+        return connection.execute(statement).fetchall()
+
+
+def is_untouched(conninfo: str) -> bool:
+    with psycopg.connect(conninfo) as connection:
+        there = connection.execute("SELECT to_regclass('log.event') IS NOT NULL").fetchone()
+        return there == (False,) or connection.execute("SELECT count(*) FROM log.event").fetchone() == (0,)
+
+
+def manifest_of(folder: Path) -> Manifest:
+    return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+
+
+def change_manifest(folder: Path, **changes: Any) -> None:
+    (folder / MANIFEST).write_bytes(msgspec.json.encode(replace(manifest_of(folder), **changes)))
+
+
+def test_what_is_restored_is_what_was_backed_up(scene: Scene) -> None:
+    with sealer(scene.source) as connection:
+        keys = CheckpointKeyFile(settings_in(scene.home).keys, "log.example/test").keys()
+        seal_to_head(connection, keys)
+    scene.back_up()
+
+    scene.restore()
+
+    for table in TABLES:
+        if table.backup is not Backup.NONE:
+            assert rows(scene.target, table.name) == rows(scene.source, table.name), table.name
+    assert verify_log(as_sealer(scene.target), keys.trusted, [], lambda _: None).findings == []
+
+
+def test_the_service_goes_on_where_it_was(scene: Scene) -> None:
+    key = CommandKey(b"key", b"fingerprint")
+    before = scene.run(lambda s: s.commands.run(register_user, registration("ada"), context(key)))
+    scene.back_up()
+    scene.restore()
+
+    again = scene.run(lambda s: s.commands.run(register_user, registration("ada"), context(key)), restored=True)
+    with pytest.raises(EmailTaken):
+        scene.run(lambda s: s.commands.run(register_user, registration("ADA"), context()), restored=True)
+    after = scene.run(lambda s: s.commands.run(register_user, registration("new"), context()), restored=True)
+
+    assert again == before
+    assert after.position == before.position + 2
+
+
+def test_read_models_are_not_backed_up_and_made_again(scene: Scene) -> None:
+    follow_to_head(scene.source)
+    scene.back_up()
+
+    scene.restore()
+    follow_to_head(scene.target)
+
+    assert not any("read_model" in path.name for path in scene.log.iterdir())
+    for model in READ_MODELS.values():
+        assert rows_of(scene.target, model) == replayed_rows(scene.source, model)
+
+
+def test_a_backup_is_as_of_one_moment_while_people_register(scene: Scene) -> None:
+    enough = threading.Event()
+
+    async def register_people(service: Service) -> None:
+        for number in range(2_000):
+            if enough.is_set() and number > 20:
+                return
+            await service.commands.run(register_user, registration(f"busy{number}"), context())
+
+    writing = threading.Thread(target=lambda: scene.run(register_people))
+    writing.start()
+    try:
+        manifest = scene.back_up()
+    finally:
+        enough.set()
+        writing.join()
+
+    scene.restore()
+
+    restored = rows(scene.target, "log.event")
+    assert len(restored) == manifest.position
+    assert set(restored) <= set(rows(scene.source, "log.event"))
+
+
+def test_a_backup_from_before_a_migration_is_brought_up_to_date(scene: Scene) -> None:
+    manifest = scene.back_up()
+    kept = tuple(part for part in manifest.parts if part.table != "log.command_retention")
+    older = tuple(name for name in manifest.migrations if name < "0009")
+    change_manifest(scene.log, migrations=older, parts=kept)
+    change_manifest(scene.keys, migrations=older)
+
+    scene.restore()
+
+    assert rows(scene.target, "log.event") == rows(scene.source, "log.event")
+    assert rows(scene.target, "log.command_retention") == rows(scene.source, "log.command_retention")
+
+
+def test_only_the_owner_can_read_a_backup(copied: Scene) -> None:
+
+    assert {path.stat().st_mode & 0o077 for folder in (copied.log, copied.keys) for path in folder.rglob("*")} == {0}
+
+
+def test_keys_are_apart_from_the_log(copied: Scene) -> None:
+    of_log, of_keys = manifest_of(copied.log).parts, manifest_of(copied.keys).parts
+
+    assert not any(part.table is None or part.table.startswith("keys.") for part in of_log)
+    assert {"claims.key", "service.key"} <= {part.file for part in of_keys}
+
+
+def newer(scene: Scene) -> None:
+    for folder in (scene.log, scene.keys):
+        change_manifest(folder, migrations=(*manifest_of(folder).migrations, "9999_future.sql"))
+
+
+def without_events(scene: Scene) -> None:
+    parts = tuple(part for part in manifest_of(scene.log).parts if part.table != "log.event")
+    change_manifest(scene.log, parts=parts)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (lambda s: (s.log / MANIFEST).unlink(), "not a \\(complete\\) backup"),
+        (lambda s: cut(s.log / "log.event.copy.gz"), "log.event.copy.gz is not what it was"),
+        (lambda s: (s.log / "log.event.copy.gz").unlink(), "log.event.copy.gz is missing"),
+        (lambda s: cut(s.keys / "claims.key"), "claims.key is not what it was"),
+        (lambda s: (s.log / MANIFEST).write_text("{}"), "cannot be read"),
+        (lambda s: change_manifest(s.log, format=2), "has the format 2"),
+        (lambda s: change_manifest(s.log, parts=(Part("../x", 0, ""),)), "names a file elsewhere"),
+        (lambda s: change_manifest(s.keys, position=7), "not backed up together"),
+        (lambda s: change_manifest(s.log, holds_keys=True), "mistaken for each other"),
+        (newer, "newer version: 9999_future.sql"),
+        (without_events, "positions are missing"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_damaged_backup_is_refused_and_changes_nothing(
+    copied: Scene, damage: Callable[[Scene], object], why: str
+) -> None:
+    damage(copied)
+
+    with pytest.raises(BackupInvalidError, match=why):
+        copied.restore()
+
+    assert is_untouched(copied.target)
+    assert not copied.new_home.exists()
+
+
+def test_a_database_in_use_is_not_restored_into(copied: Scene) -> None:
+    before = rows(copied.source, "log.event")
+    copied.target = copied.source
+
+    with pytest.raises(NotEmptyError, match="in use"):
+        copied.restore()
+
+    assert rows(copied.source, "log.event") == before
+
+
+def test_other_keys_are_not_written_over(copied: Scene) -> None:
+    key = settings_in(copied.new_home).keys / "claims.key"
+    key.parent.mkdir(parents=True)
+    key.write_bytes(b"another key")
+
+    with pytest.raises(NotEmptyError, match="is another key"):
+        copied.restore()
+
+    assert key.read_bytes() == b"another key"
+    assert is_untouched(copied.target)
+
+
+def test_a_restore_that_was_refused_can_be_done_again_with_the_right_files(copied: Scene) -> None:
+    manifest = (copied.log / MANIFEST).read_bytes()
+    without_events(copied)
+    with pytest.raises(BackupInvalidError):
+        copied.restore()
+    (copied.log / MANIFEST).write_bytes(manifest)
+
+    copied.restore()
+
+    assert rows(copied.target, "log.event") == rows(copied.source, "log.event")
+
+
+def test_a_folder_that_is_there_is_not_written_to(scene: Scene) -> None:
+    scene.log.mkdir()
+
+    with pytest.raises(FileExistsError):
+        scene.back_up()
+
+    assert list(scene.log.iterdir()) == []
