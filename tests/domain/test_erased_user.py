@@ -25,7 +25,7 @@ from tests.support.users import (
     an_unverified_user,
 )
 
-OUTCOMES: dict[str, Outcome] = {**dict.fromkeys(ASKS, UserIsErased), "erase": NOTHING}
+OUTCOMES: dict[str, Outcome] = {**dict.fromkeys(ASKS, UserIsErased), "erase": NOTHING, "erase_when_due": NOTHING}
 
 
 @pytest.mark.parametrize("ask", ASKS)
