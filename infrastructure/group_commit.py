@@ -13,6 +13,7 @@ from uuid import UUID
 
 import psycopg
 import structlog
+from psycopg.errors import ForeignKeyViolation
 
 from application.commands import LogUnavailableError
 from infrastructure.append import Commit, Outcome, append
@@ -138,6 +139,11 @@ class GroupCommit:
         while True:
             try:
                 return await append(await self._connected(), commits)
+            except ForeignKeyViolation:
+                # A new person's key was wrapped with a master key that has just been replaced.
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                await _look_up_master_keys(commits, await self._connected())
             except psycopg.OperationalError as error:
                 log.warning("append.connection_lost", error=type(error).__name__, commands=len(commits))
                 await self._disconnect()
@@ -164,6 +170,11 @@ def _marks(commit: Commit) -> Iterator[UUID | bytes]:
         yield commit.key.key
     for event in commit.events:
         yield event.originator_id
+
+
+async def _look_up_master_keys(commits: list[Commit], connection: psycopg.AsyncConnection[Any]) -> None:
+    for masters in {id(key.masters): key.masters for c in commits if (key := c.subject_key) and key.masters}.values():
+        await masters.load(connection)
 
 
 def _fail(batch: list[_Waiting], error: Exception) -> None:

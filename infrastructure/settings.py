@@ -51,6 +51,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     home); REPRISE_KEY_ENCRYPTION_KEY is the key itself, 32 octets in base64."""
     kms_key: str | None = None
     """REPRISE_KMS_KEY: the ARN, id or alias of an AWS KMS key to be used instead."""
+    next_key_encryption_key_file: Path | None = None
+    """REPRISE_NEXT_KEY_ENCRYPTION_KEY_FILE, or REPRISE_NEXT_KEY_ENCRYPTION_KEY: what the next master key is to be
+    wrapped with."""
+    next_kms_key: str | None = None
+    """REPRISE_NEXT_KMS_KEY: the same in AWS KMS."""
     idempotency_retention: timedelta = timedelta(hours=72)
     """REPRISE_IDEMPOTENCY_HOURS: how long idempotency keys are kept, at least a day."""
     policy: Policy = Policy()
@@ -89,6 +94,8 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         production=_flag(environment, "REPRISE_PRODUCTION"),
         key_encryption_key_file=_path(environment, "REPRISE_KEY_ENCRYPTION_KEY_FILE"),
         kms_key=environment.get("REPRISE_KMS_KEY") or None,
+        next_key_encryption_key_file=_path(environment, "REPRISE_NEXT_KEY_ENCRYPTION_KEY_FILE"),
+        next_kms_key=environment.get("REPRISE_NEXT_KMS_KEY") or None,
         idempotency_retention=timedelta(
             hours=_number(environment, "REPRISE_IDEMPOTENCY_HOURS", 72, lowest=24, highest=87_600)
         ),

@@ -12,6 +12,7 @@ from infrastructure.privacy.key_encryption import KeyEncryptionKey, KeyUnusableE
 from infrastructure.settings import SettingInvalidError, Settings
 
 VARIABLE = "REPRISE_KEY_ENCRYPTION_KEY"
+NEXT_VARIABLE = "REPRISE_NEXT_KEY_ENCRYPTION_KEY"
 
 _granted: list[Settings] = []
 _held: dict[str, KeyEncryptionKey] = {}
@@ -31,8 +32,9 @@ def granted() -> tuple[Settings, ...]:
 def unwrapped(name: str, wrapped: bytes) -> bytes:
     """The key that the key-encryption key of this name wrapped. Raises `KeyUnusableError`."""
     for settings in _granted if name not in _held else ():
-        found = key_encryption_key(settings)
-        _held[found.name] = found
+        for found in (key_encryption_key(settings), next_key_encryption_key(settings)):
+            if found is not None:
+                _held[found.name] = found
     if name not in _held:
         has = " and ".join(sorted(_held)) or "none"
         raise KeyUnusableError(
@@ -45,13 +47,29 @@ def unwrapped(name: str, wrapped: bytes) -> bytes:
 def key_encryption_key(settings: Settings) -> KeyEncryptionKey:
     """The key that settings lead to; a local one is made at the first start. Raises `SettingInvalidError`."""
     if settings.kms_key:
-        from infrastructure.privacy.aws_kms import AwsKeyEncryptionKey  # noqa: PLC0415 - boto3 is an optional extra
-
-        return AwsKeyEncryptionKey(settings.kms_key)
+        return _in_aws(settings.kms_key)
     path = settings.key_encryption_key_path
     if settings.production and os.environ.get(VARIABLE) is None:
         _must_be_apart(path, settings)
     return LocalKeyEncryptionKey(secret_from(VARIABLE, path))
+
+
+def next_key_encryption_key(settings: Settings) -> KeyEncryptionKey | None:
+    """The key that is to take its place, if there is one: it wraps the next master key."""
+    if settings.next_kms_key:
+        return _in_aws(settings.next_kms_key)
+    path = settings.next_key_encryption_key_file
+    if NEXT_VARIABLE not in os.environ and path is None:
+        return None
+    if path is not None and not path.exists():
+        raise SettingInvalidError("REPRISE_NEXT_KEY_ENCRYPTION_KEY_FILE", "must name a file that exists")
+    return LocalKeyEncryptionKey(secret_from(NEXT_VARIABLE, path or settings.key_encryption_key_path))
+
+
+def _in_aws(key_id: str) -> KeyEncryptionKey:
+    from infrastructure.privacy.aws_kms import AwsKeyEncryptionKey  # noqa: PLC0415 - boto3 is an optional extra
+
+    return AwsKeyEncryptionKey(key_id)
 
 
 def _must_be_apart(path: Path, settings: Settings) -> None:

@@ -31,6 +31,7 @@ class MasterKeys:
 
     def __init__(self) -> None:
         self._current = 0
+        self._known: set[int] = set()
 
     @property
     def current(self) -> tuple[int, AESGCM]:
@@ -57,10 +58,15 @@ class MasterKeys:
         self._keep(connection.execute(_SELECT, binary=True).fetchall())
 
     def _keep(self, rows: Iterable[tuple[int, str, bytes]]) -> None:
-        for master_id, name, wrapped in rows:
+        found = [(master_id, name, wrapped) for master_id, name, wrapped in rows]
+        for master_id, name, wrapped in found:
             if master_id not in _ciphers:
                 _ciphers[master_id] = AESGCM(unwrapped(name, wrapped))
             self._current = master_id
+        there = {master_id for master_id, *_ in found}
+        for gone in self._known - there:
+            _ciphers.pop(gone, None)
+        self._known = there
 
 
 def new_master_key(key: KeyEncryptionKey) -> tuple[int, str, bytes]:

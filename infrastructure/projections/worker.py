@@ -28,6 +28,7 @@ from infrastructure.keyring import MailedTokens, load_keyring
 from infrastructure.log_reader import Connection
 from infrastructure.mail import mailer_for, outbox_of
 from infrastructure.privacy.keychain import grant, granted
+from infrastructure.privacy.master_keys import MasterKeys
 from infrastructure.projections.duties import Duty
 from infrastructure.projections.generations import check_definition, ensure_live, note_failure
 from infrastructure.projections.holding import follow_past_poison, grant_wishes
@@ -106,10 +107,14 @@ def _mailing(settings: Settings) -> "Work":
 
 
 def _check_definitions(conninfo: str, stop: threading.Event) -> None:
-    """Raise `DefinitionChangedError` if this program must not run; a database that is not there is waited for."""
+    """Raise `DefinitionChangedError` or `KeyUnusableError` if this program must not run with this database.
+
+    One that is not there is waited for.
+    """
     while not stop.is_set():
         try:
             with psycopg.connect(conninfo, autocommit=True) as connection:
+                MasterKeys().load_now(connection)
                 for model in READ_MODELS.values():
                     check_definition(connection, model)
                 return
