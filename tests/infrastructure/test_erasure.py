@@ -33,7 +33,10 @@ from infrastructure.erasures.due_deletions import DueDeletions, due_users
 from infrastructure.erasures.sweeping import Sweeping
 from infrastructure.log_reader import Wanted, read_range
 from infrastructure.privacy.forgetting import Forgetting
+from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.rebuilding import rebuild, roll_back
+from infrastructure.projections.tables import ModelTable
+from infrastructure.projections.verifying import check_sample
 from infrastructure.service import open_commands, open_service
 from tests.support.read_models import replayed_rows, rows_of
 from tests.support.running import context, follow_to_head, projector, registration, settings_in, worker
@@ -270,6 +273,21 @@ def test_the_log_is_what_it_was_and_its_proofs_hold(database: str, home: Path) -
     assert (receipt.reason, receipt.actor, receipt.client) == (WHY, "service:web", "checkout")
     assert proof.position == receipt.position
     assert verify_log(as_sealer(database), keys.trusted, [kept]).findings == []
+
+
+def test_a_check_of_rows_that_lag_behind_an_erasure_finds_nothing_wrong(database: str, home: Path) -> None:
+    """The log says erased already, the row does not yet: it goes when the model comes to the fact."""
+    ada = run(home, database, register)
+    follow_to_head(database)
+    run(home, database, lambda service: erase(service, ada))
+
+    with projector(database) as connection:
+        live = ensure_live(connection, USER_DIRECTORY)
+        lagging = check_sample(connection, USER_DIRECTORY, ModelTable(USER_DIRECTORY, live.generation), 100)
+        follow_to_head(database)
+        current = check_sample(connection, USER_DIRECTORY, ModelTable(USER_DIRECTORY, live.generation), 100)
+
+    assert (lagging.rows, lagging.differing, current.differing) == (1, 0, 0)
 
 
 def erased_in_every_generation(database: str, user_id: uuid.UUID) -> bool:
