@@ -39,6 +39,9 @@ class Metrics:
         self._position = _gauge(self, "projection_position", "Up to where the log is folded in.", "projection")
         self._lag_events = _gauge(self, "projection_lag_events", "Events not folded in yet.", "projection")
         self._lag_seconds = _gauge(self, "projection_lag_seconds", "Age of the oldest such event.", "projection")
+        self._rate = _gauge(
+            self, "projection_events_per_second", "How fast the log was gone through lately.", "projection"
+        )
         self._letters = _gauge(self, "projection_letters", "Events that could not be folded.", "projection")
         self._healthy = _gauge(
             self, "projection_healthy", "Whether every event is folded and no row was found wrong.", "projection"
@@ -74,6 +77,7 @@ class Metrics:
             self._position.labels(status.name).set(status.position)
             self._lag_events.labels(status.name).set(status.lag_events)
             self._lag_seconds.labels(status.name).set(status.lag_seconds)
+            self._rate.labels(status.name).set(status.events_per_second)
             self._letters.labels(status.name).set(status.letters)
             self._healthy.labels(status.name).set(status.healthy)
 

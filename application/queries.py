@@ -131,6 +131,8 @@ class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     lag_events: int
     lag_seconds: float
     """How long ago the oldest event that is not folded in yet was recorded; 0 if there is none."""
+    events_per_second: float
+    """How fast it went through the log lately, events that do not concern it included."""
     healthy: bool
     failure: str | None
     """Why it is not healthy: positions and kinds of error, or which row is wrong, and no data."""

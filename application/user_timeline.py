@@ -8,6 +8,7 @@ import msgspec
 
 from application.projections import LIKE_THE_LOG, Holds, Index, Projection, position
 from application.recorded import Recorded
+from domain.data_exports import DataExport
 from domain.email_claims import EmailClaim
 from domain.kernel import event_types
 from domain.users import User
@@ -36,7 +37,7 @@ class TimelineEntry(TimelineRow, frozen=True, kw_only=True):
 
 
 def timeline_row(_: TimelineRow | None, recorded: Recorded[Any]) -> TimelineRow:
-    """The row of one fact; facts about an address belong to its holder's timeline."""
+    """The row of one fact; facts about an address or an export belong to that person's timeline."""
     event = recorded.event
     return TimelineRow(
         position=recorded.position,
@@ -56,7 +57,7 @@ def timeline_row(_: TimelineRow | None, recorded: Recorded[Any]) -> TimelineRow:
 USER_TIMELINE = Projection(
     name="user_timeline",
     version=2,
-    events=event_types(User) + event_types(EmailClaim),
+    events=event_types(User) + event_types(EmailClaim) + event_types(DataExport),
     row=TimelineRow,
     holds=Holds(purpose="telling what was done to an account, when and by whom", kept=LIKE_THE_LOG),
     fold=timeline_row,

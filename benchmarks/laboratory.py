@@ -36,6 +36,8 @@ TOKEN_LIFETIME = timedelta(hours=3)
 SETTLE_SECONDS = 120.0
 LOOK_SECONDS = 0.05
 CLIENT = "benchmark"
+WAL_FILES = 60
+"""Of 16 MB each: what `min_wal_size` keeps."""
 
 
 class NotFollowedError(Exception):
@@ -183,9 +185,18 @@ def laboratory(scale: Scale, say: Callable[[str], None]) -> Iterator[Laboratory]
     try:
         # As they are by default: every commit is on the disk before it is acknowledged.
         with embedded_postgres(folder / "postgres") as server:
+            _age(server)
             yield Laboratory(scale, server, folder, say)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _age(server: EmbeddedPostgres) -> None:
+    """Have the server keep as many files of its write-ahead log for use again as one has that has run for a while."""
+    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
+        for _ in range(WAL_FILES):
+            connection.execute("SELECT pg_logical_emit_message(false, 'benchmark', ''), pg_switch_wal()")
+        connection.execute("CHECKPOINT")
 
 
 def wait_until_followed(town: Town, models: tuple[str, ...] = tuple(READ_MODELS)) -> None:

@@ -1,13 +1,24 @@
 """The event-sourcing kernel: the only domain module that knows the `eventsourcing` library."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, TypeVar, cast, get_args
+from functools import cache, wraps
+from typing import Annotated, Any, Self, TypeVar, cast, get_args
 from uuid import UUID
 
 import msgspec
-from eventsourcing.domain import BaseAggregate, CanInitAggregate, CanMutateAggregate
+from eventsourcing.domain import (
+    BaseAggregate,
+    CanInitAggregate,
+    CanMutateAggregate,
+    CommandMethodDecorator,
+    OriginatorIDError,
+    OriginatorVersionError,
+    decorated_func_callers,
+)
 from eventsourcing.domain import event as records
+from eventsourcing.utils import get_topic, resolve_topic
 
 from domain.ids import uuid7
 
@@ -49,11 +60,38 @@ class AggregateEvent(msgspec.Struct, CanMutateAggregate[UUID], frozen=True, kw_o
     def _as_dict(self) -> dict[str, Any]:
         return msgspec.structs.asdict(self)
 
+    def mutate(self, aggregate: Any) -> Any:
+        """Change the aggregate as the fact says, and return it.
+
+        What the library does, without looking again for each event at how its recorder is declared. Raises
+        `OriginatorIDError` and `OriginatorVersionError` if the fact is not the next one of this aggregate.
+        """
+        recorder = _RECORDERS.get(type(self))
+        if recorder is None:
+            return super().mutate(aggregate)
+        if self.originator_id != aggregate.id:
+            raise OriginatorIDError(self.originator_id, aggregate.id)
+        if self.originator_version != aggregate.version + 1:
+            raise OriginatorVersionError(self.originator_version, aggregate.version + 1)
+        recorder.assign(aggregate, **{name: getattr(self, name) for name in recorder.fields})
+        aggregate.version = self.originator_version
+        aggregate.modified_on = self.timestamp
+        return aggregate
+
 
 class AggregateCreated(AggregateEvent, CanInitAggregate[UUID], frozen=True, kw_only=True):
     """The first fact of an aggregate."""
 
     originator_topic: str
+
+    def mutate(self, aggregate: Any) -> Any:
+        """The aggregate that begins with this fact."""
+        assert aggregate is None  # noqa: S101 - as the library has it
+        kind = resolve_topic(self.originator_topic)
+        made = kind.__new__(kind)
+        made.__base_init__(self.originator_id, self.originator_version, self.timestamp)
+        made.__init__(**{name: getattr(self, name) for name in _payload_names(type(self))})
+        return made
 
 
 class Aggregate(BaseAggregate[UUID]):
@@ -62,14 +100,63 @@ class Aggregate(BaseAggregate[UUID]):
     class Event(AggregateEvent, frozen=True):
         """The root of an aggregate's events."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, member in list(vars(cls).items()):
+            if isinstance(member, CommandMethodDecorator) and name != "__init__":
+                setattr(cls, name, _recording(decorated_func_callers[member], member.decorated_func))
+
     @staticmethod
     def create_id(*_: Any, **__: Any) -> UUID:
         """Give out an id that sorts by time, for index locality."""
         return uuid7()
 
+    @classmethod
+    def _create(cls, event_class: Any, **facts: Any) -> Self:
+        event = event_class(
+            originator_topic=get_topic(cls),
+            originator_id=cls.create_id(),
+            originator_version=cls.INITIAL_VERSION,
+            timestamp=event_class.create_timestamp(),
+            **facts,
+        )
+        made: Self = event.mutate(None)
+        made.pending_events.append(event)
+        return made
+
     def collect_events(self) -> Sequence[AggregateEvent]:
         """Take away the events that are new since the last time."""
         return cast("Sequence[AggregateEvent]", super().collect_events())
+
+
+class _Recorder(msgspec.Struct, frozen=True):
+    """The method that assigns what an event says, and the fields of the event that it takes."""
+
+    assign: Callable[..., None]
+    fields: tuple[str, ...]
+
+
+_RECORDERS: dict[type, _Recorder] = {}
+
+
+def _recording(event_type: Any, assign: Callable[..., None]) -> Callable[..., None]:
+    """The method that records a fact: the event is made, assigned, and kept to be saved."""
+    _, *fields = inspect.signature(assign).parameters
+    _RECORDERS[event_type] = _Recorder(assign, tuple(fields))
+
+    @wraps(assign)
+    def record(self: Aggregate, *values: Any, **named: Any) -> None:
+        event = event_type(
+            originator_id=self.id,
+            originator_version=self.version + 1,
+            timestamp=event_type.create_timestamp(),
+            **dict(zip(fields, values, strict=False)),
+            **named,
+        )
+        event.mutate(self)
+        self.pending_events.append(event)
+
+    return record
 
 
 def event_types(aggregate: type[Aggregate]) -> tuple[type[AggregateEvent], ...]:
@@ -81,6 +168,11 @@ def event_types(aggregate: type[Aggregate]) -> tuple[type[AggregateEvent], ...]:
 def payload_fields(event_type: type[AggregateEvent]) -> tuple[msgspec.structs.FieldInfo, ...]:
     """The fields an event type adds to those of the kernel."""
     return tuple(field for field in msgspec.structs.fields(event_type) if field.name not in KERNEL_FIELDS)
+
+
+@cache
+def _payload_names(event_type: type[AggregateEvent]) -> tuple[str, ...]:
+    return tuple(field.name for field in payload_fields(event_type))
 
 
 def personal_fields(event_type: type[AggregateEvent]) -> frozenset[str]:

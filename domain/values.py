@@ -207,9 +207,13 @@ def _years_between(born: date, today: date) -> int:
 
 
 def _has_control_characters(text: str) -> bool:
+    if text.isascii():
+        return not text.isprintable()
     return any(unicodedata.category(char) in _FORBIDDEN_CATEGORIES or char in _BIDI_CONTROLS for char in text)
 
 
 def _has_visible_character(text: str) -> bool:
+    if text.isascii() and text.isprintable():
+        return not text.isspace() and text != ""
     # A mark needs something that it marks.
     return any(unicodedata.category(char)[0] not in "ZCM" and char not in _FILLERS for char in text)

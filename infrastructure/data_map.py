@@ -125,6 +125,13 @@ TABLES = (
         none="name generation first last position",
     ),
     Table(
+        name="projection.pace",
+        purpose="how fast each read model is followed",
+        kept=WITH_THE_SERVICE,
+        backup=Backup.NONE,
+        none="name generation position measured_at per_second",
+    ),
+    Table(
         name="projection.rebuild",
         purpose="rebuilds, and which member of staff asked for them",
         kept=WITH_THE_SERVICE,

@@ -22,9 +22,9 @@ from infrastructure.privacy.stored_events import SubjectKeyMissingError
 
 BATCH_LIMIT = 256
 """Commands in one append: beyond this the batch gets slower, not the commands cheaper."""
-GATHERED = 24
+GATHERED = 12
 """Commands that are worth an append at once."""
-QUIET_TURNS = 3
+QUIET_TURNS = 2
 """Turns of the event loop without another command, after which none is expected: a request takes some turns to become
 a command."""
 QUEUE_LIMIT = 20_000

@@ -18,6 +18,7 @@ from infrastructure.platform import CommandPlatform
 from infrastructure.privacy.forgetting import Forgetting
 from infrastructure.privacy.opening import opened_keys
 from infrastructure.queries.access_log import AccessLogQueries
+from infrastructure.queries.data_exports import DataExportQueries
 from infrastructure.queries.directory import DirectoryQueries
 from infrastructure.queries.erasures import ErasureQueries
 from infrastructure.queries.mails import MailQueries
@@ -70,6 +71,7 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
                 log=LogQueries(pool),
                 accesses=accesses,
                 access_log=AccessLogQueries(pool, cursors, settings.wait_seconds),
+                exports=DataExportQueries(pool, keyring.derive("export links")),
             )
 
 

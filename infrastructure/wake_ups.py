@@ -16,6 +16,8 @@ from infrastructure.connections import connect
 
 LOG_CHANNEL = "reprise_log"
 """Says that the log has grown."""
+PAUSE_SECONDS = 0.01
+"""Between two hints: a follower that is at work takes what comes in the meantime along anyway."""
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +53,7 @@ class WakeUpSender:
                 try:
                     connection = connection or await connect(self._conninfo)
                     await connection.execute(f"NOTIFY {LOG_CHANNEL}")
+                    await asyncio.sleep(PAUSE_SECONDS)
                 except psycopg.OperationalError:
                     # The followers' own looking makes up for it.
                     connection = None

@@ -49,7 +49,7 @@ def list_projections(*, json: bool = False) -> None:
     if json:
         write_json({"items": statuses})
     else:
-        columns = ("name", "version", "generation", "position", "behind", "letters", "rows", "MB", "health")
+        columns = ("name", "version", "generation", "position", "behind", "per s", "letters", "rows", "MB", "health")
         write_table(columns, map(_row, statuses))
 
 
@@ -169,6 +169,7 @@ def _row(status: ProjectionStatus) -> tuple[Any, ...]:
         status.generation,
         status.position,
         f"{shown(status.lag_events)} ({shown(status.lag_seconds)} s)" if status.lag_events else 0,
+        round(status.events_per_second),
         status.letters,
         status.rows,
         round(status.size_bytes / 1_000_000, 1),

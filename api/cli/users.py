@@ -11,6 +11,7 @@ from cyclopts import App, Group, Parameter, validators
 
 from api.cli.failures import Failure, NotFound
 from api.cli.finding_users import find_user
+from api.cli.person_export import export
 from api.cli.terminal import say, shown, write_json, write_table
 from api.cli.values import instant
 from api.erasure_views import ErasureView, erasure_view
@@ -29,6 +30,7 @@ from infrastructure.settings import Settings, settings_from
 
 app = App(name="users", help="Look at users, as they are or as they were, and erase them.")
 OPERATOR = Actor(role=Role.SYSTEM, id="cli")
+app.command(export)
 MOMENT = Group(
     "Moment", help="At most one of these; without any, the user as of now.", validator=validators.mutually_exclusive
 )

@@ -6,6 +6,7 @@ from litestar.types import ControllerRouterHandler
 from api.controllers.accesses import AccessesController
 from api.controllers.audit import AuditController
 from api.controllers.consents import ConsentsController
+from api.controllers.data_exports import DataExportsController
 from api.controllers.deactivation import DeactivationController
 from api.controllers.deletion import DeletionController
 from api.controllers.documentation import DocumentationController
@@ -34,6 +35,7 @@ def route_handlers() -> list[ControllerRouterHandler]:
             DeactivationController,
             DeletionController,
             ErasureController,
+            DataExportsController,
             HistoryController,
             AuditController,
             AccessesController,

@@ -6,10 +6,11 @@ import msgspec
 from litestar import Controller, get, post
 from litestar.params import FromPath
 
-from api.answers import Answer, position_header
+from api.answers import Answer, Streamed, position_header
 from api.permissions import Permission
 from api.problems import Kind, Refused
 from api.queries import reached
+from api.rebuild_progress import EVENT_STREAM, progress_of
 from api.requests import ApiRequest
 from application.queries import ProjectionStatus, RebuildStatus
 
@@ -61,6 +62,22 @@ class ProjectionsController(Controller):
         """How a rebuild goes."""
         head = reached(request, await request.service.log.head())
         return Answer(await _rebuild(request, name, rebuild_id), [position_header(head)])
+
+    @get(
+        "/{name:str}/rebuilds/{rebuild_id:str}/progress",
+        permission=Permission.PROJECTIONS_READ,
+        refusals=(Kind.REBUILD_NOT_FOUND,),
+        media_types=(EVENT_STREAM,),
+    )
+    async def watch_rebuild(self, request: ApiRequest, name: FromPath[str], rebuild_id: FromPath[UUID]) -> Streamed:
+        """How a rebuild goes, as server-sent events: `progress` whenever something changes, `end` when it has ended.
+
+        Each has the same content as the rebuild itself. The stream lasts ten minutes at most; then open another one.
+        """
+        head = reached(request, await request.service.log.head())
+        status = await _rebuild(request, name, rebuild_id)
+        stream = progress_of(request.service.projections, status)
+        return Streamed(stream, EVENT_STREAM.decode(), [position_header(head)])
 
 
 async def _rebuild(request: ApiRequest, name: str, rebuild_id: UUID) -> RebuildStatus:

@@ -14,6 +14,9 @@ _SETTINGS = {
     "max_connections": "200",
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
+    # A new file of the write-ahead log takes tens of milliseconds to make, in the middle of somebody's commit: keep
+    # more of the old ones for use again.
+    "min_wal_size": "1GB",
     "random_page_cost": "1.1",
     "jit": "off",
     "timezone": "UTC",

@@ -33,6 +33,7 @@ from infrastructure.projections.duties import Duty
 from infrastructure.projections.generations import check_definition, ensure_live, note_failure
 from infrastructure.projections.holding import follow_past_poison, grant_wishes
 from infrastructure.projections.letters import TooManyLettersError
+from infrastructure.projections.pace import Pace
 from infrastructure.projections.rebuild_requests import open_requests, perform_rebuild, request_upgrade
 from infrastructure.projections.rebuilding import RebuildProgress
 from infrastructure.projections.sampling import checking
@@ -165,7 +166,7 @@ class _Thread(threading.Thread):
 
 
 def _following(projection: Projection[Any]) -> Work:
-    share = Share(projection)
+    share, pace = Share(projection), Pace(projection)
 
     def follow(connection: Connection) -> bool:
         live = ensure_live(connection, projection)
@@ -174,6 +175,7 @@ def _following(projection: Projection[Any]) -> Work:
                 request_upgrade(connection, projection)
             return False  # Whoever has the other version follows it.
         grant_wishes(connection, projection)
+        pace.measure(connection)
         most = share.most(connection, live.generation)
         if not _is_behind(connection, live.name, live.generation):
             return False

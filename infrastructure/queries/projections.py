@@ -21,12 +21,15 @@ SELECT g.name, g.version, g.generation, g."position", h."position" AS head, g.fa
         WHERE l.name = g.name AND l.generation = g.generation AND l.state = 'open'
         ORDER BY l."position" LIMIT 1) AS first_letter,
        v.verified_at, v.finding,
+       CASE WHEN p.measured_at > clock_timestamp() - interval '10 seconds' THEN p.per_second ELSE 0 END
+           AS events_per_second,
        (SELECT format('the rebuild to version %%s failed: %%s', r.version, r.failure) FROM projection.rebuild r
         WHERE r.name = g.name AND r.state = 'failed' AND r.version > g.version
         ORDER BY r.requested_at DESC LIMIT 1) AS failed_upgrade,
        coalesce(c.reltuples, 0)::bigint AS rows, coalesce(pg_total_relation_size(c.oid), 0) AS size_bytes
 FROM projection.standing g CROSS JOIN log.head h
 LEFT JOIN projection.verification v ON v.name = g.name AND v.generation = g.generation
+LEFT JOIN projection.pace p ON p.name = g.name AND p.generation = g.generation
 LEFT JOIN pg_class c ON c.oid = to_regclass(%(schema)s || '.' || g.name || '_' || g.generation)
 WHERE g.state = 'live' ORDER BY g.name
 """
@@ -139,6 +142,7 @@ def _status(name: str, row: dict[str, Any] | None) -> ProjectionStatus:
             head=0,
             lag_events=0,
             lag_seconds=0.0,
+            events_per_second=0.0,
             healthy=False,
             failure="never followed",
             letters=0,

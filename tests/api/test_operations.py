@@ -1,5 +1,7 @@
 """Health, readiness, metrics and logs."""
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -9,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from application.actors import Role
 from application.read_models import READ_MODELS
 from tests.support.api import Api, Caller, a_person, an_address, refusal
-from tests.support.running import follow_to_head
+from tests.support.running import follow_to_head, worker
 from tests.support.waiting import eventually
 
 
@@ -104,6 +106,42 @@ def test_a_rebuild_can_be_asked_for_and_watched(api: Api) -> None:
     refusal(admin.get(asked.headers["location"].replace("directory", "timeline")), 404, "rebuild_not_found")
 
 
+def test_a_rebuild_is_followed_to_its_end_by_server_sent_events(api: Api) -> None:
+    api.register()
+    location = api.admin.post("/v1/projections/user_timeline/rebuilds").headers["location"]
+
+    # The stream ends by itself, so that all of it can be waited for.
+    answer = api.admin.get(f"{location}/progress", headers={"Accept": "text/event-stream"})
+
+    assert answer.headers["content-type"] == "text/event-stream"
+    assert int(answer.headers["log-position"]) > 0
+    told = list(server_sent_events(answer.text))
+    assert {name for name, _ in told[:-1]} <= {"progress"}
+    assert told[-1] == ("end", api.admin.get(location).json())
+    assert told[-1][1]["state"] == "succeeded"
+    refusal(api.admin.get(f"{location}/progress", headers={"Accept": "application/json"}), 406, "not_acceptable")
+
+
+def server_sent_events(text: str) -> Iterator[tuple[str, Any]]:
+    for block in text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        if "event" in fields:
+            yield fields["event"], json.loads(fields["data"])
+
+
+def test_how_fast_a_model_is_followed_is_told(own_api: Api) -> None:
+    def rate() -> float:
+        items = own_api.admin.get("/v1/projections").json()["items"]
+        return float(next(item["eventsPerSecond"] for item in items if item["name"] == "user_directory"))
+
+    with worker(own_api.settings, own_api.conninfo):
+        own_api.register()
+        eventually(lambda: own_api.register().is_success and rate() > 0, "the first to be measured")
+        assert 'projection_events_per_second{projection="user_directory"}' in own_api.admin.get("/metrics").text
+
+        eventually(lambda: rate() == 0, "nothing to happen any more")
+
+
 def test_what_is_not_there_cannot_be_rebuilt(admin: Caller) -> None:
     refusal(admin.post("/v1/projections/nothing/rebuilds"), 404, "projection_not_found")
     missing = "/v1/projections/user_directory/rebuilds/0190c0de-0000-7000-8000-00000000dead"
@@ -144,12 +182,13 @@ def an_hour_passes(api: Api) -> None:
 
 def lines_of(capfd: pytest.CaptureFixture[str], client: str, count: int) -> list[dict[str, Any]]:
     """The next lines about requests of a client; each is written when its answer is on its way already."""
-    lines: list[str] = []
+    text: list[str] = []  # One look may end within a line, and the next one begin there.
 
-    def all_are_there() -> bool:
-        lines.extend(line for line in capfd.readouterr().out.splitlines() if f" client={client} " in line)
-        return len(lines) >= count
+    def lines() -> list[str]:
+        text.append(capfd.readouterr().out)
+        return [line for line in "".join(text).splitlines() if f" client={client} " in line and " trace_id=" in line]
 
-    eventually(all_are_there, f"{count} lines")
-    assert len(lines) == count
-    return [dict(pair.split("=", 1) for pair in line.split() if "=" in pair) for line in lines]
+    eventually(lambda: len(lines()) >= count, f"{count} lines")
+    found = lines()
+    assert len(found) == count
+    return [dict(pair.split("=", 1) for pair in line.split() if "=" in pair) for line in found]

@@ -39,6 +39,7 @@ EXPECTED: dict[str, tuple[str, str, Any, set[str]]] = {
     "eraseUser": ("POST", "/v1/users/{id}/erasure", {"reason": "Case 1"}, {A}),
     "getErasure": ("GET", "/v1/users/{id}/erasure", None, {A, S, U}),
     "getTimeline": ("GET", "/v1/users/{id}/events", None, {A, S, U, "own"}),
+    "requestExport": ("POST", "/v1/users/{id}/export", None, {A, V, "own"}),
     "getState": ("GET", "/v1/users/{id}/state?version=1", None, {A, S, U, "own"}),
     "getDiff": ("GET", "/v1/users/{id}/diff?from=0", None, {A, S, U, "own"}),
     "searchEvents": ("GET", "/v1/audit/events", None, {A, U}),
@@ -57,6 +58,7 @@ EXPECTED: dict[str, tuple[str, str, Any, set[str]]] = {
     "getLetter": ("GET", f"/v1/projections/none/letters/{NOBODY}", None, {A, U}),
     "retryLetter": ("POST", f"/v1/projections/none/letters/{NOBODY}/retries", None, {A}),
     "resolveLetter": ("POST", f"/v1/projections/none/letters/{NOBODY}/resolution", {"reason": "Known"}, {A}),
+    "watchRebuild": ("GET", f"/v1/projections/none/rebuilds/{NOBODY}/progress", None, {A, U}),
     "getRebuild": ("GET", f"/v1/projections/none/rebuilds/{NOBODY}", None, {A, U}),
 }
 """Each operation: a request for it, and who may make it."""
@@ -85,7 +87,14 @@ def test_what_is_open_to_everybody_is_listed_here(api: Api) -> None:
         o["operationId"] for methods in described["paths"].values() for o in methods.values() if not o["security"]
     }
 
-    assert public == {"checkHealth", "checkReadiness", "readMetrics", "confirmEmail", "listVerifierKeys"}
+    assert public == {
+        "checkHealth",
+        "checkReadiness",
+        "readMetrics",
+        "confirmEmail",
+        "listVerifierKeys",
+        "downloadExport",
+    }
 
 
 @every_operation

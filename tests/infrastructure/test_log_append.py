@@ -90,6 +90,30 @@ def test_a_version_is_taken_once(log: psycopg.Connection[Any]) -> None:
     assert outcomes == [("conflict", None), ("appended", 2)]
 
 
+def test_nothing_comes_before_the_beginning_of_a_stream(log: psycopg.Connection[Any]) -> None:
+    stream = uuid.uuid4()
+    append(log, Command((stream, 1)))
+
+    outcomes = append(log, Command((stream, 0)))
+
+    assert outcomes == [("conflict", None)]
+
+
+@pytest.mark.parametrize("versions", [(1, 2), (2, 3), (3, 2)])
+def test_two_commands_of_one_batch_do_not_share_a_stream(
+    log: psycopg.Connection[Any], versions: tuple[int, int]
+) -> None:
+    """The second was decided without the first, even if its version is the next."""
+    stream = uuid.uuid4()
+    append(log, *([Command((stream, 1))] if versions[0] > 1 else []))
+    before = len(log_rows(log))
+
+    outcomes = append(log, *(Command((stream, version)) for version in versions))
+
+    assert [outcome for outcome, _ in outcomes].count("appended") == len(log_rows(log)) - before <= 1
+    assert outcomes[1] == ("conflict", None)
+
+
 def test_a_command_is_recorded_whole_or_not_at_all(log: psycopg.Connection[Any]) -> None:
     taken, free = uuid.uuid4(), uuid.uuid4()
     append(log, Command((taken, 1)))

@@ -1,7 +1,7 @@
 """Promise 2 for read models: whatever happens to workers, rows are those of a replay, each event folded once.
 
-`REPRISE_KILLS=100` makes it as hard as the goal says. The ways in which others' followers came to skip events, and the
-tests that would notice:
+`REPRISE_KILLS=100 REPRISE_RESTARTS=5` make it as hard as the goal says. The ways in which others' followers
+came to skip events, and the tests that would notice:
 
 - numbers or instants that become visible out of order, gaps given up on, the stock recorder: `test_no_event_is_skipped`
 - a dead or stalled writer stalls readers: `test_a_writer_that_stands_still_in_an_append_stalls_no_follower`
@@ -26,6 +26,7 @@ from infrastructure.connections import as_projector
 from infrastructure.projections.following import follow_batch
 from infrastructure.projections.generations import ensure_live, generations
 from infrastructure.projections.rebuilding import rebuild
+from tests.support.own_server import own_server
 from tests.support.read_models import head_of, replayed_rows, rows_of
 from tests.support.running import projector, settings_in, worker
 from tests.support.waiting import eventually
@@ -43,6 +44,7 @@ from tests.support.workers_in_trouble import (
 
 KILLS = int(os.environ.get("REPRISE_KILLS", "8"))
 CUT_AT_EACH = 4
+RESTARTS = int(os.environ.get("REPRISE_RESTARTS", "2"))
 MODELS = list(READ_MODELS.values())
 
 
@@ -77,6 +79,25 @@ def test_workers_killed_at_random_and_connections_cut_leave_the_rows_of_a_replay
     assert head_of(database) > 20 * KILLS
     assert {model.name: rows_that_differ(database, model) for model in MODELS} == {m.name: 0 for m in MODELS}
     assert sorted(rows_of(database, USER_DIRECTORY)) == replayed_rows(database, USER_DIRECTORY)
+
+
+def test_a_database_that_is_stopped_without_a_word_again_and_again_leaves_the_rows_of_a_replay(
+    tmp_path: Path, home: Path
+) -> None:
+    """One worker is frozen through every restart, and believes on waking up that it still holds what it held."""
+    draw = random.Random(RESTARTS)
+    with own_server(tmp_path / "postgres") as own, workers(home, own.conninfo, 3) as running:
+        with somebody_writing(home, own.conninfo):
+            for number in range(RESTARTS):
+                wait_for_rows(own.conninfo, draw.randint(50, 200))
+                frozen = running[number % len(running)].pid or 0
+                os.kill(frozen, signal.SIGSTOP)
+                own.restart(signal.SIGINT if number % 3 == 2 else signal.SIGQUIT)
+                os.kill(frozen, signal.SIGCONT)
+            wait_for_rows(own.conninfo, 100)
+        eventually(lambda: checkpoints(own.conninfo) == {head_of(own.conninfo)}, "the workers to come to the head")
+
+        assert {model.name: rows_that_differ(own.conninfo, model) for model in MODELS} == {m.name: 0 for m in MODELS}
 
 
 def test_a_worker_that_was_frozen_past_its_time_changes_nothing_when_it_wakes_up(history: str) -> None:

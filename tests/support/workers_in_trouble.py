@@ -34,6 +34,8 @@ from infrastructure.service import open_service
 from tests.support.read_models import head_of
 from tests.support.running import context, projector, registration, settings_in
 
+UNREACHABLE = (LogUnavailableError, psycopg.OperationalError)
+"""What whoever writes is told while the database is away."""
 FROZEN_FOR = "200ms"
 """How long a transaction may stand idle in these tests."""
 
@@ -100,7 +102,7 @@ async def _write(home: Path, conninfo: str, stop: threading.Event) -> None:
             outcomes = await asyncio.gather(*(live(number + n) for n in range(8)), return_exceptions=True)
             number += 8
             for outcome in outcomes:
-                if isinstance(outcome, BaseException) and not isinstance(outcome, LogUnavailableError):
+                if isinstance(outcome, BaseException) and not isinstance(outcome, UNREACHABLE):
                     raise outcome
 
 
