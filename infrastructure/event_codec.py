@@ -143,4 +143,7 @@ def payload(topic: str, state: bytes) -> dict[str, Any]:
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise UndecodableEventError(topic) from None
     stand_in = _STAND_INS.get(state[:1])
-    return fields if form is None or stand_in is None else {**fields, **dict.fromkeys(form.personal, stand_in)}
+    if form is None or stand_in is None:
+        return fields
+    everything = fields | dict.fromkeys(form.personal, stand_in)
+    return {field.name: everything[field.name] for field in payload_fields(form.event_type) if field.name in everything}

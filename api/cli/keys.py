@@ -19,7 +19,7 @@ app = App(name="keys", help="Look after the keys that personal data is sealed wi
 
 _MASTERS = """
 SELECT m.id, m.key_encryption_key AS "keyEncryptionKey", m.created_at AS "createdAt",
-       (SELECT count(*) FROM keys.subject_key k WHERE k.master_id = m.id) AS people
+       (SELECT count(*) FROM keys.subject_key k WHERE k.master_id = m.id) AS keys
 FROM keys.master_key m ORDER BY m.id
 """
 _ERASED = "SELECT count(*) FROM keys.subject_key WHERE wrapped IS NULL"
@@ -27,7 +27,7 @@ _ERASED = "SELECT count(*) FROM keys.subject_key WHERE wrapped IS NULL"
 
 @app.command(name="list")
 def show(*, json: bool = False) -> None:
-    """Tell which master keys there are, and how many people's keys each of them wraps.
+    """Tell which master keys there are, and how many keys each of them wraps: one for each person, and one of the platform.
 
     There is one, unless it is being replaced.
 
@@ -49,10 +49,10 @@ def show(*, json: bool = False) -> None:
         write_json({"masterKeys": masters, "erased": erased})
         return
     write_table(
-        ("master key", "wrapped with", "since", "people"),
-        [(str(m["id"]), m["keyEncryptionKey"], m["createdAt"], m["people"]) for m in masters],
+        ("master key", "wrapped with", "since", "keys"),
+        [(str(m["id"]), m["keyEncryptionKey"], m["createdAt"], m["keys"]) for m in masters],
     )
-    say(f"{shown(erased)} people's keys were destroyed.")
+    say(f"Keys of people who were erased: {shown(erased)}, destroyed.")
 
 
 @app.command
@@ -84,4 +84,4 @@ def rotate(*, json: bool = False) -> None:
     if json:
         write_json(msgspec.to_builtins(rotated))
         return
-    say(f"The master key is replaced; {shown(rotated.people)} people's keys are wrapped with the new one.")
+    say(f"The master key is replaced; {shown(rotated.keys)} keys are wrapped with the new one.")

@@ -55,8 +55,8 @@ class Rotated(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What a rotation came to."""
 
     master_key: int
-    people: int
-    """Whose keys were wrapped anew."""
+    keys: int
+    """How many were wrapped anew."""
     removed: int
     """Master keys that are good for nothing any more."""
 
@@ -75,13 +75,13 @@ def rotate_master_key(
     masters.load_now(connection)
     settle(SETTLE_SECONDS)
     total = _left(connection, new_id)
-    people = removed = 0
+    keys = removed = 0
     while not removed:
         for count in _rewrapped(connection, new_id, piece):
-            people += count
-            on_keys(min(people, total), total)
+            keys += count
+            on_keys(min(keys, total), total)
         removed = _remove_old(connection, new_id)
-    return Rotated(master_key=new_id, people=people, removed=removed)
+    return Rotated(master_key=new_id, keys=keys, removed=removed)
 
 
 def _lock(connection: Connection) -> None:

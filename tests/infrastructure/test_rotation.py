@@ -59,7 +59,7 @@ def test_every_key_is_wrapped_anew_and_the_log_stays(history: str, home: Path) -
     rotated = rotate(history, settings_in(home))
 
     assert masters_of(history) == [(rotated.master_key, count)]
-    assert (rotated.people, rotated.removed) == (count, 1)
+    assert (rotated.keys, rotated.removed) == (count, 1)
     assert rotated.master_key > old
     assert log_of(history) == log
 
@@ -138,7 +138,7 @@ def test_a_rotation_that_was_broken_off_is_gone_on_with(history: str, home: Path
 
     rotated = rotate(history, settings_in(home))
 
-    assert (rotated.master_key, rotated.people) == (new, count - 20)
+    assert (rotated.master_key, rotated.keys) == (new, count - 20)
     assert masters_of(history) == [(new, count)]
 
 
