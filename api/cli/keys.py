@@ -27,7 +27,7 @@ _ERASED = "SELECT count(*) FROM keys.subject_key WHERE wrapped IS NULL"
 
 @app.command(name="list")
 def show(*, json: bool = False) -> None:
-    """Tell which master keys there are, and how many keys each of them wraps: one for each person, and one of the platform.
+    """Tell which master keys there are, and how many keys of people, and of the platform, each of them wraps.
 
     There is one, unless it is being replaced.
 

@@ -31,7 +31,6 @@ class MasterKeys:
 
     def __init__(self) -> None:
         self._current = 0
-        self._known: set[int] = set()
 
     @property
     def current(self) -> tuple[int, AESGCM]:
@@ -58,15 +57,11 @@ class MasterKeys:
         self._keep(connection.execute(_SELECT, binary=True).fetchall())
 
     def _keep(self, rows: Iterable[tuple[int, str, bytes]]) -> None:
-        found = [(master_id, name, wrapped) for master_id, name, wrapped in rows]
-        for master_id, name, wrapped in found:
+        # A former key that is in memory opens nothing any more but what was read a moment ago.
+        for master_id, name, wrapped in rows:
             if master_id not in _ciphers:
                 _ciphers[master_id] = AESGCM(unwrapped(name, wrapped))
             self._current = master_id
-        there = {master_id for master_id, *_ in found}
-        for gone in self._known - there:
-            _ciphers.pop(gone, None)
-        self._known = there
 
 
 def new_master_key(key: KeyEncryptionKey) -> tuple[int, str, bytes]:

@@ -8,6 +8,7 @@ looks again and does it once more. A rotation that was broken off is gone on wit
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -69,10 +70,15 @@ def rotate_master_key(
     piece: int = PIECE,
 ) -> Rotated:
     """Replace the master key, or finish doing so. Raises `RotationUnderWayError` and `KeyUnusableError`."""
-    _lock(connection)
-    masters = MasterKeys()
+    with _alone(connection):
+        return _rotate(connection, key, on_keys, settle, piece)
+
+
+def _rotate(
+    connection: Connection, key: KeyEncryptionKey, on_keys: OnKeys, settle: Callable[[float], None], piece: int
+) -> Rotated:
     new_id = _announced(connection, key)
-    masters.load_now(connection)
+    MasterKeys().load_now(connection)
     settle(SETTLE_SECONDS)
     total = _left(connection, new_id)
     keys = removed = 0
@@ -84,10 +90,15 @@ def rotate_master_key(
     return Rotated(master_key=new_id, keys=keys, removed=removed)
 
 
-def _lock(connection: Connection) -> None:
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
     row = connection.execute("SELECT pg_try_advisory_lock(%s)", (ROTATION_LOCK,)).fetchone()
     if not (row and row[0]):
         raise RotationUnderWayError
+    try:
+        yield
+    finally:
+        connection.execute("SELECT pg_advisory_unlock(%s)", (ROTATION_LOCK,))
 
 
 def _announced(connection: Connection, key: KeyEncryptionKey) -> int:
