@@ -56,7 +56,7 @@ def timeline_row(_: TimelineRow | None, recorded: Recorded[Any]) -> TimelineRow:
 
 USER_TIMELINE = Projection(
     name="user_timeline",
-    version=2,
+    version=3,
     events=event_types(User) + event_types(EmailClaim) + event_types(DataExport),
     row=TimelineRow,
     holds=Holds(purpose="telling what was done to an account, when and by whom", kept=LIKE_THE_LOG),
@@ -66,10 +66,9 @@ USER_TIMELINE = Projection(
     reads_personal=(),
     indexes=(
         Index("user", ("user_id", "position")),
-        Index("actor", ("actor", "position")),
+        Index("actor", ("actor", "topic", "position")),
         Index("topic", ("topic", "position")),
-        Index("recorded", ("recorded_at", "position")),
         Index("command", ("command_id",)),
-        Index("correlation", ("correlation_id",)),
+        Index("correlation", ("correlation_id", "position")),
     ),
 )

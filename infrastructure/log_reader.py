@@ -5,20 +5,25 @@ held open, nothing is missed, and a reader that looks for few topics still moves
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 import psycopg
+from psycopg import sql
+from psycopg.adapt import Transformer
+from psycopg.pq import ConnStatus, ExecStatus, Format
+from psycopg.pq.abc import PGresult
 from psycopg.rows import TupleRow
 
 from application.recorded import Recorded
 from infrastructure.event_codec import PERSONAL_TOPICS, UndecodableEventError, UnknownTopicError, decode
 from infrastructure.privacy.reasons import open_reasons
-from infrastructure.privacy.stored_events import open_rows
+from infrastructure.privacy.stored_events import open_row, open_rows
+from infrastructure.privacy.subject_keys import known_ciphers
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -31,8 +36,13 @@ _METADATA = "e.actor, e.on_behalf_of, e.client, e.reason, e.command_id, e.correl
 _METADATA_WITHOUT_REASON = _METADATA.replace("e.reason", "NULL::text")
 _RANGE = """
 SELECT {columns} FROM log.event e
-WHERE e."position" > %(after)s AND e."position" <= %(upto)s AND e.topic = ANY (%(topics)s::text[]) AND {condition}
+WHERE e."position" > $1::bigint AND e."position" <= $2::bigint AND e.topic = ANY ({topics}) AND {condition}
 ORDER BY e."position"
+"""
+_KEYS = """
+SELECT k.subject_id, k.wrapped, k.master_id FROM keys.subject_key k WHERE k.subject_id IN (
+    SELECT e.stream_id FROM log.event e
+    WHERE e."position" > $1::bigint AND e."position" <= $2::bigint AND e.topic = ANY ({topics}) AND {condition})
 """
 _STREAMS = """
 SELECT {columns} FROM log.event e
@@ -101,24 +111,75 @@ def read_chunks(
     """
     if after >= upto:
         return
+    reader = _RangeReader(connection, wanted)
     ends = [*range(after + chunk, upto, chunk), upto]
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="log-reader") as ahead:
-        fetching: Future[list[TupleRow]] | None = None
+        fetching = ahead.submit(reader.fetch, after, ends[0])
         for end, following in zip_longest(ends, ends[1:]):
-            rows = fetching.result() if fetching else fetch_range(connection, after, end, wanted)
-            fetching = ahead.submit(fetch_range, connection, end, following, wanted) if following else None
-            yield end, facts_from(rows)
+            fetched = fetching.result()
+            if following:
+                fetching = ahead.submit(reader.fetch, end, following)
+            yield end, facts_from(reader.rows(fetched))
 
 
 def fetch_range(connection: Connection, after: int, upto: int, wanted: Wanted) -> list[TupleRow]:
     """The rows of the wanted facts in (after, upto]."""
-    parameters = {"after": after, "upto": upto, "topics": wanted.topics}
-    cursor = connection.cursor(binary=True)
-    # Planned each time: PostgreSQL hashes the list of topics only if it sees it when planning.
-    cursor.execute(
-        _RANGE.format(columns=_columns(wanted), condition=_of_streams(wanted)).encode(), parameters, prepare=False
-    )
-    return _opened(connection, _left(cursor.fetchall(), wanted), wanted)
+    reader = _RangeReader(connection, wanted)
+    return reader.rows(reader.fetch(after, upto))
+
+
+class _Fetched(NamedTuple):
+    facts: PGresult
+    keys: PGresult | None
+
+
+class _RangeReader:
+    """Fetches ranges in two steps: the first one leaves Python to other threads for as long as it takes.
+
+    The driver's cursors come back to Python for each buffer that arrives, and would wait for the thread that works on
+    the range before.
+    """
+
+    def __init__(self, connection: Connection, wanted: Wanted) -> None:
+        self._connection = connection
+        self._wanted = wanted
+        # PostgreSQL hashes the list of topics only if it sees it when planning.
+        topics = sql.Literal(list(wanted.topics)).as_string(connection)
+        self._query = _RANGE.format(
+            columns=_columns(wanted), topics=f"{topics}::text[]", condition=_of_streams(wanted)
+        ).encode()
+        self._personal = _personal_topics(wanted)
+        personal = sql.Literal(sorted(self._personal)).as_string(connection)
+        self._keys_query = _KEYS.format(topics=f"{personal}::text[]", condition=_of_streams(wanted)).encode()
+
+    def fetch(self, after: int, upto: int) -> _Fetched:
+        """The range as the database sends it, and the keys that open it. Raises what the database raises."""
+        bounds = [b"%d" % after, b"%d" % upto]
+        facts = self._fetch(self._query, bounds)
+        # Looked up after the facts, so nobody who was erased by then is read with an old key.
+        return _Fetched(facts, self._fetch(self._keys_query, bounds) if self._personal else None)
+
+    def _fetch(self, query: bytes, bounds: Sequence[bytes]) -> PGresult:
+        with self._connection.lock:
+            result = self._connection.pgconn.exec_params(query, bounds, result_format=Format.BINARY)
+        if self._connection.pgconn.status != ConnStatus.OK:
+            raise psycopg.OperationalError("the connection was lost while the log was read")
+        if result.status != ExecStatus.TUPLES_OK:
+            raise psycopg.errors.error_from_result(result)
+        return result
+
+    def rows(self, fetched: _Fetched) -> list[TupleRow]:
+        """The range as rows, opened as far as that is wanted."""
+        rows = _left(self._loaded(fetched.facts), self._wanted)
+        if fetched.keys is not None:
+            ciphers = known_ciphers(self._connection, self._loaded(fetched.keys))
+            rows = [open_row(row, ciphers) if row[0] in self._personal else row for row in rows]
+        return _with_reasons(self._connection, rows, self._wanted)
+
+    def _loaded(self, result: PGresult) -> list[TupleRow]:
+        transformer = Transformer(self._connection)
+        transformer.set_pgresult(result)
+        return transformer.load_rows(0, result.ntuples, tuple)
 
 
 def _of_streams(wanted: Wanted) -> str:
@@ -135,15 +196,20 @@ def fetch_streams(connection: Connection, streams: Sequence[UUID], upto: int, wa
     return _opened(connection, _left(cursor.fetchall(), wanted), wanted)
 
 
-def open_facts(connection: Connection, rows: list[TupleRow]) -> list[TupleRow]:
-    """Rows as `facts_from` takes them, with everything personal opened."""
-    return open_reasons(connection, open_rows(connection, rows, PERSONAL_TOPICS), _REASON, _COMMAND_ID)
-
-
 def _opened(connection: Connection, rows: list[TupleRow], wanted: Wanted) -> list[TupleRow]:
-    if wanted.personal is not None:
-        return open_rows(connection, rows, wanted.personal)
-    return open_facts(connection, rows) if wanted.metadata else open_rows(connection, rows, PERSONAL_TOPICS)
+    return _with_reasons(connection, open_rows(connection, rows, _personal_topics(wanted)), wanted)
+
+
+def _with_reasons(connection: Connection, rows: list[TupleRow], wanted: Wanted) -> list[TupleRow]:
+    if not wanted.metadata or wanted.personal is not None:
+        return rows
+    return open_reasons(connection, rows, _REASON, _COMMAND_ID)
+
+
+def _personal_topics(wanted: Wanted) -> frozenset[str]:
+    """The topics of which something is to be opened."""
+    topics = PERSONAL_TOPICS if wanted.personal is None else wanted.personal
+    return topics.intersection(wanted.topics)
 
 
 def _columns(wanted: Wanted) -> str:

@@ -12,6 +12,7 @@ from cyclopts import App, Group, Parameter, validators
 from api.cli.failures import Failure, NotFound
 from api.cli.finding_users import find_user
 from api.cli.person_export import export
+from api.cli.readings import put_on_record
 from api.cli.terminal import say, shown, write_json, write_table
 from api.cli.values import instant
 from api.erasure_views import ErasureView, erasure_view
@@ -22,6 +23,7 @@ from application.erase_user import EraseUser, erase_user
 from application.platform import Saved
 from application.queries import Moment
 from application.service import Service
+from domain.access_records import Reading
 from domain.ids import uuid7
 from domain.values import Reason, parse_reason
 from infrastructure.database import migrated_database, require_data
@@ -44,6 +46,7 @@ def show(
     version: Annotated[int | None, Parameter(group=MOMENT)] = None,
     at: Annotated[datetime | None, Parameter(group=MOMENT, converter=instant)] = None,
     position: Annotated[int | None, Parameter(group=MOMENT)] = None,
+    purpose: str | None = None,
     json: bool = False,
 ) -> None:
     """Show a user as they are, or as they were at a moment.
@@ -58,14 +61,17 @@ def show(
         As of this instant; in UTC, unless it has an offset.
     position
         As of this position of the log.
+    purpose
+        What it is looked at for, for the record: a ticket or case.
     json
         Write JSON.
 
     """
     settings = settings_from()
     require_data(settings)
+    moment = Moment(version=version, at=at, position=position)
     with migrated_database(settings) as conninfo:
-        state = asyncio.run(_state(settings, conninfo, user, Moment(version=version, at=at, position=position)))
+        state = asyncio.run(_state(settings, conninfo, user, moment, purpose))
     if json:
         write_json(state)
     else:
@@ -152,12 +158,13 @@ def _receipt_lines(receipt: ErasureView) -> Iterator[tuple[str, Any]]:
         yield "proof", f"part of the signed log of {shown(receipt.proof.size)} events: `reprise audit prove` shows how"
 
 
-async def _state(settings: Settings, conninfo: str, user: str, moment: Moment) -> UserStateView:
+async def _state(settings: Settings, conninfo: str, user: str, moment: Moment, purpose: str | None) -> UserStateView:
     user_id = await find_user(settings, conninfo, user)
     async with open_service(settings, conninfo) as service:
         found = await service.users.user_at(user_id, await _given(moment, service))
-    if found is None:
-        raise NotFound("There is no such user, or was not at that moment.")
+        if found is None:
+            raise NotFound("There is no such user, or was not at that moment.")
+        put_on_record(service, Reading.STATE, [user_id], purpose)
     return user_state(found)
 
 

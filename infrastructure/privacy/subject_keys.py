@@ -5,7 +5,7 @@ person's id as associated data. Where a key was destroyed, its row stays, empty:
 """
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -80,7 +80,7 @@ class MasterKeyUnknownError(LookupError):
     """A master key that this process has not looked up yet."""
 
 
-def ciphers_from(rows: Iterable[tuple[UUID, bytes | None, int | None]]) -> dict[UUID, AESGCM | None]:
+def ciphers_from(rows: Iterable[tuple[Any, ...]]) -> dict[UUID, AESGCM | None]:
     """What opens the fields of several people; without those whose key is damaged. Raises `MasterKeyUnknownError`."""
     ciphers: dict[UUID, AESGCM | None] = {}
     for subject_id, wrapped, master_id in rows:
@@ -92,6 +92,11 @@ def ciphers_from(rows: Iterable[tuple[UUID, bytes | None, int | None]]) -> dict[
 def load_ciphers(connection: psycopg.Connection[Any], subjects: Iterable[UUID]) -> Ciphers:
     """What opens the fields of those among these people who have, or had, a key. Raises `KeyUnusableError`."""
     rows = connection.cursor(binary=True).execute(KEYS_OF, (list(subjects),), prepare=True).fetchall()
+    return known_ciphers(connection, rows)
+
+
+def known_ciphers(connection: psycopg.Connection[Any], rows: Sequence[tuple[Any, ...]]) -> Ciphers:
+    """What opens the fields of the people in these rows of the key table. Raises `KeyUnusableError`."""
     try:
         return ciphers_from(rows)
     except MasterKeyUnknownError:
