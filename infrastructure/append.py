@@ -48,7 +48,8 @@ class Outcome(msgspec.Struct, frozen=True):
     result: bytes | None = None
 
 
-# One statement, so one transaction: no event is ever without its key, and a command that loses leaves none behind.
+# One statement, so one transaction: no event is ever without its key, and a command that loses leaves none behind. What
+# can be there already is the empty row of somebody who was erased by the same command; versions keep out all others.
 _APPEND = """
 WITH appended AS MATERIALIZED (SELECT * FROM log.append(
     %s::uuid[], %s::bytea[], %s::bytea[], %s::bytea[], %s::uuid[], %s::uuid[], %s::bytea[],
@@ -59,6 +60,7 @@ WITH appended AS MATERIALIZED (SELECT * FROM log.append(
     SELECT k.subject_id, k.master_id, k.wrapped
     FROM unnest(%s::integer[], %s::uuid[], %s::bigint[], %s::bytea[]) AS k (command, subject_id, master_id, wrapped)
     JOIN appended a ON a.command = k.command AND a.outcome = 'appended'
+    ON CONFLICT DO NOTHING
 )
 SELECT outcome, "position", recorded_at, result FROM appended ORDER BY command
 """

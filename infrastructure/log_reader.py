@@ -196,6 +196,11 @@ def fetch_streams(connection: Connection, streams: Sequence[UUID], upto: int, wa
     return _opened(connection, _left(cursor.fetchall(), wanted), wanted)
 
 
+def open_facts(connection: Connection, rows: list[TupleRow]) -> list[TupleRow]:
+    """Rows as `facts_from` takes them, with metadata, as they are stored; with everything personal opened."""
+    return open_reasons(connection, open_rows(connection, rows, PERSONAL_TOPICS), _REASON, _COMMAND_ID)
+
+
 def _opened(connection: Connection, rows: list[TupleRow], wanted: Wanted) -> list[TupleRow]:
     return _with_reasons(connection, open_rows(connection, rows, _personal_topics(wanted)), wanted)
 

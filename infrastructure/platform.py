@@ -153,19 +153,24 @@ class Attempt:
         return saved
 
     async def _subject_key(self, events: Sequence[AggregateEvent]) -> SubjectKey | None:
-        """What seals what is personal about a command: the key of the one user it is about."""
-        of_user = [event for event in events if isinstance(event, User.Event | User.Registered)]
-        if not of_user:
+        """What seals what is personal about a command: the key of the one person it is about."""
+        if not events:
             return None
         keys = self._platform.keys
-        if isinstance(of_user[0], User.Registered):
-            return keys.new(of_user[0].originator_id)
+        if isinstance(events[0], User.Registered):
+            return keys.new(events[0].originator_id)
         # Why somebody was erased must still be readable when nothing else is.
-        is_erasure = any(isinstance(event, User.Erased) for event in of_user)
-        key = await keys.to_seal(PLATFORM if is_erasure else of_user[0].originator_id)
+        is_erasure = any(isinstance(event, User.Erased) for event in events)
+        key = await keys.to_seal(PLATFORM if is_erasure else _subject_of(events[0]))
         if key is None:
             raise _OutdatedError
         return key
+
+
+def _subject_of(event: AggregateEvent) -> UUID:
+    """Whom a fact is about: the user whose it is, or the one that it names."""
+    subject_id: UUID = getattr(event, "user_id", event.originator_id)
+    return subject_id
 
 
 class _OutdatedError(Exception):

@@ -37,6 +37,7 @@ from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.rebuilding import rebuild, roll_back
 from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verifying import check_sample
+from infrastructure.replay import Log
 from infrastructure.service import open_commands, open_service
 from tests.support.read_models import replayed_rows, rows_of
 from tests.support.running import context, follow_to_head, projector, registration, settings_in, worker
@@ -186,6 +187,23 @@ def test_replay_rebuild_and_as_of_go_on(database: str, home: Path) -> None:
     ]
     assert any(fact.reason == WHY for fact in facts)
     assert CANARY not in repr(facts)
+
+
+def test_programs_of_one_s_own_read_what_there_is_and_erased(database: str, home: Path) -> None:
+    async def scenario(service: Service) -> list[uuid.UUID]:
+        people = [await lived(service), await register(service, "bob")]
+        await erase(service, people[0])
+        return people
+
+    ada, bob = run(home, database, scenario)
+
+    with projector(database) as connection:
+        of_ada, of_bob = ([*Log(connection).facts(stream=who)] for who in (ada, bob))
+        everything = [*Log(connection).facts(User.Registered)]
+    assert [fact.event.email for fact in everything] == [ERASED, "bob@example.com"]
+    assert isinstance(of_bob[0].event, User.Registered)
+    assert of_bob[0].event.email == "bob@example.com"
+    assert (of_ada[-1].reason, CANARY in repr(of_ada)) == (WHY, False)
 
 
 def test_the_address_is_free_and_a_new_account_is_another_one(database: str, home: Path) -> None:

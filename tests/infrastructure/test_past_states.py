@@ -16,8 +16,9 @@ from msgspec.structs import replace
 from application.queries import Moment
 from application.service import Service
 from application.user_diff import UserDiff, values_of
-from domain.kernel import AggregateEvent
+from domain.kernel import AggregateEvent, personal_fields
 from domain.users import User
+from domain.values import ERASED
 from infrastructure.append import append
 from infrastructure.service import open_service
 from tests.support.histories import histories, lived
@@ -43,7 +44,14 @@ async def record(conninfo: str, home: Path, users: list[User], draw: random.Rand
                 assert outcome.recorded_at is not None
                 lives[few[0].originator_id] += [(event, outcome.recorded_at) for event in few]
             waiting = {user_id: events[size:] for user_id, events in waiting.items()}
-    return lives
+    return {user_id: as_read(life) for user_id, life in lives.items()}
+
+
+def as_read(life: Life) -> Life:
+    """What can still be read of it: of somebody who was erased in the end, nothing personal."""
+    if not any(isinstance(event, User.Erased) for event, _ in life):
+        return life
+    return [(replace(event, **dict.fromkeys(personal_fields(type(event)), ERASED)), at) for event, at in life]
 
 
 def folded(events: Life) -> User | None:
