@@ -75,6 +75,11 @@ class Operation(NamedTuple):
     @property
     def is_command(self) -> bool:
         """Whether it records facts."""
+        return self.answers_with_receipt or bool(self.handler.opt.get("records"))
+
+    @property
+    def answers_with_receipt(self) -> bool:
+        """Whether it tells the version that a user has after it."""
         return self.answer is Receipt
 
     @property
@@ -274,7 +279,7 @@ def _schema_of(media_type: str) -> Json:
 
 def _headers(operation: Operation) -> Json:
     names = ["Log-Position"] if operation.is_guarded or operation.is_command else []
-    if operation.is_command or operation.is_conditional:
+    if operation.answers_with_receipt or operation.is_conditional:
         names.append("ETag")
     if operation.handler.status_code in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED}:
         names.append("Location")

@@ -19,6 +19,7 @@ TAGS = {
     "Consents": "What people say about each purpose.",
     "Suspension": "Staff close an account to its owner, and open it again.",
     "Deactivation": "People put their account to rest, and take it up again.",
+    "Exports": "All that is held about one person, to be handed to them.",
     "Deletion": "People ask to be deleted, and may change their mind for a while.",
     "History": "What was done to an account, and what it was at any moment.",
     "Audit": "What was done to all accounts.",

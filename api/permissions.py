@@ -21,6 +21,7 @@ class Permission(StrEnum):
     USERS_REINSTATE = "users.reinstate"
     USERS_DEACTIVATE = "users.deactivate"
     USERS_DELETE = "users.delete"
+    USERS_EXPORT = "users.export"
     USERS_TIMELINE = "users.timeline"
     USERS_STATE = "users.state"
     AUDIT_READ = "audit.read"
@@ -44,6 +45,7 @@ ROLES: dict[Permission, frozenset[Role]] = {
     Permission.USERS_REINSTATE: frozenset({_ADMIN, _SUPPORT}),
     Permission.USERS_DEACTIVATE: frozenset({_ADMIN, _SERVICE, _USER}),
     Permission.USERS_DELETE: frozenset({_ADMIN, _SERVICE, _USER}),
+    Permission.USERS_EXPORT: frozenset({_ADMIN, _SERVICE, _USER}),
     Permission.USERS_TIMELINE: frozenset({_ADMIN, _SUPPORT, _AUDITOR, _USER}),
     Permission.USERS_STATE: frozenset({_ADMIN, _SUPPORT, _AUDITOR, _USER}),
     Permission.AUDIT_READ: frozenset({_ADMIN, _AUDITOR}),

@@ -26,6 +26,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     confirm_within: timedelta = timedelta(days=3)
     erase_after: timedelta = timedelta(days=30)
+    export_good_for: timedelta = timedelta(hours=24)
 
 
 class EmailTokens(Protocol):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from application.access_records import Accesses, AccessLog
 from application.commands import CommandKeys, Commands
+from application.data_exports import DataExports
 from application.proof.queries import Proofs
 from application.queries import Directory, Log, Mails, Projections, Timeline, Users
 from application.statistics import Statistics
@@ -25,3 +26,4 @@ class Service:
     log: Log
     accesses: Accesses
     access_log: AccessLog
+    exports: DataExports

@@ -8,6 +8,7 @@ import msgspec
 
 from application.projections import LIKE_THE_LOG, Holds, Index, Projection, position
 from application.recorded import Recorded
+from domain.data_exports import DataExport
 from domain.email_claims import EmailClaim
 from domain.kernel import event_types
 from domain.users import User
@@ -31,7 +32,7 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def timeline_entry(_: TimelineEntry | None, recorded: Recorded[Any]) -> TimelineEntry:
-    """The entry of one fact; facts about an address belong to its holder's timeline."""
+    """The entry of one fact; facts about an address or an export belong to that person's timeline."""
     event = recorded.event
     return TimelineEntry(
         position=recorded.position,
@@ -51,8 +52,8 @@ def timeline_entry(_: TimelineEntry | None, recorded: Recorded[Any]) -> Timeline
 
 USER_TIMELINE = Projection(
     name="user_timeline",
-    version=1,
-    events=event_types(User) + event_types(EmailClaim),
+    version=2,
+    events=event_types(User) + event_types(EmailClaim) + event_types(DataExport),
     row=TimelineEntry,
     holds=Holds(
         purpose="telling what was done to an account, when, by whom and why", kept=LIKE_THE_LOG, readable=("reason",)

@@ -96,6 +96,8 @@ def _validated_address(text: str) -> str:
 
 def email_key(address: EmailAddress) -> str:
     """The form under which two spellings of an address are the same: case-folded, in Unicode form NFKC."""
+    if address.isascii():
+        return address.lower()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", address).casefold())
 
 

@@ -4,7 +4,6 @@ What is kept is never handed out: a command works on a copy, and only what was r
 the log when another process has written; see `infrastructure/platform.py` for what that means.
 """
 
-import copy
 from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import datetime
@@ -103,6 +102,6 @@ def play(aggregate: AggregateT | None, events: Iterable[AggregateEvent]) -> Aggr
 
 def copy_of(aggregate: AggregateT) -> AggregateT:
     """An aggregate with the same state that can be changed by itself: states hold immutable values only."""
-    twin = copy.copy(aggregate)
-    twin._pending_events = []  # noqa: SLF001 - the library shares this list between copies
+    twin = aggregate.__class__.__new__(aggregate.__class__)
+    twin.__dict__.update(aggregate.__dict__, _pending_events=[])
     return twin

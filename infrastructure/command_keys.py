@@ -27,7 +27,7 @@ class KeyedCommandKeys:
         return CommandKey(self._digest(sender.encode(), key.encode()), self._digest(*request))
 
     def _digest(self, *parts: bytes) -> bytes:
-        return hmac.digest(self._secret, b"".join(len(part).to_bytes(8) + part for part in parts), "sha256")
+        return hmac.digest(self._secret, b"".join([len(part).to_bytes(8) + part for part in parts]), "sha256")
 
 
 class AnsweredCommands:

@@ -12,11 +12,12 @@ from uuid import UUID
 import msgspec
 
 from domain.access_records import AccessRecord
+from domain.data_exports import DataExport
 from domain.email_claims import EmailClaim
 from domain.kernel import Aggregate, AggregateCreated, AggregateEvent, event_types, payload_fields
 from domain.users import User
 
-AGGREGATES: tuple[type[Aggregate], ...] = (User, EmailClaim, AccessRecord)
+AGGREGATES: tuple[type[Aggregate], ...] = (User, EmailClaim, AccessRecord, DataExport)
 
 
 class UnknownTopicError(LookupError):

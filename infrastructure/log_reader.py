@@ -5,7 +5,7 @@ held open, nothing is missed, and a reader that looks for few topics still moves
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import zip_longest
 from typing import Any
@@ -13,6 +13,10 @@ from uuid import UUID
 
 import msgspec
 import psycopg
+from psycopg import sql
+from psycopg.adapt import Transformer
+from psycopg.pq import ConnStatus, ExecStatus, Format
+from psycopg.pq.abc import PGresult
 from psycopg.rows import TupleRow
 
 from application.recorded import Recorded
@@ -28,7 +32,7 @@ _FACT = 'e.topic, e.state, e.stream_id, e.version, e.recorded_at, e."position"'
 _METADATA = "e.actor, e.on_behalf_of, e.client, e.reason, e.command_id, e.correlation_id, e.causation_id, e.trace_id"
 _RANGE = """
 SELECT {columns} FROM log.event e
-WHERE e."position" > %(after)s AND e."position" <= %(upto)s AND e.topic = ANY (%(topics)s::text[]) AND {condition}
+WHERE e."position" > $1::bigint AND e."position" <= $2::bigint AND e.topic = ANY ({topics}) AND {condition}
 ORDER BY e."position"
 """
 _STREAMS = """
@@ -95,24 +99,55 @@ def read_chunks(
     """
     if after >= upto:
         return
+    reader = _RangeReader(connection, wanted)
     ends = [*range(after + chunk, upto, chunk), upto]
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="log-reader") as ahead:
-        fetching: Future[list[TupleRow]] | None = None
+        fetching = ahead.submit(reader.fetch, after, ends[0])
         for end, following in zip_longest(ends, ends[1:]):
-            rows = fetching.result() if fetching else fetch_range(connection, after, end, wanted)
-            fetching = ahead.submit(fetch_range, connection, end, following, wanted) if following else None
-            yield end, facts_from(rows)
+            fetched = fetching.result()
+            if following:
+                fetching = ahead.submit(reader.fetch, end, following)
+            yield end, facts_from(reader.rows(fetched))
 
 
 def fetch_range(connection: Connection, after: int, upto: int, wanted: Wanted) -> list[TupleRow]:
     """The rows of the wanted facts in (after, upto]."""
-    parameters = {"after": after, "upto": upto, "topics": wanted.topics}
-    cursor = connection.cursor(binary=True)
-    # Planned each time: PostgreSQL hashes the list of topics only if it sees it when planning.
-    cursor.execute(
-        _RANGE.format(columns=_columns(wanted), condition=_of_streams(wanted)).encode(), parameters, prepare=False
-    )
-    return _left(cursor.fetchall(), wanted)
+    reader = _RangeReader(connection, wanted)
+    return reader.rows(reader.fetch(after, upto))
+
+
+class _RangeReader:
+    """Fetches ranges in two steps: the first one leaves Python to other threads for as long as it takes.
+
+    The driver's cursors come back to Python for each buffer that arrives, and would wait for the thread that works on
+    the range before.
+    """
+
+    def __init__(self, connection: Connection, wanted: Wanted) -> None:
+        self._connection = connection
+        self._wanted = wanted
+        # PostgreSQL hashes the list of topics only if it sees it when planning.
+        topics = sql.Literal(list(wanted.topics)).as_string(connection)
+        self._query = _RANGE.format(
+            columns=_columns(wanted), topics=f"{topics}::text[]", condition=_of_streams(wanted)
+        ).encode()
+
+    def fetch(self, after: int, upto: int) -> PGresult:
+        """The range as the database sends it. Raises what the database raises."""
+        bounds = [b"%d" % after, b"%d" % upto]
+        with self._connection.lock:
+            result = self._connection.pgconn.exec_params(self._query, bounds, result_format=Format.BINARY)
+        if self._connection.pgconn.status != ConnStatus.OK:
+            raise psycopg.OperationalError("the connection was lost while the log was read")
+        if result.status != ExecStatus.TUPLES_OK:
+            raise psycopg.errors.error_from_result(result)
+        return result
+
+    def rows(self, fetched: PGresult) -> list[TupleRow]:
+        """The range as rows."""
+        transformer = Transformer(self._connection)
+        transformer.set_pgresult(fetched)
+        return _left(transformer.load_rows(0, fetched.ntuples, tuple), self._wanted)
 
 
 def _of_streams(wanted: Wanted) -> str:

@@ -16,6 +16,7 @@ from infrastructure.group_commit import GroupCommit
 from infrastructure.keyring import ClaimIds, Cursors, MailedTokens, load_keyring
 from infrastructure.platform import CommandPlatform
 from infrastructure.queries.access_log import AccessLogQueries
+from infrastructure.queries.data_exports import DataExportQueries
 from infrastructure.queries.directory import DirectoryQueries
 from infrastructure.queries.mails import MailQueries
 from infrastructure.queries.projections import ProjectionQueries
@@ -77,4 +78,5 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
             log=LogQueries(pool),
             accesses=accesses,
             access_log=AccessLogQueries(pool, cursors, settings.wait_seconds),
+            exports=DataExportQueries(pool, keyring.derive("export links")),
         )

@@ -79,6 +79,7 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         ),
         policy=Policy(
             confirm_within=timedelta(hours=_number(environment, "REPRISE_CONFIRM_WITHIN_HOURS", 72, highest=8760)),
+            export_good_for=timedelta(hours=_number(environment, "REPRISE_EXPORT_HOURS", 24, highest=168)),
             erase_after=timedelta(days=_number(environment, "REPRISE_GRACE_DAYS", 30, highest=365)),
         ),
     )

@@ -10,6 +10,7 @@ from cyclopts import App, Group, Parameter, validators
 
 from api.cli.failures import NotFound
 from api.cli.finding_users import find_user
+from api.cli.person_export import export
 from api.cli.terminal import shown, write_json, write_table
 from api.cli.values import instant
 from api.views import UserStateView, UserView, user_state
@@ -20,6 +21,7 @@ from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
 
 app = App(name="users", help="Look at users, as they are or as they were.")
+app.command(export)
 MOMENT = Group(
     "Moment", help="At most one of these; without any, the user as of now.", validator=validators.mutually_exclusive
 )

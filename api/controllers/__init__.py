@@ -6,6 +6,7 @@ from litestar.types import ControllerRouterHandler
 from api.controllers.accesses import AccessesController
 from api.controllers.audit import AuditController
 from api.controllers.consents import ConsentsController
+from api.controllers.data_exports import DataExportsController
 from api.controllers.deactivation import DeactivationController
 from api.controllers.deletion import DeletionController
 from api.controllers.documentation import DocumentationController
@@ -32,6 +33,7 @@ def route_handlers() -> list[ControllerRouterHandler]:
             SuspensionController,
             DeactivationController,
             DeletionController,
+            DataExportsController,
             HistoryController,
             AuditController,
             AccessesController,

@@ -36,6 +36,8 @@ def test_every_operation_of_the_design_is_described(document: dict[str, Any]) ->
         "DELETE /v1/users/{userId}/deactivation",
         "POST /v1/users/{userId}/deletion",
         "DELETE /v1/users/{userId}/deletion",
+        "POST /v1/users/{userId}/export",
+        "GET /v1/users/{userId}/export",
         "GET /v1/users/{userId}/events",
         "GET /v1/users/{userId}/state",
         "GET /v1/users/{userId}/diff",

@@ -37,6 +37,7 @@ EXPECTED: dict[str, tuple[str, str, Any, set[str]]] = {
     "requestDeletion": ("POST", "/v1/users/{id}/deletion", None, {A, V, "own"}),
     "withdrawDeletion": ("DELETE", "/v1/users/{id}/deletion", None, {A, V, "own"}),
     "getTimeline": ("GET", "/v1/users/{id}/events", None, {A, S, U, "own"}),
+    "requestExport": ("POST", "/v1/users/{id}/export", None, {A, V, "own"}),
     "getState": ("GET", "/v1/users/{id}/state?version=1", None, {A, S, U, "own"}),
     "getDiff": ("GET", "/v1/users/{id}/diff?from=0", None, {A, S, U, "own"}),
     "searchEvents": ("GET", "/v1/audit/events", None, {A, U}),
@@ -84,7 +85,14 @@ def test_what_is_open_to_everybody_is_listed_here(api: Api) -> None:
         o["operationId"] for methods in described["paths"].values() for o in methods.values() if not o["security"]
     }
 
-    assert public == {"checkHealth", "checkReadiness", "readMetrics", "confirmEmail", "listVerifierKeys"}
+    assert public == {
+        "checkHealth",
+        "checkReadiness",
+        "readMetrics",
+        "confirmEmail",
+        "listVerifierKeys",
+        "downloadExport",
+    }
 
 
 @every_operation

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from application.recorded import Recorded
 from application.user_timeline import USER_TIMELINE, TimelineEntry, timeline_entry
+from domain.data_exports import DataExport
 from domain.email_claims import EmailClaim
 from domain.kernel import AggregateEvent, event_types, personal_fields
 from domain.users import User
@@ -20,7 +21,7 @@ from tests.support.values import events
 ADA = UUID("01960000-0000-7000-8000-00000000000a")
 CLAIM = UUID("01960000-0000-8000-8000-00000000000c")
 COMMAND, CORRELATION, CAUSATION = (UUID(int=number) for number in (1, 2, 3))
-EVENT_TYPES = event_types(User) + event_types(EmailClaim)
+EVENT_TYPES = event_types(User) + event_types(EmailClaim) + event_types(DataExport)
 
 
 def recorded(event: Any) -> Recorded[Any]:

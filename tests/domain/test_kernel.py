@@ -8,6 +8,7 @@ import pytest
 from eventsourcing.domain import OriginatorIDError, OriginatorVersionError
 
 from domain.access_records import AccessRecord
+from domain.data_exports import DataExport
 from domain.email_claims import EmailClaim
 from domain.kernel import (
     KERNEL_FIELDS,
@@ -23,7 +24,7 @@ from domain.users import User
 from tests.support.scenarios import event_of
 from tests.support.users import an_active_user
 
-AGGREGATES: tuple[type[Aggregate], ...] = (User, EmailClaim, AccessRecord)
+AGGREGATES: tuple[type[Aggregate], ...] = (User, EmailClaim, AccessRecord, DataExport)
 EVENTS = [(aggregate, event_type) for aggregate in AGGREGATES for event_type in event_types(aggregate)]
 
 TOPICS = {
@@ -51,6 +52,7 @@ TOPICS = {
     "email_claim.released",
     "access_record.people_read",
     "access_record.readings_lost",
+    "data_export.requested",
 }
 """Every stored name there has ever been: add to it, and never change or remove one."""
 
@@ -78,6 +80,7 @@ NOT_PERSONAL = {
     "email_claim.released": {"user_id"},
     "access_record.people_read": {"reading", "first_at", "user_ids", "purpose", "query"},
     "access_record.readings_lost": {"count", "first_at"},
+    "data_export.requested": {"user_id", "good_until"},
 }
 """A new field belongs into one of these tables: whether it tells something about a person is to be decided here."""
 

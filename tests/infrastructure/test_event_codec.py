@@ -9,6 +9,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from domain.access_records import AccessRecord
+from domain.data_exports import DataExport
 from domain.email_claims import EmailClaim
 from domain.kernel import AggregateEvent, event_types, payload_fields
 from domain.users import User
@@ -26,7 +27,7 @@ from tests.support.users import COUNTRY, EMAIL, NAME
 from tests.support.values import events
 
 STREAM = UUID("01960000-0000-7000-8000-00000000000a")
-EVENT_TYPES = event_types(User) + event_types(EmailClaim) + event_types(AccessRecord)
+EVENT_TYPES = event_types(User) + event_types(EmailClaim) + event_types(AccessRecord) + event_types(DataExport)
 TOPICS = {form.event_type: topic for topic, form in FORMS.items()}
 
 
@@ -48,7 +49,7 @@ def test_every_event_survives_being_stored(event_type: type[AggregateEvent], dat
 
 def test_every_aggregate_s_every_event_has_a_form() -> None:
     assert set(FORMS) == {getattr(event_type, "TOPIC", None) for event_type in EVENT_TYPES}
-    assert set(AGGREGATES) == {User, EmailClaim, AccessRecord}
+    assert set(AGGREGATES) == {User, EmailClaim, AccessRecord, DataExport}
 
 
 def test_the_stored_form_is_the_payload_as_json_without_defaults() -> None:

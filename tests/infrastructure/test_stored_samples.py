@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from domain.access_records import AccessRecord, Reading
+from domain.data_exports import DataExport
 from domain.email_claims import EmailClaim
 from domain.kernel import payload_fields
 from domain.users import User
@@ -74,6 +75,7 @@ MEANING: dict[str, Fact] = {
     "erased": happened(User.Erased),
     "claimed": happened(EmailClaim.Claimed, user_id=HOLDER),
     "reserved": happened(EmailClaim.Claimed, user_id=HOLDER, reserved_until=DEADLINE),
+    "export requested": happened(DataExport.Requested, user_id=HOLDER, good_until=DEADLINE),
     "released": happened(EmailClaim.Released, user_id=HOLDER),
     "people read, all told": happened(
         AccessRecord.PeopleRead,

@@ -1,0 +1,68 @@
+"""`reprise users export`: everything that is held about one person, in a file."""
+
+import asyncio
+from pathlib import Path
+
+from api.cli.catching_up import catch_up
+from api.cli.failures import Failure
+from api.cli.finding_users import find_user
+from api.cli.terminal import say, shown, write_json
+from api.person_package.packing import write_package
+from application.access_log import ACCESS_LOG
+from application.actors import Actor, Metadata, Role
+from application.commands import CommandContext
+from application.data_exports import RequestedExport
+from application.request_data_export import RequestDataExport, request_data_export
+from application.user_timeline import USER_TIMELINE
+from domain.ids import uuid7
+from infrastructure.database import migrated_database, require_data
+from infrastructure.service import open_service
+from infrastructure.settings import Settings, settings_from
+
+OPERATOR = Actor(Role.ADMIN, "cli")
+
+
+def export(user: str, /, *, output: Path, json: bool = False) -> None:
+    """Write everything that is held about a person to a file: a ZIP with JSON, JSON Schemas and a page to read.
+
+    It goes on record that this was asked for.
+
+    Parameters
+    ----------
+    user
+        The user's id, or the email address that they hold now.
+    output
+        The file to write; it must not be there yet. Only its owner can read it.
+    json
+        Write JSON.
+
+    """
+    settings = settings_from()
+    require_data(settings)
+    if output.exists():
+        raise Failure(f"{output} is there already.", "file_exists")
+    with migrated_database(settings) as conninfo:
+        found = asyncio.run(_export(settings, conninfo, user, output))
+    if json:
+        write_json({"userId": found.user_id, "position": found.position, "file": str(output)})
+    else:
+        say(f"Everything about {found.user_id} as of position {shown(found.position)} is in {output}.")
+
+
+async def _export(settings: Settings, conninfo: str, user: str, output: Path) -> RequestedExport:
+    user_id = await find_user(settings, conninfo, user)
+    async with open_service(settings, conninfo) as service:
+        context = CommandContext(metadata=Metadata(command_id=uuid7(), actor=OPERATOR))
+        saved = await service.commands.run(request_data_export, RequestDataExport(user_id=user_id), context)
+        found = await service.exports.requested(saved.aggregate_id)
+        for model in (USER_TIMELINE, ACCESS_LOG):
+            await asyncio.to_thread(catch_up, conninfo, model)
+        unfinished = output.with_name(f".{output.name}.part")
+        unfinished.touch(mode=0o600)
+        try:
+            with unfinished.open("wb") as file:
+                await write_package(service, found, file)
+            unfinished.replace(output)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    return found

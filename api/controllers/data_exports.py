@@ -1,0 +1,108 @@
+"""Exports: everything that is held about one person, to be handed to them (GDPR, articles 15 and 20)."""
+
+from collections.abc import AsyncIterator
+from tempfile import SpooledTemporaryFile
+from typing import Annotated, BinaryIO, cast
+from uuid import UUID
+
+from litestar import Controller, get, post
+from litestar.params import FromPath, QueryParameter
+
+from api.answers import Answer, Streamed, position_header
+from api.commands import run
+from api.permissions import Permission
+from api.person_package.packing import write_package
+from api.problems import Kind, Refused
+from api.readings import put_on_record
+from api.refusals import EXISTING_ACCOUNT
+from api.requests import ApiRequest
+from api.views import Instant, View
+from application.data_exports import ExportLinkInvalidError
+from application.request_data_export import RequestDataExport, request_data_export
+from domain import errors
+from domain.access_records import Reading
+
+IN_MEMORY = 4_000_000
+"""Octets of a package up to which it is put together in memory; a larger one is in a file without a name."""
+PIECE = 65_536
+
+Token = Annotated[str, QueryParameter(name="token", max_length=100, description="The secret from the link.")]
+
+
+class ExportLink(View, frozen=True):
+    """Where the export is, and until when."""
+
+    export_id: UUID
+    user_id: UUID
+    position: int
+    """The package is as of this position of the log, whenever it is downloaded."""
+    url: str
+    good_until: Instant
+
+
+class DataExportsController(Controller):
+    """What is held about one user."""
+
+    path = "/users/{user_id:str}/export"
+    tags = ("Exports",)
+
+    @post(
+        permission=Permission.USERS_EXPORT,
+        status_code=201,
+        records=True,
+        reads=Reading.EXPORT,
+        refusals=EXISTING_ACCOUNT,
+    )
+    async def request_export(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[ExportLink]:
+        """Have all that is held about a user put together as of now; answers with a link that works for a day.
+
+        The link needs no access token, so that it can be handed to the person: whoever has it can read everything.
+        """
+        saved = await run(request, request_data_export, RequestDataExport(user_id=user_id))
+        export = await request.service.exports.requested(saved.aggregate_id)
+        put_on_record(request, Reading.EXPORT, (user_id,))
+        url = f"/v1/users/{user_id}/export?token={request.service.exports.token(export.export_id)}"
+        link = ExportLink(
+            export_id=export.export_id,
+            user_id=user_id,
+            position=saved.position,
+            url=url,
+            good_until=export.good_until,
+        )
+        return Answer(link, [(b"location", url.encode()), position_header(saved.position)], status=201)
+
+    @get(
+        public=True,
+        media_types=(b"application/zip",),
+        refusals=(Kind.EXPORT_LINK_INVALID, Kind.POSITION_NOT_REACHED, errors.UserIsErased),
+    )
+    async def download_export(self, request: ApiRequest, user_id: FromPath[UUID], token: Token) -> Streamed:
+        """Download the package (ZIP): JSON files with their JSON Schemas, and a page to read. The link is all it takes.
+
+        It is made anew each time, as of the moment at which it was asked for; 410 once the user is erased.
+        """
+        try:
+            export = await request.service.exports.find(token)
+        except (ExportLinkInvalidError, LookupError):
+            raise Refused(Kind.EXPORT_LINK_INVALID) from None
+        if export.user_id != user_id:
+            raise Refused(Kind.EXPORT_LINK_INVALID)
+        package = cast("BinaryIO", SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115 - it is closed when it has been sent
+        try:
+            await write_package(request.service, export, package)
+        except BaseException:
+            package.close()
+            raise
+        headers = [
+            (b"content-length", b"%d" % package.tell()),
+            (b"content-disposition", b'attachment; filename="personal-data-%s.zip"' % str(user_id).encode()),
+            position_header(export.position),
+        ]
+        return Streamed(_pieces(package), "application/zip", headers)
+
+
+async def _pieces(package: BinaryIO) -> AsyncIterator[bytes]:
+    with package:
+        package.seek(0)
+        while piece := package.read(PIECE):
+            yield piece

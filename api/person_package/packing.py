@@ -1,0 +1,143 @@
+"""Puts a package together: a ZIP file that is written page by page, so that memory does not grow with the history."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from typing import Any, BinaryIO
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+import msgspec
+
+from api.person_package.reading_page import reading_page
+from api.person_package.records import (
+    FILES,
+    ConsentRecord,
+    PackageView,
+    ReadingRecord,
+    TimelineRecord,
+    consent_record,
+    reading_record,
+    schema_of,
+    timeline_record,
+)
+from api.views import UserView, user_view
+from application.access_records import AccessFilter
+from application.data_exports import RequestedExport
+from application.queries import Moment, Page, PageRequest, TimelineItem
+from application.service import Service
+from domain import errors
+
+PAGE = 200
+
+
+async def write_package(service: Service, export: RequestedExport, file: BinaryIO) -> None:
+    """Write all that is held about a person, as of the moment of the request.
+
+    Raises `UserIsErased` for somebody who was erased since, and `PositionNotReachedError`.
+    """
+    held = _Held(service, export)
+    profile = await held.profile()
+    described = PackageView(
+        export_id=export.export_id,
+        user_id=export.user_id,
+        requested_at=export.requested_at,
+        position=export.position,
+        files={name: _schema_file(name) for name in FILES},
+    )
+    with ZipFile(file, "w") as package:
+        writer = _Writer(package, export.requested_at)
+        page = reading_page(described, profile, held.consents(), held.timeline(), held.readings())
+        await writer.write("index.html", page)
+        writer.write_whole("package.json", _document(described))
+        writer.write_whole("profile.json", _document(profile))
+        await writer.write("consents.json", _array(held.consents()))
+        await writer.write("timeline.json", _array(held.timeline()))
+        await writer.write("accesses.json", _array(held.readings()))
+        for name in FILES:
+            writer.write_whole(_schema_file(name), schema_of(name))
+
+
+def _schema_file(name: str) -> str:
+    return f"schemas/{name.replace('.json', '.schema.json')}"
+
+
+class _Held:
+    """What is held about a person, as of a position."""
+
+    def __init__(self, service: Service, export: RequestedExport) -> None:
+        self._service = service
+        self._export = export
+
+    async def profile(self) -> UserView:
+        present, _ = await self._service.users.user(self._export.user_id)
+        if present is None or present.erased:
+            raise errors.UserIsErased
+        found = await self._service.users.user_at(self._export.user_id, Moment(position=self._export.position))
+        if found is None:
+            raise errors.UserNotFound
+        return user_view(found.user)
+
+    async def timeline(self) -> AsyncIterator[TimelineRecord]:
+        async for item in self._items():
+            yield timeline_record(item)
+
+    async def consents(self) -> AsyncIterator[ConsentRecord]:
+        async for item in self._items():
+            record = consent_record(item)
+            if record:
+                yield record
+
+    async def readings(self) -> AsyncIterator[ReadingRecord]:
+        wanted = AccessFilter(user_id=self._export.user_id)
+        async for entry in self._all(lambda page: self._service.access_log.page(wanted, page)):
+            if entry.position <= self._export.position:
+                yield reading_record(entry, self._export.user_id)
+
+    async def _items(self) -> AsyncIterator[TimelineItem]:
+        async for item in self._all(lambda page: self._service.timeline.of_user(self._export.user_id, page)):
+            if item.entry.position <= self._export.position:
+                yield item
+
+    async def _all(self, page_of: Callable[[PageRequest], Any]) -> AsyncIterator[Any]:
+        wanted = PageRequest(limit=PAGE, min_position=self._export.position)
+        page: Page[Any] = await page_of(wanted)
+        for item in page.items:
+            yield item
+        while page.next_cursor:
+            page = await page_of(msgspec.structs.replace(wanted, cursor=page.next_cursor))
+            for item in page.items:
+                yield item
+
+
+class _Writer:
+    """Writes files into a package, all with the time of the request."""
+
+    def __init__(self, package: ZipFile, at: datetime) -> None:
+        self._package = package
+        self._at = at.timetuple()[:6]
+
+    def write_whole(self, name: str, content: bytes) -> None:
+        self._package.writestr(self._info(name), content)
+
+    async def write(self, name: str, pieces: AsyncIterator[str]) -> None:
+        with self._package.open(self._info(name), "w") as file:
+            async for piece in pieces:
+                file.write(piece.encode())
+
+    def _info(self, name: str) -> ZipInfo:
+        info = ZipInfo(name, self._at)
+        info.compress_type = ZIP_DEFLATED
+        info.external_attr = 0o600 << 16
+        return info
+
+
+async def _array(records: AsyncIterator[Any]) -> AsyncIterator[str]:
+    """A JSON array, an item on each line."""
+    before = "[\n"
+    async for record in records:
+        yield before + msgspec.json.encode(record).decode()
+        before = ",\n"
+    yield "[]\n" if before == "[\n" else "\n]\n"
+
+
+def _document(value: Any) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value)) + b"\n"
