@@ -48,12 +48,15 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     killed_at_events: int | None
 
 
-def measure(lab: Laboratory) -> Figure:
+def measure(lab: Laboratory, per_second: int = PER_SECOND) -> Figure:
     """One API process and one worker; the worker rebuilds, and in the second run is killed over it half-way."""
-    town = lab.grown(lab.scale.sizes[1])
+    town = lab.followed(lab.scale.sizes[1])
     events = town.head
     with lab.worker(town), lab.api(town) as api:
-        runs = [asyncio.run(_rebuilt(lab, api, town, is_killed=is_killed)) for is_killed in (False, True)]
+        runs = [
+            asyncio.run(_rebuilt(_loads(lab, api, town, per_second), town, is_killed=is_killed))
+            for is_killed in (False, True)
+        ]
     return figure(
         "rebuild_under_load",
         below("largest gap between reads at the switch", max(run.gap_at_switch for run in runs), 50, "ms"),
@@ -64,10 +67,10 @@ def measure(lab: Laboratory) -> Figure:
     )
 
 
-async def _rebuilt(lab: Laboratory, api: Api, town: Town, *, is_killed: bool) -> Run:
-    writes, reads = _loads(lab, api, town)
+async def _rebuilt(loads_of: tuple[SteadyLoad, SteadyLoad], town: Town, *, is_killed: bool) -> Run:
+    writes, reads = loads_of
     stop = asyncio.Event()
-    loads = [asyncio.create_task(load.run(stop)) for load in (writes, reads)]
+    loads = [asyncio.create_task(load.run(stop)) for load in loads_of]
     await asyncio.sleep(AROUND_SECONDS)
     begin = time.time()
     request = await asyncio.to_thread(_request, town)
@@ -93,7 +96,7 @@ async def _rebuilt(lab: Laboratory, api: Api, town: Town, *, is_killed: bool) ->
     )
 
 
-def _loads(lab: Laboratory, api: Api, town: Town) -> tuple[SteadyLoad, SteadyLoad]:
+def _loads(lab: Laboratory, api: Api, town: Town, per_second: int) -> tuple[SteadyLoad, SteadyLoad]:
     token, run = lab.token(Role.SERVICE), uuid.uuid4().hex[:12]
     head = "".join(f"{name}: {value}\r\n" for name, value in headers(token, run))
     subjects = [subject.text for subject in town.subjects(lab.scale.residents)]
@@ -113,8 +116,8 @@ def _loads(lab: Laboratory, api: Api, town: Town) -> tuple[SteadyLoad, SteadyLoa
         return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
 
     return (
-        SteadyLoad(api.port, write, per_second=PER_SECOND, connections=CONNECTIONS),
-        SteadyLoad(api.port, read, per_second=PER_SECOND, connections=CONNECTIONS),
+        SteadyLoad(api.port, write, per_second=per_second, connections=CONNECTIONS),
+        SteadyLoad(api.port, read, per_second=per_second, connections=CONNECTIONS),
     )
 
 

@@ -20,11 +20,11 @@ def test_nobody_notices_a_rebuild_nor_that_it_was_killed_half_way(
     monkeypatch.setenv("REPRISE_HOME", str(tmp_path / "home"))
 
     with laboratory(TINY, lambda _: None) as lab:
-        measured = rebuild_under_load.measure(lab)
+        measured = rebuild_under_load.measure(lab, per_second=50)
 
     undisturbed, killed = measured.details["runs"]
     assert measured.details["events_in_log"] > PARALLEL_FROM
     assert [run["failed_requests"] for run in (undisturbed, killed)] == [0, 0]
     assert [run["rows_that_differ"] for run in (undisturbed, killed)] == [0, 0]
-    assert min(run["requests"] for run in (undisturbed, killed)) > 1_000
+    assert min(run["requests"] for run in (undisturbed, killed)) > 300
     assert killed["killed_at_events"] > measured.details["events_in_log"] // 2
