@@ -46,6 +46,8 @@ PACE_SECONDS = 0.02
 recorded meanwhile comes in one batch, whose cost is that of its transaction more than that of its events."""
 RETRY_SECONDS = 0.5
 """The pause after an error; it doubles with each error in a row."""
+AFTER_FAILED_REBUILD_SECONDS = 2.0
+"""The pause after a rebuild that was killed, or cannot begin: the program on disk may be another one by now."""
 REBUILD_NICENESS = 10
 """Rebuilds give way to whoever serves and follows on the same machine; so do the processes that they start."""
 LONGEST_RETRY_SECONDS = 15.0
@@ -207,6 +209,8 @@ def _rebuilding(conninfo: str, stop: threading.Event) -> Work:
             # The request stays open; whoever works next begins the rebuild again.
             process.terminate()
             process.join()
+            if process.exitcode:
+                stop.wait(AFTER_FAILED_REBUILD_SECONDS)
         return False
 
     return rebuild
