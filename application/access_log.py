@@ -60,7 +60,6 @@ ACCESS_LOG = Projection(
     hurries=False,
     indexes=(
         Index("actor", ("actor", "position")),
-        Index("recorded", ("recorded_at", "position")),
         Index("people", ("user_ids",)),
     ),
 )

@@ -1,4 +1,4 @@
-"""Access records: staff who read personal data go on record (docs/decisions/0011-access-records.md)."""
+"""Access records: staff who read personal data go on record (docs/decisions/0015-access-records.md)."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime

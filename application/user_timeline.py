@@ -52,7 +52,7 @@ def timeline_entry(_: TimelineEntry | None, recorded: Recorded[Any]) -> Timeline
 
 USER_TIMELINE = Projection(
     name="user_timeline",
-    version=2,
+    version=3,
     events=event_types(User) + event_types(EmailClaim) + event_types(DataExport),
     row=TimelineEntry,
     holds=Holds(
@@ -63,10 +63,9 @@ USER_TIMELINE = Projection(
     reads_metadata=True,
     indexes=(
         Index("user", ("user_id", "position")),
-        Index("actor", ("actor", "position")),
+        Index("actor", ("actor", "topic", "position")),
         Index("topic", ("topic", "position")),
-        Index("recorded", ("recorded_at", "position")),
         Index("command", ("command_id",)),
-        Index("correlation", ("correlation_id",)),
+        Index("correlation", ("correlation_id", "position")),
     ),
 )

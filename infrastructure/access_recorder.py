@@ -2,7 +2,7 @@
 
 Readings wait in memory, by reader, and go to the log at most once in `FLUSH_SECONDS`. While the log takes nothing they
 go on waiting, up to a bound; what comes on top of that is counted, and the count is recorded as soon as it can be. Only
-a process that is killed loses what waits without a trace (docs/decisions/0011-access-records.md).
+a process that is killed loses what waits without a trace (docs/decisions/0015-access-records.md).
 """
 
 import asyncio
@@ -62,6 +62,7 @@ class _Readings(msgspec.Struct):
 
     first_at: datetime
     user_ids: list[UUID]
+    count: int = 0
 
 
 class _Entry(NamedTuple):
@@ -126,6 +127,7 @@ class AccessRecorder:
             waiting = self._waiting[kind] = _Readings(datetime.now(UTC), [])
             self._something_waits.set()
         waiting.user_ids += new
+        waiting.count += count
         self._count += count
 
     def _remembered_of(self, kind: _Kind) -> set[UUID]:
@@ -212,7 +214,7 @@ def _entry(kind: _Kind, readings: _Readings) -> _Entry:
         for event in _people_read(kind, readings.first_at, people[begin : begin + PEOPLE_LIMIT])
     ]
     metadata = Metadata(command_id=uuid7(), actor=kind.reader.actor)
-    return _Entry(Commit(metadata=metadata, events=events), max(1, len(people)))
+    return _Entry(Commit(metadata=metadata, events=events), readings.count)
 
 
 def _people_read(kind: _Kind, first_at: datetime, people: Sequence[UUID]) -> Sequence[AggregateEvent]:

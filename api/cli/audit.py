@@ -1,49 +1,51 @@
 """`reprise audit`: what was done, when, by whom and why."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from cyclopts import App, Parameter
 from cyclopts.types import PositiveInt
 
+from api.cli.accesses import accesses
 from api.cli.catching_up import catch_up
 from api.cli.comparing import diff
 from api.cli.exporting import write_export
-from api.cli.failures import NotFound, explained
+from api.cli.failures import NotFound
 from api.cli.finding_users import find_user
+from api.cli.pages import Pages, write_pages
 from api.cli.proving import bundle, checkpoint, keys, prove, rotate_key
-from api.cli.terminal import JsonList, say, shown, write_json
+from api.cli.readings import put_on_record
+from api.cli.terminal import say, shown, write_json
 from api.cli.values import instant
 from api.cli.verifying import verify
 from api.exports import ExportFormat
 from api.views import FactView, FactWithDataView, fact, fact_with_data
-from application.queries import PAGE_LIMIT, AuditFilter, Page, PageRequest, TimelineItem
+from application.queries import AuditFilter, TimelineItem
 from application.user_timeline import USER_TIMELINE, TimelineEntry
+from domain.access_records import Reading
 from infrastructure.database import migrated_database, require_data
 from infrastructure.service import open_service
 from infrastructure.settings import settings_from
 
 app = App(name="audit", help="Find out what was done, when, by whom and why.")
-for proving_command in (diff, checkpoint, keys, rotate_key, prove, bundle, verify):
-    app.command(proving_command)
-
-ItemT = TypeVar("ItemT")
-NextPage = Callable[[PageRequest], Awaitable[Page[ItemT]]]
+for other in (accesses, diff, checkpoint, keys, rotate_key, prove, bundle, verify):
+    app.command(other)
 
 
 @app.command
-def history(user: str, /, *, json: bool = False) -> None:
+def history(user: str, /, *, purpose: str | None = None, json: bool = False) -> None:
     """Tell all that was done to one account, oldest first, with what it was changed to.
 
     Parameters
     ----------
     user
         The user's id, or the email address that they hold now.
+    purpose
+        What it is looked at for, for the record: a ticket or case.
     json
         Write JSON.
 
@@ -57,8 +59,9 @@ def history(user: str, /, *, json: bool = False) -> None:
             found, _ = await service.users.user(user_id)
             if found is None:
                 raise NotFound("There is no such user.")
+            put_on_record(service, Reading.TIMELINE, [user_id], purpose)
             pages = Pages[TimelineItem](lambda page: service.timeline.of_user(user_id, page), limit=None)
-            await _write(pages, fact_with_data, json=json)
+            await write_pages(pages, fact_with_data, _line, json=json)
 
     with migrated_database(settings) as conninfo:
         catch_up(conninfo, USER_TIMELINE)
@@ -79,6 +82,7 @@ def search(  # noqa: PLR0913 - one for each thing to search for
     everything: Annotated[bool, Parameter(name="--all")] = False,
     output: Path | None = None,
     form: Annotated[ExportFormat, Parameter(name="--format")] = ExportFormat.JSONL,
+    purpose: str | None = None,
     json: bool = False,
 ) -> None:
     """Search through all that was done to any account, in the order of the log.
@@ -107,6 +111,8 @@ def search(  # noqa: PLR0913 - one for each thing to search for
         Write all there are to this file instead.
     form
         How to write that file.
+    purpose
+        What it is looked at for, for the record: a ticket or case.
     json
         Write JSON.
 
@@ -125,6 +131,9 @@ def search(  # noqa: PLR0913 - one for each thing to search for
 
     async def tell(conninfo: str) -> None:
         async with open_service(settings, conninfo) as service:
+            people = [] if user is None else [user]
+            reading = Reading.EXPORT if output else Reading.SEARCH
+            put_on_record(service, reading, people, purpose, msgspec.json.encode(wanted).decode())
             if output:
                 count = await write_export(await service.timeline.all_of(wanted), output, form)
                 _say_exported(count, output, json=json)
@@ -132,7 +141,7 @@ def search(  # noqa: PLR0913 - one for each thing to search for
             pages = Pages[TimelineEntry](
                 lambda page: service.timeline.search(wanted, page), limit=None if everything else limit
             )
-            await _write(pages, fact, json=json)
+            await write_pages(pages, fact, _line, json=json)
 
     with migrated_database(settings) as conninfo:
         catch_up(conninfo, USER_TIMELINE)
@@ -144,55 +153,6 @@ def _say_exported(count: int, output: Path, *, json: bool) -> None:
         write_json({"facts": count, "file": str(output)})
     else:
         say(f"{shown(count)} facts are in {output}.")
-
-
-class Pages(Generic[ItemT]):
-    """The items of a query, page after page."""
-
-    def __init__(self, next_page: NextPage[ItemT], limit: int | None) -> None:
-        self._next_page = next_page
-        self._left = limit
-        self.position = 0
-        """The log position that the last page reflected."""
-        self.has_more = False
-
-    async def items(self) -> AsyncIterator[ItemT]:
-        """All of them, up to the limit."""
-        cursor: str | None = None
-        while self._left is None or self._left > 0:
-            wanted = PAGE_LIMIT if self._left is None else min(PAGE_LIMIT, self._left)
-            page = await self._next_page(PageRequest(limit=wanted, cursor=cursor))
-            for item in page.items:
-                yield item
-            self._left = None if self._left is None else self._left - len(page.items)
-            self.position, cursor = page.position, page.next_cursor
-            self.has_more = cursor is not None
-            if cursor is None:
-                return
-
-
-async def _write(pages: Pages[ItemT], view: Callable[[ItemT], FactView], *, json: bool) -> None:
-    if json:
-        await _write_json(pages, view)
-        return
-    async for item in pages.items():
-        say(_line(view(item)))
-    if pages.has_more:
-        say("There is more: --all tells it, --limit more of it.")
-
-
-async def _write_json(pages: Pages[ItemT], view: Callable[[ItemT], FactView]) -> None:
-    document = JsonList("items")
-    try:
-        async for item in pages.items():
-            document.add(view(item))
-    except Exception as error:
-        failure = explained(error)
-        if failure is None:
-            raise
-        document.break_off(failure)
-        raise SystemExit(failure.exit_code) from error
-    document.end(position=pages.position, hasMore=pages.has_more)
 
 
 def _line(told: FactView) -> str:

@@ -10,11 +10,13 @@ from cyclopts import Parameter, Token
 
 from api.cli.failures import ExitCode, Failure, NotFound
 from api.cli.finding_users import find_user
+from api.cli.readings import put_on_record
 from api.cli.terminal import say, shown, write_json, write_table
 from api.cli.values import instant
 from api.diff_views import FieldChangeView, UserDiffView, user_diff_view
 from application.queries import Moment
 from application.user_diff import DiffIsBackwardsError
+from domain.access_records import Reading
 from infrastructure.database import migrated_database, require_data
 from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
@@ -32,6 +34,7 @@ def diff(
     *,
     old: Annotated[int | datetime, Parameter(name="--from", converter=moment)] = 0,
     new: Annotated[int | datetime | None, Parameter(name="--to", converter=moment)] = None,
+    purpose: str | None = None,
     json: bool = False,
 ) -> None:
     """Tell what changed about a user between two moments: field by field, and the fact that changed each last.
@@ -44,6 +47,8 @@ def diff(
         A version (0 is before the registration) or an instant; in UTC, unless it has an offset.
     new
         A version or an instant; else as of now.
+    purpose
+        What it is looked at for, for the record: a ticket or case.
     json
         Write JSON.
 
@@ -51,7 +56,7 @@ def diff(
     settings = settings_from()
     require_data(settings)
     with migrated_database(settings) as conninfo:
-        found = asyncio.run(_diff(settings, conninfo, user, old, new))
+        found = asyncio.run(_diff(settings, conninfo, user, (old, new), purpose))
     if json:
         write_json(found)
         return
@@ -61,8 +66,13 @@ def diff(
 
 
 async def _diff(
-    settings: Settings, conninfo: str, user: str, old: int | datetime, new: int | datetime | None
+    settings: Settings,
+    conninfo: str,
+    user: str,
+    moments: tuple[int | datetime, int | datetime | None],
+    purpose: str | None,
 ) -> UserDiffView:
+    old, new = moments
     user_id = await find_user(settings, conninfo, user)
     async with open_service(settings, conninfo) as service:
         present = Moment(position=await service.log.head())
@@ -70,8 +80,9 @@ async def _diff(
             found = await service.users.diff(user_id, _moment(old), present if new is None else _moment(new))
         except DiffIsBackwardsError:
             raise Failure("--from must not be later than --to.", "usage", ExitCode.USAGE) from None
-    if found is None:
-        raise NotFound("There is no such user, or was not at that moment.")
+        if found is None:
+            raise NotFound("There is no such user, or was not at that moment.")
+        put_on_record(service, Reading.DIFF, [user_id], purpose)
     return user_diff_view(found)
 
 

@@ -1,5 +1,6 @@
 """`reprise projections as-of`: a whole read model as it was."""
 
+import asyncio
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ from cyclopts.types import NonNegativeInt
 
 from api.cli.failures import ExitCode, Failure
 from api.cli.projection_letters import must_be_known
+from api.cli.readings import put_file_on_record
 from api.cli.terminal import say, shown, write_json
 from api.cli.values import instant
 from application.read_models import READ_MODELS
@@ -62,6 +64,7 @@ def as_of(
             raise Failure("The log does not go that far.", "position_not_in_log") from None
         except FileFormError as error:
             raise Failure(str(error), "file_form") from None
+        asyncio.run(put_file_on_record(settings, conninfo, [], f"{name} as of position {upto}"))
     if json:
         write_json({"name": name, "position": upto, "rows": rows, "output": str(output)})
     else:

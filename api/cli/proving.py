@@ -16,6 +16,7 @@ from psycopg.rows import class_row
 
 from api.cli.catching_up import catch_up
 from api.cli.failures import ExitCode, Failure, NotFound
+from api.cli.readings import put_file_on_record
 from api.cli.terminal import say, shown, write_json, write_table
 from api.cli.verifying import kept_checkpoint, parsed_keys
 from api.proof_views import checkpoint_view, inclusion_view, key_list
@@ -158,6 +159,8 @@ def bundle(
         lines = make_bundle(connection, subject, positions, newest, former)
         with output.open("wb") as file:
             file.writelines(lines)
+        whose = f"user {user}" if user else f"positions {subject.first} to {subject.last}"
+        asyncio.run(put_file_on_record(settings, conninfo, [user] if user else [], f"bundle of {whose}"))
     if json:
         write_json({"events": len(positions), "size": newest.size, "file": str(output)})
     else:

@@ -34,16 +34,9 @@ def rows_as_of(conninfo: str, projection: Projection[Any], position: int) -> Ite
 
 
 def position_at(connection: Connection, instant: datetime) -> int:
-    """The last position that was recorded at an instant or before; 0 if there is none.
-
-    Instants never go back along the log, so some thirty looks are enough for any log.
-    """
-    low, high = 0, read_head(connection).position
-    while low < high:
-        middle = (low + high + 1) // 2
-        row = connection.execute('SELECT recorded_at <= %s FROM log.event WHERE "position" = %s', (instant, middle))
-        low, high = (middle, high) if (row.fetchone() or (False,))[0] else (low, middle - 1)
-    return low
+    """The last position that was recorded at an instant or before; 0 if there is none."""
+    row = connection.execute("SELECT log.position_before(%s + interval '1 microsecond')", (instant,)).fetchone()
+    return row[0] if row else 0
 
 
 def _rows_of(connection: Connection, projection: Projection[Any], part: Part, without: LeftOut) -> Iterator[Any]:

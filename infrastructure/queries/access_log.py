@@ -8,15 +8,14 @@ from application.access_log import ACCESS_LOG, AccessEntry
 from application.access_records import AccessFilter
 from application.queries import Page, PageRequest
 from infrastructure.keyring import Cursors
-from infrastructure.queries.pages import Pages, page_size
+from infrastructure.queries.pages import BETWEEN_INSTANTS, Pages, page_size
 from infrastructure.queries.read_model import Pool, ReadModel, Selection
 
 _CONDITIONS = {
     "user_id": sql.SQL("m.user_ids @> ARRAY[%(user_id)s]::uuid[]"),
     "actor": sql.SQL("m.actor = %(actor)s"),
     "reading": sql.SQL("m.reading = %(reading)s"),
-    "recorded_from": sql.SQL("m.recorded_at >= %(recorded_from)s"),
-    "recorded_to": sql.SQL("m.recorded_at < %(recorded_to)s"),
+    **BETWEEN_INSTANTS,
     "after": sql.SQL('m."position" > %(after)s'),
 }
 # Sorting what is on record about one person takes no time. The planner may think that walking along the whole log in

@@ -4,11 +4,19 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
+from psycopg import sql
 
 from application.queries import PAGE_LIMIT, Page, PageRequest
 from infrastructure.keyring import Cursors
 
 ItemT = TypeVar("ItemT")
+
+# Every index that ends with the position answers these, too (docs/decisions/0016-audit-search.md).
+BETWEEN_INSTANTS = {
+    "recorded_from": sql.SQL('m."position" > log.position_before(%(recorded_from)s)'),
+    "recorded_to": sql.SQL('m."position" <= log.position_before(%(recorded_to)s)'),
+}
+"""Conditions on facts in the order of the log: not before an instant, and before one."""
 
 
 class Pages:

@@ -12,18 +12,7 @@ from application.user_timeline import USER_TIMELINE, TimelineEntry
 from infrastructure.keyring import Cursors
 from infrastructure.queries.pages import Pages, page_size
 from infrastructure.queries.read_model import Pool, ReadModel, Selected, Selection
-
-_CONDITIONS = {
-    "actor": sql.SQL("m.actor = %(actor)s"),
-    "user_id": sql.SQL("m.user_id = %(user_id)s"),
-    "topic": sql.SQL("m.topic = %(topic)s"),
-    "recorded_from": sql.SQL("m.recorded_at >= %(recorded_from)s"),
-    "recorded_to": sql.SQL("m.recorded_at < %(recorded_to)s"),
-    "command_id": sql.SQL("m.command_id = %(command_id)s"),
-    "correlation_id": sql.SQL("m.correlation_id = %(correlation_id)s"),
-    "after": sql.SQL('m."position" > %(after)s'),
-    "upto": sql.SQL('m."position" <= %(upto)s'),
-}
+from infrastructure.queries.timeline_search import search_for
 
 BATCH = 1_000
 """Facts read at a time, where all are wanted."""
@@ -80,11 +69,8 @@ _EVENT = sql.SQL('JOIN log.event e ON e."position" = m."position"')
 def _selection(
     parameters: dict[str, Any], limit: int, also: sql.Composable = sql.SQL(""), joined: sql.Composable = sql.SQL("")
 ) -> Selection:
-    conditions = [condition for name, condition in _CONDITIONS.items() if name in parameters]
-    clauses = sql.SQL('WHERE {} ORDER BY m."position" LIMIT %(limit)s').format(
-        sql.SQL(" AND ").join([sql.SQL("true"), *conditions])
-    )
-    return Selection(clauses, {**parameters, "limit": limit}, also, joined)
+    search = search_for({**parameters, "limit": limit})
+    return Selection(sql.SQL(search.clauses), search.parameters, also, joined, search.source)
 
 
 def _after(place: bytes | None) -> dict[str, int]:

@@ -1,12 +1,120 @@
-"""The timeline, read whole: as of one position, however long it takes and whatever happens meanwhile."""
+"""The timeline, searched: whatever is asked, it is what a naive search finds, in the order of the log."""
 
+import asyncio
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
-from application.queries import AuditFilter
+import pytest
+from msgspec.structs import replace
+
+from application.actors import Actor, Metadata, Role
+from application.change_profile import ChangeProfile, ProfilePatch, change_profile
+from application.commands import CommandContext
+from application.queries import AuditFilter, PageRequest
+from application.register_user import register_user
+from application.service import Service
+from application.user_timeline import TimelineEntry
+from domain.ids import uuid7
 from infrastructure.queries.timeline import BATCH
 from infrastructure.service import open_service
 from tests.support.audited import append_events
-from tests.support.running import follow_to_head, settings_in
+from tests.support.running import follow_to_head, registration, settings_in
+
+ACTORS = [Actor(Role.SERVICE, "web"), Actor(Role.SUPPORT, "carol"), Actor(Role.ADMIN, "dave")]
+CORRELATIONS = [None, UUID(int=1), UUID(int=2)]
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+async def happenings(service: Service, people: int) -> None:
+    """People whom several actors change, some of it in operations with a correlation id."""
+    draw = random.Random(people)
+
+    async def live(number: int) -> None:
+        user_id = None
+        for step in range(draw.randrange(2, 6)):
+            metadata = Metadata(command_id=uuid7(), actor=draw.choice(ACTORS), correlation_id=draw.choice(CORRELATIONS))
+            given = CommandContext(metadata=metadata)
+            if user_id is None:
+                user_id = (await service.commands.run(register_user, registration(f"u{number}"), given)).aggregate_id
+                continue
+            patch = ProfilePatch(country=["NO", "DK"][step % 2], locale=draw.choice(["sv-SE", "en-GB"]))
+            await service.commands.run(change_profile, ChangeProfile(user_id=user_id, patch=patch), given)
+
+    await asyncio.gather(*(live(number) for number in range(people)))
+
+
+def questions(facts: list[TimelineEntry], count: int) -> Iterator[AuditFilter]:
+    """Filters made of what some facts have, each asked for in half of them; often nothing fulfils all."""
+    draw = random.Random(count)
+    for _ in range(count):
+        asked: dict[str, Any] = {}
+        for name in ("actor", "user_id", "topic", "command_id", "correlation_id"):
+            if draw.random() < 0.4:
+                asked[name] = getattr(draw.choice(facts), name)
+        earlier, later = sorted(draw.choice(facts).recorded_at for _ in range(2))
+        shift = draw.choice([-MICROSECOND, timedelta(), MICROSECOND])
+        if draw.random() < 0.4:
+            asked["recorded_from"] = earlier + shift
+        if draw.random() < 0.4:
+            asked["recorded_to"] = later + shift
+        yield AuditFilter(**asked)
+
+
+def fulfils(fact: TimelineEntry, wanted: AuditFilter) -> bool:
+    names = ("actor", "user_id", "topic", "command_id", "correlation_id")
+    given = ((getattr(fact, name), getattr(wanted, name)) for name in names)
+    return (
+        all(asked is None or value == asked for value, asked in given)
+        and (wanted.recorded_from is None or fact.recorded_at >= wanted.recorded_from)
+        and (wanted.recorded_to is None or fact.recorded_at < wanted.recorded_to)
+    )
+
+
+async def paged(service: Service, wanted: AuditFilter, limit: int) -> list[TimelineEntry]:
+    found: list[TimelineEntry] = []
+    request = PageRequest(limit=limit)
+    while True:
+        page = await service.timeline.search(wanted, request)
+        found += page.items
+        if page.next_cursor is None:
+            return found
+        request = replace(request, cursor=page.next_cursor)
+
+
+async def whole(service: Service, wanted: AuditFilter) -> list[TimelineEntry]:
+    findings = await service.timeline.all_of(wanted)
+    return [entry async for batch in findings.batches for entry in batch]
+
+
+async def test_every_search_finds_what_a_naive_one_finds(database: str, home: Path) -> None:
+    async with open_service(settings_in(home), database) as service:
+        await happenings(service, 60)
+        await asyncio.to_thread(follow_to_head, database)
+        everything = await whole(service, AuditFilter())
+        assert [fact.position for fact in everything] == list(range(1, len(everything) + 1))
+
+        for number, wanted in enumerate(questions(everything, 300)):
+            expected = [fact for fact in everything if fulfils(fact, wanted)]
+            assert await paged(service, wanted, limit=3 + number % 40) == expected, wanted
+            assert await whole(service, wanted) == expected, wanted
+
+
+@pytest.mark.parametrize(("instant", "expected"), [(FIRST, (5, 0)), (LAST, (0, 5))])
+async def test_a_search_from_or_to_the_ends_of_time_finds_all_or_nothing(
+    database: str, home: Path, instant: datetime, expected: tuple[int, int]
+) -> None:
+    append_events(database, 5)
+    follow_to_head(database)
+    async with open_service(settings_in(home), database) as service:
+        since = await paged(service, AuditFilter(recorded_from=instant), 10)
+        until = await paged(service, AuditFilter(recorded_to=instant), 10)
+
+    assert (len(since), len(until)) == expected
 
 
 async def test_what_is_recorded_while_it_is_read_is_not_part_of_it(database: str, home: Path) -> None:

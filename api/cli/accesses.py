@@ -1,0 +1,93 @@
+"""`reprise audit accesses`: who read whose personal data, when and what for."""
+
+import asyncio
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from cyclopts import Parameter
+from cyclopts.types import PositiveInt
+
+from api.access_views import AccessView, access_view
+from api.cli.catching_up import catch_up
+from api.cli.pages import Pages, write_pages
+from api.cli.terminal import shown
+from api.cli.values import instant
+from application.access_log import ACCESS_LOG, AccessEntry
+from application.access_records import AccessFilter
+from domain.access_records import Reading
+from infrastructure.database import migrated_database, require_data
+from infrastructure.service import open_service
+from infrastructure.settings import settings_from
+
+PEOPLE_SHOWN = 3
+
+
+def accesses(
+    *,
+    user: UUID | None = None,
+    actor: str | None = None,
+    reading: Reading | None = None,
+    recorded_from: Annotated[datetime | None, Parameter(name="--from", converter=instant)] = None,
+    recorded_to: Annotated[datetime | None, Parameter(name="--to", converter=instant)] = None,
+    limit: PositiveInt = 100,
+    everything: Annotated[bool, Parameter(name="--all")] = False,
+    json: bool = False,
+) -> None:
+    """Tell who read whose personal data, when and what for, in the order of the log.
+
+    Parameters
+    ----------
+    user
+        The data of the user with this id.
+    actor
+        Read by this actor, written as role:id, such as support:carol or system:cli.
+    reading
+        What was read.
+    recorded_from
+        Recorded at this instant or later; in UTC, unless it has an offset.
+    recorded_to
+        Recorded before this instant.
+    limit
+        Tell no more than so many.
+    everything
+        Tell all there are, however many.
+    json
+        Write JSON.
+
+    """
+    settings = settings_from()
+    require_data(settings)
+    wanted = AccessFilter(
+        user_id=user, actor=actor, reading=reading, recorded_from=recorded_from, recorded_to=recorded_to
+    )
+
+    async def tell(conninfo: str) -> None:
+        async with open_service(settings, conninfo) as service:
+            pages = Pages[AccessEntry](
+                lambda page: service.access_log.page(wanted, page), limit=None if everything else limit
+            )
+            await write_pages(pages, access_view, _line, json=json)
+
+    with migrated_database(settings) as conninfo:
+        catch_up(conninfo, ACCESS_LOG)
+        asyncio.run(tell(conninfo))
+
+
+def _line(told: AccessView) -> str:
+    """Position, instant, who read what, whose it was, what for."""
+    by = " for ".join(filter(None, [told.actor or "-", told.on_behalf_of]))
+    words = [
+        f"{shown(told.position):>12}",
+        shown(told.recorded_at),
+        f"{told.reading or f'{told.lost} not on record':<10}",
+        by + (f" through {told.client}" if told.client else ""),
+        told.purpose or "",
+        _people(told.user_ids) or told.query or "",
+    ]
+    return "  ".join(word for word in words if word)
+
+
+def _people(user_ids: list[UUID]) -> str:
+    more = f" and {len(user_ids) - PEOPLE_SHOWN} more" if len(user_ids) > PEOPLE_SHOWN else ""
+    return ", ".join(map(str, user_ids[:PEOPLE_SHOWN])) + more

@@ -1,0 +1,28 @@
+"""Whoever reads personal data with the command line goes on record, too: by the name of their login."""
+
+import getpass
+from collections.abc import Sequence
+from uuid import UUID
+
+from application.access_records import Reader
+from application.actors import Actor, Role
+from application.service import Service
+from domain.access_records import Reading
+from domain.values import parse_access_purpose
+from infrastructure.service import open_service
+from infrastructure.settings import Settings
+
+
+def put_on_record(
+    service: Service, reading: Reading, user_ids: Sequence[UUID], purpose: str | None, query: str | None = None
+) -> None:
+    """Have it recorded that the operator is told about these people. Raises `AccessPurposeInvalid`."""
+    operator = Actor(Role.SYSTEM, "cli", on_behalf_of=getpass.getuser())
+    reader = Reader(operator, None if purpose is None else parse_access_purpose(purpose))
+    service.accesses.note(reader, reading, user_ids, query)
+
+
+async def put_file_on_record(settings: Settings, conninfo: str, user_ids: Sequence[UUID], query: str) -> None:
+    """Have it recorded that the operator was given a file, by what was asked for."""
+    async with open_service(settings, conninfo) as service:
+        put_on_record(service, Reading.EXPORT, user_ids, None, query)

@@ -1,0 +1,90 @@
+"""How a search of the timeline is answered: by one index that is in the order of the log already, whatever is asked.
+
+The planner cannot know where in the log the facts are that fulfil a filter. Left to itself it likes to walk along the
+log until a page is full, past millions of facts if there are few of the wanted kind at that end. So each search says
+itself which index it reads, by asking for that index's order: the one of the filter that leaves least
+(docs/decisions/0016-audit-search.md).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, LiteralString, NamedTuple
+
+from application.user_timeline import USER_TIMELINE
+
+_CONDITIONS: dict[str, LiteralString] = {
+    "command_id": "m.command_id = %(command_id)s",
+    "user_id": "m.user_id = %(user_id)s",
+    "correlation_id": "m.correlation_id = %(correlation_id)s",
+    "actor": "m.actor = %(actor)s",
+    "topic": "m.topic = %(topic)s",
+}
+# Instants never go back along the log, so a span of time is a range of positions.
+_AFTER: dict[str, LiteralString] = {
+    "after": "%(after)s",
+    "recorded_from": "log.position_before(%(recorded_from)s)",
+}
+_UPTO: dict[str, LiteralString] = {
+    "upto": "%(upto)s",
+    "recorded_to": "log.position_before(%(recorded_to)s)",
+}
+# Each is the beginning of an index that ends with the position; from what leaves least to what leaves most.
+_LEADING: tuple[tuple[LiteralString, ...], ...] = (
+    ("user_id",),
+    ("correlation_id",),
+    ("actor", "topic"),
+    ("topic",),
+    (),
+)
+# An actor's facts are in order by topic. There are few topics, so the next facts of each are merged.
+_OF_ACTOR: LiteralString = """(
+    SELECT fact.* FROM unnest(%(topics)s::text[]) AS known (topic) CROSS JOIN LATERAL (
+        SELECT m.* FROM {{table}} m
+        WHERE (m.actor, m.topic, m."position") > (%(actor)s, known.topic, {after})
+          AND (m.actor, m.topic, m."position") <= (%(actor)s, known.topic, {upto})
+        ORDER BY m.actor, m.topic, m."position" LIMIT %(limit)s
+    ) fact
+)"""
+_LIMIT: LiteralString = " LIMIT %(limit)s"
+
+
+class Search(NamedTuple):
+    """What to select from, with which conditions and in which order."""
+
+    source: LiteralString
+    clauses: LiteralString
+    parameters: dict[str, Any]
+
+
+def search_for(parameters: Mapping[str, Any]) -> Search:
+    """The search for what fulfils all filters: at most `limit` facts, in the order of the log."""
+    after = _extreme("greatest", "0", _AFTER, parameters)
+    upto = _extreme("least", 'g."position"', _UPTO, parameters)
+    filters = parameters.keys() & _CONDITIONS.keys()
+    if "command_id" in filters:
+        # Few facts, and sorted when all of them are found.
+        bounds = f'm."position" > {after} AND m."position" <= {upto}'
+        order = f'm."position" + 0{_LIMIT}'
+        return Search("{table}", f"WHERE {_all([bounds, *_others(filters)])} ORDER BY {order}", dict(parameters))
+    if filters == {"actor"}:
+        source = _OF_ACTOR.format(after=after, upto=upto)
+        return Search(source, f'ORDER BY m."position"{_LIMIT}', {**parameters, "topics": USER_TIMELINE.topics})
+    leading = next(names for names in _LEADING if filters >= set(names))
+    columns = ", ".join([*(f"m.{name}" for name in leading), 'm."position"'])
+    values = "".join(f"%({name})s, " for name in leading)
+    bounds = f"({columns}) > ({values}{after}) AND ({columns}) <= ({values}{upto})"
+    conditions = _all([bounds, *_others(filters - set(leading))])
+    return Search("{table}", f"WHERE {conditions} ORDER BY {columns}{_LIMIT}", dict(parameters))
+
+
+def _extreme(
+    function: LiteralString, always: LiteralString, bounds: Mapping[str, LiteralString], given: Mapping[str, Any]
+) -> LiteralString:
+    return f"{function}({', '.join([always, *(bound for name, bound in bounds.items() if name in given)])})"
+
+
+def _others(filters: Collection[str]) -> list[LiteralString]:
+    return [condition for name, condition in _CONDITIONS.items() if name in filters]
+
+
+def _all(conditions: Sequence[LiteralString]) -> LiteralString:
+    return " AND ".join(conditions)
