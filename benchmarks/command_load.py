@@ -105,13 +105,15 @@ def headers(token: str, run: str) -> list[tuple[str, str]]:
     ]
 
 
-def send_commands(lab: Laboratory, api: Api, town: Town, *, seconds: float | None = None) -> CommandRun:
-    """Send commands for a while, and count what the log has of them."""
+def send_commands(
+    lab: Laboratory, api: Api, town: Town, *, seconds: float | None = None, part: int = 0, parts: int = 1
+) -> CommandRun:
+    """Send commands about one part of the users for a while, and count what the log has of them."""
     commands, events = town.commands, town.events
     load = lab.generator.run(
         api.port,
         command_steps(lab.token(Role.SERVICE)),
-        town.subjects(lab.scale.residents),
+        town.subjects(lab.scale.residents, part, parts),
         connections=CONNECTIONS,
         warm_up_seconds=lab.scale.warm_up_seconds,
         seconds=lab.scale.seconds if seconds is None else seconds,

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 import uvloop
 
+from api.garbage_collection import make_collection_rare
 from application.actors import Actor, Metadata, Role
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.commands import CommandContext
@@ -60,6 +61,7 @@ def run(
     """Carry out commands for a while, or so many; each caller one after the other, on users of its own."""
     plan = _Plan(users, commands)
     # As the server does it.
+    make_collection_rare()
     return uvloop.run(plan.carry_out(settings, conninfo, seconds))
 
 

@@ -52,8 +52,8 @@ class Town(msgspec.Struct, frozen=True):
 
     @property
     def events(self) -> int:
-        """How many events its log has now."""
-        return self._count("SELECT count(*) FROM log.event")
+        """How many events its log has now, but for the records of who has read what."""
+        return self._count("SELECT count(*) FROM log.event WHERE topic NOT LIKE 'access_record.%'")
 
     @property
     def commands(self) -> int:
@@ -70,9 +70,9 @@ class Town(msgspec.Struct, frozen=True):
             row = connection.execute(query).fetchone()
         return row[0] if row else 0
 
-    def subjects(self, count: int) -> list[Subject]:
-        """Users that live here, with the versions that they have now."""
-        ids = [self.population.user_id(number) for number in range(min(count, self.population.users))]
+    def subjects(self, count: int, part: int = 0, parts: int = 1) -> list[Subject]:
+        """Users that live here, with the versions that they have now; only those of one part, if there are several."""
+        ids = [self.population.user_id(number) for number in range(part, min(count, self.population.users), parts)]
         with psycopg.connect(self.conninfo) as connection:
             rows = connection.execute(
                 "SELECT stream_id, max(version) FROM log.event WHERE stream_id = ANY (%s) GROUP BY stream_id", (ids,)
@@ -145,6 +145,10 @@ class Laboratory:
     def grown(self, users: int) -> Town:
         """The log of so many users, and the directory made from it."""
         return self._town(f"grown_{users}", users, (USER_DIRECTORY.name,))
+
+    def followed(self, users: int) -> Town:
+        """The log of so many users, with every read model at its end."""
+        return self._town(f"followed_{users}", users, tuple(READ_MODELS))
 
     def filled(self, name: str, users: int) -> Town:
         """A log of so many users without any read model."""

@@ -1,5 +1,6 @@
 """`reprise serve`, `reprise project` and `reprise migrate`: what `reprise run` starts, each by itself."""
 
+import os
 import signal
 import threading
 from types import FrameType
@@ -16,6 +17,8 @@ from infrastructure.projections.duties import Duty
 from infrastructure.schema import migrate as apply_migrations
 from infrastructure.settings import settings_from
 
+WORKER_NICENESS = 10
+"""On a machine that is short of processors, people who wait for an answer go before read models."""
 ENDED_BY_SIGNAL = {128 + signal.SIGTERM, 128 + signal.SIGHUP}
 
 
@@ -69,6 +72,7 @@ def project(*, duty: list[Duty] | None = None) -> None:
     from infrastructure.projections.worker import run_worker
 
     configure_logging()
+    os.nice(WORKER_NICENESS)
     settings = settings_from()
     stop = threading.Event()
 

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 from msgspec.structs import replace
 
+from api.cli.holding import Hold, held_database
 from api.cli.readiness import base_url, free_port, until_ready
 from api.cli.run_reports import JsonRunReport, Running, RunReport, TextRunReport
 from api.cli.supervision import Child, Supervisor, supervision
@@ -49,23 +50,26 @@ def run(*, host: str | None = None, port: Port | None = None, json: bool = False
     settings = settings_for(host, port)
     settings = replace(settings, port=free_port(settings.host, settings.port))
     report = JsonRunReport() if json else TextRunReport()
-    with ExitStack() as databases:
+    with held_database(settings) as hold, ExitStack() as databases:
         report.progress("Starting the database.")
         conninfo = databases.enter_context(database(settings))
         migrate(conninfo)
         report.progress("Starting the API and the projections.")
-        asyncio.run(_Run(settings, conninfo, report, databases).run())
+        asyncio.run(_Run(settings, conninfo, report, databases, hold).run())
     report.stopped()
 
 
 class _Run:
     """One run, from the first process to the last."""
 
-    def __init__(self, settings: Settings, conninfo: str, report: RunReport, databases: ExitStack) -> None:
+    def __init__(
+        self, settings: Settings, conninfo: str, report: RunReport, databases: ExitStack, hold: Hold | None
+    ) -> None:
         self._settings = settings
         self._conninfo = conninfo
         self._report = report
         self._databases = databases
+        self._hold = hold
         self._stop_requested = asyncio.Event()
 
     async def run(self) -> None:
@@ -84,6 +88,8 @@ class _Run:
         await supervisor.until(_first(self._stop_requested.wait(), self._become_ready(supervisor)))
         if not self._stop_requested.is_set():
             supervisor.is_steady = True
+            if self._hold:  # The others use the database by now.
+                await asyncio.to_thread(self._hold.let_go)
             self._report.ready(self._running(api, projections))
             await supervisor.until(_first(self._stop_requested.wait(), self._keep_database()))
         self._report.stopping()

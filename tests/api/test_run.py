@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped] # its stubs are a package of their own
 import pytest
 
+from infrastructure.embedded_postgres.server_socket import listening_process, socket_in
 from tests.support.cli import CHECKOUT, CommandLine
 from tests.support.cli_run import Running, kill, running, wait_until_gone
 from tests.support.waiting import eventually
@@ -96,6 +97,15 @@ def test_a_killed_supervisor_takes_everything_with_it(used: CommandLine) -> None
         kill(run.process.pid)
 
         wait_until_gone(family)
+
+
+def test_a_supervisor_that_is_killed_before_anything_has_joined_leaves_no_database(used: CommandLine) -> None:
+    postgres = used.home / "postgres"
+    with used.started("run", "--port", "0", "--json") as process:
+        eventually(lambda: listening_process(socket_in(postgres)), "the database", within_seconds=60)
+        kill(process.pid)
+
+    eventually(lambda: not (postgres / "run").exists(), "the end of the database", within_seconds=60)
 
 
 def test_the_next_run_finds_the_data_and_adds_no_sample_users(used: CommandLine) -> None:
