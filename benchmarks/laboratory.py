@@ -147,6 +147,10 @@ class Laboratory:
         """The log of so many users, and the directory made from it."""
         return self._town(f"grown_{users}", users, (USER_DIRECTORY.name,))
 
+    def followed(self, users: int) -> Town:
+        """The log of so many users, with every read model at its end."""
+        return self._town(f"followed_{users}", users, tuple(READ_MODELS))
+
     def filled(self, name: str, users: int) -> Town:
         """A log of so many users without any read model."""
         return self._town(name, users, ())

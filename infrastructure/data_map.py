@@ -132,6 +132,13 @@ TABLES = (
         none="name generation position measured_at per_second",
     ),
     Table(
+        name="projection.part",
+        purpose="which parts of a rebuild are done",
+        kept=WITH_THE_SERVICE,
+        backup=Backup.NONE,
+        none="name generation number after upto first last rows",
+    ),
+    Table(
         name="projection.rebuild",
         purpose="rebuilds, and which member of staff asked for them",
         kept=WITH_THE_SERVICE,

@@ -50,6 +50,10 @@ PACE_SECONDS = 0.02
 recorded meanwhile comes in one batch, whose cost is that of its transaction more than that of its events."""
 RETRY_SECONDS = 0.5
 """The pause after an error; it doubles with each error in a row."""
+AFTER_FAILED_REBUILD_SECONDS = 2.0
+"""The pause after a rebuild that was killed, or cannot begin: the program on disk may be another one by now."""
+REBUILD_NICENESS = 10
+"""Rebuilds give way to whoever serves and follows on the same machine; so do the processes that they start."""
 LONGEST_RETRY_SECONDS = 15.0
 
 log = structlog.get_logger(__name__)
@@ -210,13 +214,16 @@ def _rebuilding(conninfo: str, stop: threading.Event) -> Work:
 
     def rebuild(connection: Connection) -> bool:
         for name in open_requests(connection):
-            process = spawn.Process(target=_rebuild_for, args=(os.getpid(), conninfo, name, granted()), daemon=True)
+            # Not a daemon: those may not have processes of their own, which fill the parts.
+            process = spawn.Process(target=_rebuild_for, args=(os.getpid(), conninfo, name, granted()))
             process.start()
             while process.is_alive() and not stop.is_set():
                 process.join(LOOK_SECONDS)
             # The request stays open; whoever works next begins the rebuild again.
             process.terminate()
             process.join()
+            if process.exitcode:
+                stop.wait(AFTER_FAILED_REBUILD_SECONDS)
         return False
 
     return rebuild
@@ -232,6 +239,7 @@ def _rebuild_for(worker: int, conninfo: str, name: str, grants: Sequence[Setting
             raise SystemExit
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(REBUILD_NICENESS)
     perform_rebuild(conninfo, name, give_up_without_worker)
 
 

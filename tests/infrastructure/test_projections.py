@@ -30,9 +30,9 @@ from domain.users import User
 from infrastructure.connections import as_projector
 from infrastructure.log_reader import PoisonEventError
 from infrastructure.privacy.keychain import grant, granted
-from infrastructure.projections.filling import fill_part, parts
 from infrastructure.projections.following import fold_all, follow_batch
-from infrastructure.projections.generations import add_generation, ensure_live, generations, live_generation
+from infrastructure.projections.generations import ensure_live, generations, live_generation
+from infrastructure.projections.parts import parts
 from infrastructure.projections.rebuild_requests import perform_rebuild, request_rebuild
 from infrastructure.projections.rebuilding import RebuildProgress, rebuild
 from infrastructure.projections.segments import FencedOffError
@@ -40,7 +40,7 @@ from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verifying import RowDiffersError
 from infrastructure.service import open_service
 from infrastructure.settings import Settings
-from tests.support.read_models import head_of, make_history, replayed_rows, rows_of
+from tests.support.read_models import filled, head_of, make_history, replayed_rows, rows_of
 from tests.support.running import context, follow_to_head, projector, registration, settings_in, worker
 from tests.support.waiting import eventually
 
@@ -72,14 +72,9 @@ def test_a_rebuild_equals_a_replay(history: str, model: Projection[Any]) -> None
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_the_parts_of_a_rebuild_come_to_the_whole(history: str, model: Projection[Any], count: int) -> None:
-    with projector(history) as connection:
-        generation = add_generation(connection, model, "building")
+    generation = filled(history, model, count)
 
-    pieces = parts(model, head_of(history), count)
-    for part in pieces:
-        fill_part(as_projector(history), model, generation, part, lambda _: None)
-
-    assert len(pieces) == count
+    assert len(parts(model, head_of(history), count)) == count
     assert sorted(rows_of(history, model, generation)) == replayed_rows(history, model)
 
 
