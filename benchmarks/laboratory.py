@@ -27,6 +27,7 @@ from benchmarks.scale import Scale
 from infrastructure.connections import APP_ROLE
 from infrastructure.embedded_postgres import EmbeddedPostgres, embedded_postgres
 from infrastructure.keyring import ClaimIds, load_keyring
+from infrastructure.privacy.keychain import grant, key_encryption_key
 from infrastructure.schema import migrate
 from infrastructure.settings import Settings, settings_from
 from infrastructure.token_issuing import TokenIssuer
@@ -146,6 +147,10 @@ class Laboratory:
         """The log of so many users, and the directory made from it."""
         return self._town(f"grown_{users}", users, (USER_DIRECTORY.name,))
 
+    def followed(self, users: int) -> Town:
+        """The log of so many users, with every read model at its end."""
+        return self._town(f"followed_{users}", users, tuple(READ_MODELS))
+
     def filled(self, name: str, users: int) -> Town:
         """A log of so many users without any read model."""
         return self._town(name, users, ())
@@ -168,9 +173,10 @@ class Laboratory:
         claim_ids = ClaimIds(load_keyring(self.settings.keys).claims)
         begin = datetime.now(UTC) - timedelta(days=1) - LENGTH
         town = Town(name, self.fresh_database(name), Population(users, claim_ids, begin))
-        fill(town.conninfo, town.population)
+        grant(self.settings)
+        fill(town.conninfo, town.population, key_encryption_key(self.settings))
         for model in models:
-            rebuild(town.conninfo, model)
+            rebuild(town.conninfo, model, self.settings.home)
         return town
 
 

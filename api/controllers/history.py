@@ -80,7 +80,7 @@ class HistoryController(Controller):
         moment = Moment(version=version, position=position, at=instant(at, "at"))
         found = await request.service.users.user_at(user_id, moment)
         if found is None:
-            raise Refused(Kind.MOMENT_NOT_FOUND)
+            raise await _not_then(request, user_id, moment)
         put_on_record(request, Reading.STATE, (user_id,))
         return Answer(user_state(found), [position_header(head)])
 
@@ -90,16 +90,14 @@ class HistoryController(Controller):
     ) -> Answer[UserDiffView]:
         """What changed about the user between two moments: field by field, and the fact that changed each last."""
         head = reached(request, await request.service.log.head())
-        present = Moment(position=head)
+        before, after = _moment(old, "from"), Moment(position=head) if new is None else _moment(new, "to")
         try:
-            found = await request.service.users.diff(
-                user_id, _moment(old, "from"), present if new is None else _moment(new, "to")
-            )
+            found = await request.service.users.diff(user_id, before, after)
         except DiffIsBackwardsError:
             detail = "The moment `from` must not be later than `to`."
             raise Refused(Kind.PARAMETER_INVALID, "from", "query", detail=detail) from None
         if found is None:
-            raise Refused(Kind.MOMENT_NOT_FOUND)
+            raise await _not_then(request, user_id, before, after)
         put_on_record(request, Reading.DIFF, (user_id,))
         return Answer(user_diff_view(found), [position_header(head)])
 
@@ -111,6 +109,16 @@ def _moment(text: str, name: str) -> Moment:
     if int(text) > HIGHEST_VERSION:
         raise Refused(Kind.PARAMETER_INVALID, name, "query")
     return Moment(version=int(text))
+
+
+async def _not_then(request: ApiRequest, user_id: UUID, *moments: Moment) -> Refused:
+    """Says whether there is no such user at all, not so many versions of them, or not yet anything at a moment."""
+    user, _ = await request.service.users.user(user_id)
+    if user is None:
+        return Refused(Kind.MOMENT_NOT_FOUND)
+    if any((moment.version or 0) > user.version for moment in moments):
+        return Refused(Kind.MOMENT_NOT_FOUND, detail="This user has not had so many versions.")
+    return Refused(Kind.MOMENT_NOT_FOUND, detail="This user was registered after that moment.")
 
 
 async def _must_exist(request: ApiRequest, user_id: UUID) -> None:

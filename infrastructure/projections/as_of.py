@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from application.projections import Projection
 from infrastructure.log_reader import Connection, read_chunks, read_head
-from infrastructure.projections.filling import Part, parts
 from infrastructure.projections.following import LeftOut, fold_all, left_out, wanted_by
+from infrastructure.projections.parts import Part, parts
 
 
 class PositionNotInLogError(ValueError):

@@ -12,7 +12,14 @@ from domain.ids import uuid7
 from infrastructure.connections import as_projector
 from infrastructure.log_reader import Connection
 from infrastructure.projections.generations import check_definition
-from infrastructure.projections.rebuilding import OnProgress, RebuildProgress, Rebuilt, rebuild, roll_back
+from infrastructure.projections.rebuilding import (
+    OnProgress,
+    RebuildProgress,
+    Rebuilt,
+    is_lost_connection,
+    rebuild,
+    roll_back,
+)
 
 REPORT_SECONDS = 0.2
 """How often progress is written down."""
@@ -88,6 +95,8 @@ def _perform(conninfo: str, report: "_Report", projection: Projection[Any], *, i
     try:
         rebuilt = (roll_back if is_rollback else rebuild)(conninfo, projection, report)
     except Exception as error:
+        if is_lost_connection(error):
+            raise  # The request stays open: whoever reaches the database next goes on with it.
         report.finish("failed", failure=f"{type(error).__name__}: {error}" if _is_safe(error) else type(error).__name__)
         raise
     report.finish("succeeded", generation=rebuilt.generation)

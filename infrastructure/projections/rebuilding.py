@@ -9,10 +9,11 @@ import psycopg
 from application.projections import Projection
 from infrastructure.log_reader import Connection, read_head
 from infrastructure.projections.comparing import compare_with_live
-from infrastructure.projections.filling import fill
+from infrastructure.projections.filling import fill, processes_for
 from infrastructure.projections.following import Progress, follow_batch
 from infrastructure.projections.generations import add_generation, ensure_live
 from infrastructure.projections.letters import supersede_letters
+from infrastructure.projections.parts import parts, plan, planned
 from infrastructure.projections.segments import all_segments
 from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verifications import forget_verification
@@ -46,20 +47,46 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
 def rebuild(conninfo: str, projection: Projection[Any], on_progress: OnProgress = lambda _: None) -> Rebuilt:
     """Fill a new generation from position 1 and make it the live one; the old one serves, and is followed, until then.
 
-    On any error the new generation is thrown away and the old one stays. Raises `PoisonEventError` at an event that
+    What a killed rebuild of the same definition has filled is not filled again. On any error but the loss of the
+    database the new generation is thrown away; the old one stays. Raises `PoisonEventError` at an event that
     cannot be folded, and `RowDiffersError` if the new rows are not what the log says.
     """
     with psycopg.connect(conninfo, autocommit=True) as connection:
         ensure_live(connection, projection)
-        with connection.transaction():
-            _drop_abandoned(connection, projection)
-            generation = add_generation(connection, projection, "building")
+        generation = _begin(connection, projection)
         try:
             return _Rebuild(conninfo, connection, projection, generation, on_progress).run()
-        except BaseException:
-            with connection.transaction():
-                _discard(connection, projection, generation)
+        except Exception as error:
+            if not is_lost_connection(error):
+                with connection.transaction():
+                    _discard(connection, projection, generation)
             raise
+
+
+def is_lost_connection(error: Exception) -> bool:
+    """Whether it says that the database went away: then a rebuild goes on later from where it is."""
+    state = error.sqlstate if isinstance(error, psycopg.OperationalError) else ""
+    return state is None or state.startswith(("08", "57P"))
+
+
+def _begin(connection: Connection, projection: Projection[Any]) -> int:
+    """The generation to build: what a killed rebuild of this definition has left, or a new one with a plan."""
+    with connection.transaction():
+        row = connection.execute(
+            "SELECT max(generation) FROM projection.generation "
+            "WHERE name = %s AND state = 'building' AND version = %s AND fingerprint = %s",
+            (projection.name, projection.version, projection.fingerprint),
+        ).fetchone()
+        found = row[0] if row else None
+        if found is not None and not planned(connection, projection.name, found):
+            found = None
+        _drop_abandoned(connection, projection, but=found)
+        if found is not None:
+            return int(found)
+        generation = add_generation(connection, projection, "building")
+        upto = read_head(connection).position
+        plan(connection, projection.name, generation, parts(projection, upto, processes_for(projection, upto)))
+    return generation
 
 
 class NothingToRollBackToError(Exception):
@@ -107,20 +134,17 @@ class _Rebuild:
         self._projection = projection
         self._generation = generation
         self._on_progress = on_progress
-        self._total = read_head(connection).position
+        self._parts = planned(connection, projection.name, generation)
+        self._total = max((part.upto for part in self._parts), default=0)
         self._done = 0
         self._rows = 0
 
     def run(self) -> Rebuilt:
         """Fill, index, catch up, verify, switch."""
-        self._say("fill")
-        self._rows = fill(self._conninfo, self._projection, self._generation, self._total, self._count)
+        if not ModelTable(self._projection, self._generation).is_indexed(self._connection):
+            self._fill()
         self._done = self._total
-        self._say("index")
-        with self._connection.transaction():
-            self._connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
-            ModelTable(self._projection, self._generation).create_indexes(self._connection)
-        _set_checkpoint(self._connection, self._projection.name, self._generation, self._total)
+        self._rows = sum(part.rows or 0 for part in planned(self._connection, self._projection.name, self._generation))
         self._say("catch_up")
         _catch_up(self._connection, self._projection, self._generation)
         self._say("verify")
@@ -129,6 +153,15 @@ class _Rebuild:
         _catch_up(self._connection, self._projection, self._generation)
         position = _switch(self._connection, self._projection, self._generation)
         return Rebuilt(generation=self._generation, position=position, events=self._total, rows=self._rows)
+
+    def _fill(self) -> None:
+        self._say("fill")
+        fill(self._conninfo, self._projection, self._generation, self._parts, self._count)
+        self._say("index")
+        with self._connection.transaction():
+            self._connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
+            ModelTable(self._projection, self._generation).create_indexes(self._connection)
+            _set_checkpoint(self._connection, self._projection.name, self._generation, self._total)
 
     def _count(self, events: int) -> None:
         self._done += events
@@ -146,16 +179,17 @@ def _catch_up(connection: Connection, projection: Projection[Any], generation: i
         progress = follow_batch(connection, projection, generation, CATCH_UP_BATCH, retired=retired)
 
 
-def _drop_abandoned(connection: Connection, projection: Projection[Any]) -> None:
-    """Throw away what a killed rebuild left behind, and all generations but the live one and the one before it."""
+def _drop_abandoned(connection: Connection, projection: Projection[Any], but: int | None) -> None:
+    """Throw away what killed rebuilds left behind, but one, and all retired generations but the newest."""
     rows = connection.execute(
         """
         SELECT generation FROM projection.generation g
-        WHERE name = %(name)s AND (state = 'building' OR (state = 'retired' AND generation < (
-            SELECT max(generation) FROM projection.generation r WHERE r.name = g.name AND r.state = 'retired')))
+        WHERE name = %(name)s AND (state = 'building' AND generation IS DISTINCT FROM %(but)s
+            OR state = 'retired' AND generation < (
+                SELECT max(generation) FROM projection.generation r WHERE r.name = g.name AND r.state = 'retired'))
         FOR UPDATE
         """,
-        {"name": projection.name},
+        {"name": projection.name, "but": but},
     ).fetchall()
     for (generation,) in rows:
         _discard(connection, projection, generation)

@@ -54,6 +54,15 @@ class ModelTable(Generic[Row]):
     def _is_list(self, column: str) -> bool:
         return self._types[self.columns.index(column)].endswith("[]")
 
+    def is_indexed(self, connection: Connection) -> bool:
+        """Whether it has been filled, because it has its indexes."""
+        return bool(
+            connection.execute(
+                "SELECT FROM pg_index WHERE indrelid = %s::regclass AND indisprimary",
+                (self.name.as_string(connection),),
+            ).rowcount
+        )
+
     def drop(self, connection: Connection) -> None:
         """Throw the generation away."""
         connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(self.name))

@@ -1,5 +1,6 @@
 """What was done to an account, what the account was, and searching through it all."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -70,10 +71,40 @@ def test_a_user_can_be_seen_as_of_each_instant(moved: dict[str, Any], admin: Cal
 
 
 @pytest.mark.parametrize(
-    "moment", ["version=4", "position=0", "at=2020-01-01T00:00:00Z", "at=0001-01-01T00:00:00%2B14:00"]
+    ("moment", "why"),
+    [
+        ("version=4", "has not had so many versions"),
+        ("position=0", "was registered after that moment"),
+        ("at=2020-01-01T00:00:00Z", "was registered after that moment"),
+        ("at=0001-01-01T00:00:00%2B14:00", "was registered after that moment"),
+    ],
 )
-def test_a_moment_at_which_the_user_was_not_is_not_found(moved: dict[str, Any], admin: Caller, moment: str) -> None:
-    refusal(admin.get(f"{moved['user']}/state?{moment}"), 404, "moment_not_found")
+def test_a_moment_at_which_the_user_was_not_is_not_found(
+    moved: dict[str, Any], admin: Caller, moment: str, why: str
+) -> None:
+    problem = refusal(admin.get(f"{moved['user']}/state?{moment}"), 404, "moment_not_found")
+    nobody = refusal(admin.get(f"/v1/users/{NOBODY}/state?{moment}"), 404, "moment_not_found")
+
+    assert why in problem["detail"]
+    assert "no such user" in nobody["detail"]
+
+
+def test_the_instant_of_the_registration_is_the_first_at_which_the_user_is(
+    moved: dict[str, Any], admin: Caller
+) -> None:
+    first = admin.get(f"{moved['user']}/state?version=1").json()
+    registered_at = datetime.fromisoformat(first["recordedAt"])
+    just_before = (registered_at - timedelta(microseconds=1)).isoformat()
+
+    state = admin.get(f"{moved['user']}/state", params={"at": first["recordedAt"]}).json()
+    refused = admin.get(f"{moved['user']}/state", params={"at": just_before})
+
+    assert {name: state[name] for name in ("version", "position", "recordedAt")} == {
+        "version": 1,
+        "position": moved["answers"][0].json()["position"] - 1,
+        "recordedAt": first["recordedAt"],
+    }
+    assert "registered after" in refusal(refused, 404, "moment_not_found")["detail"]
 
 
 @pytest.mark.parametrize("moment", ["position=9223372036854775807", "at=9999-12-31T23:59:59-14:00"])

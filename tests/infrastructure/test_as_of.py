@@ -15,7 +15,7 @@ from application.read_models import READ_MODELS
 from application.user_directory import USER_DIRECTORY
 from infrastructure import row_files
 from infrastructure.connections import as_projector
-from infrastructure.projections import filling
+from infrastructure.projections import parts as sizes
 from infrastructure.projections.as_of import PositionNotInLogError, position_at, rows_as_of
 from infrastructure.row_files import FileFormError, write_rows
 from tests.support.cli import CommandLine
@@ -31,7 +31,8 @@ def as_tuples(rows: list[Any]) -> list[Any]:
 def test_a_model_as_of_any_position_equals_a_replay_cut_there(
     history: str, model: Projection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filling, "EVENTS_PER_PART", 100)  # so that there are several parts
+    monkeypatch.setattr(sizes, "EVENTS_PER_PART", 100)  # so that there are several parts
+    monkeypatch.setattr(sizes, "EVENTS_PER_RANGE", 100)
     positions = [0, head_of(history), *random.Random(4).sample(range(1, head_of(history)), 20)]
 
     for position in positions:

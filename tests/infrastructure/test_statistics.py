@@ -16,9 +16,8 @@ from application.statistics import Counted, CountsWanted, by_day
 from application.user_statistics import ACTIVE, USER_STATISTICS
 from infrastructure.connections import as_projector
 from infrastructure.log_reader import Connection, Wanted, read_range
-from infrastructure.projections.filling import fill_part, parts
 from infrastructure.projections.following import follow_batch
-from infrastructure.projections.generations import add_generation, ensure_live
+from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.holding import settle
 from infrastructure.projections.rebuilding import rebuild
 from infrastructure.projections.tallies import tally_name
@@ -26,7 +25,7 @@ from infrastructure.projections.verifying import RowDiffersError, check_all, che
 from infrastructure.service import open_service
 from tests.support.lives import make_lives, spread_over_days
 from tests.support.poison import at, failing_when, follow_all, letters_in, position_of
-from tests.support.read_models import head_of
+from tests.support.read_models import filled, head_of
 from tests.support.running import projector, settings_in
 
 FIRST = date(2026, 1, 1)
@@ -86,11 +85,7 @@ def counts_kept(conninfo: str, generation: int = 1) -> list[Any]:
 
 def right_counts(conninfo: str) -> list[Any]:
     """The counts of a generation that is filled in one go."""
-    with projector(conninfo) as connection:
-        fresh = add_generation(connection, USER_STATISTICS, "building")
-    for part in parts(USER_STATISTICS, head_of(conninfo), 1):
-        fill_part(as_projector(conninfo), USER_STATISTICS, fresh, part, lambda _: None)
-    return counts_kept(conninfo, fresh)
+    return counts_kept(conninfo, filled(conninfo, USER_STATISTICS))
 
 
 def follow(connection: Connection, model: Projection[Any], limit: int = 1000) -> None:
@@ -147,10 +142,7 @@ def test_counts_followed_by_many_and_counts_rebuilt_in_parts_are_the_same(lives:
         thread.start()
     for thread in threads:
         thread.join()
-    with projector(lives) as connection:
-        second = add_generation(connection, USER_STATISTICS, "building")
-    for part in parts(USER_STATISTICS, head_of(lives), 5):
-        fill_part(as_projector(lives), USER_STATISTICS, second, part, lambda _: None)
+    second = filled(lives, USER_STATISTICS, 5)
 
     assert counts_kept(lives, 1) == counts_kept(lives, second) == right_counts(lives)
 

@@ -3,9 +3,11 @@
 `REPRISE_KILLS=100 REPRISE_RESTARTS=5` make it as hard as the goal says. The ways in which others' followers
 came to skip events, and the tests that would notice:
 
-- numbers or instants that become visible out of order, gaps given up on, the stock recorder: `test_no_event_is_skipped`
-- a dead or stalled writer stalls readers: `test_a_writer_that_stands_still_in_an_append_stalls_no_follower`
+- numbers and instants that become visible out of order, gaps, dead writers, snapshots: `test_ways_to_skip_events`;
+  all at once, and with the stock recorder, which does skip: `test_no_event_is_skipped`
+- a writer that stands still: `test_a_writer_that_stands_still_in_an_append_stalls_no_follower`
 - a follower that filters does not advance: `test_a_follower_moves_on_past_events_that_do_not_concern_it`
+- a list of facts that is behind for some streams: `test_a_list_of_facts_ends_where_all_streams_are`
 - OFFSET: `test_pages_go_through_everybody_once_whatever_is_written_meanwhile`
 - a follower that stays dead: `test_a_follower_goes_on_after_the_database_went_away_and_came_back`
 - two workers that both believe they own a model: `test_two_workers_never_fold_the_same_events` and
@@ -100,11 +102,11 @@ def test_a_database_that_is_stopped_without_a_word_again_and_again_leaves_the_ro
         assert {model.name: rows_that_differ(own.conninfo, model) for model in MODELS} == {m.name: 0 for m in MODELS}
 
 
-def test_a_worker_that_was_frozen_past_its_time_changes_nothing_when_it_wakes_up(history: str) -> None:
+def test_a_worker_that_was_frozen_past_its_time_changes_nothing_when_it_wakes_up(history: str, home: Path) -> None:
     outcome = CONTEXT.Queue()
     with projector(history) as connection:
         live = ensure_live(connection, USER_DIRECTORY)
-        frozen = CONTEXT.Process(target=follow_and_freeze, args=(history, outcome))
+        frozen = CONTEXT.Process(target=follow_and_freeze, args=(home, history, outcome))
         frozen.start()
         eventually(lambda: is_stopped(frozen), "the worker to freeze")
 

@@ -12,12 +12,16 @@ from application.actors import Actor, Role
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.projections import Projection
 from application.register_user import register_user
+from application.request_deletion import RequestDeletion, request_deletion
 from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
 from domain.access_records import Reading
+from infrastructure.connections import as_projector
 from infrastructure.log_reader import Wanted, read_range
 from infrastructure.projections.columns import SCHEMA, table_name
-from infrastructure.projections.generations import live_generation
+from infrastructure.projections.filling import fill_part
+from infrastructure.projections.generations import add_generation, live_generation
+from infrastructure.projections.parts import parts, plan
 from tests.support.running import context, projector, registration
 
 
@@ -33,12 +37,25 @@ async def make_history(service: Service, people: int, prefix: str = "user") -> l
             await service.commands.run(change_profile, ChangeProfile(user_id=user_id, patch=patch), context())
         if draw.random() < 0.2:
             await service.commands.run(suspend_user, SuspendUser(user_id=user_id, reason="fraud"), context())
+        if number % 10 == 7:
+            await service.commands.run(request_deletion, RequestDeletion(user_id=user_id), context())
         return user_id
 
     lived = list(await asyncio.gather(*(live(number) for number in range(people))))
     for number, reader in enumerate(Actor(Role.SUPPORT, f"{prefix}-agent-{each}") for each in range(people)):
         service.accesses.note(Reader(reader), draw.choice(list(Reading)), lived[number : number + draw.randrange(1, 4)])
     return lived
+
+
+def filled(conninfo: str, model: Projection[Any], count: int = 1) -> int:
+    """A new generation that is filled from the whole log, in so many parts."""
+    pieces = parts(model, head_of(conninfo), count)
+    with projector(conninfo) as connection, connection.transaction():
+        generation = add_generation(connection, model, "building")
+        plan(connection, model.name, generation, pieces)
+    for part in pieces:
+        fill_part(as_projector(conninfo), model, generation, part, lambda _: None)
+    return generation
 
 
 def rows_of(conninfo: str, model: Projection[Any], generation: int | None = None) -> list[Any]:

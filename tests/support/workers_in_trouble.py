@@ -24,14 +24,14 @@ from application.projections import Projection
 from application.recorded import Recorded
 from application.register_user import register_user
 from application.user_directory import USER_DIRECTORY
-from infrastructure.connections import PROJECTOR_ROLE, as_projector, in_role
-from infrastructure.projections.filling import fill_part, parts
+from infrastructure.connections import PROJECTOR_ROLE, in_role
+from infrastructure.privacy.keychain import grant
 from infrastructure.projections.following import follow_batch
-from infrastructure.projections.generations import add_generation, ensure_live
+from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.worker import run_worker
 from infrastructure.service import open_service
-from tests.support.read_models import head_of
+from tests.support.read_models import filled
 from tests.support.running import context, projector, registration, settings_in
 
 UNREACHABLE = (LogUnavailableError, psycopg.OperationalError)
@@ -119,9 +119,7 @@ def rows_that_differ(conninfo: str, model: Projection[Any]) -> int:
     """Rows that are in the live generation and not in a fresh replay, or the other way round."""
     with projector(conninfo) as connection:
         live = ensure_live(connection, model)
-        fresh = add_generation(connection, model, "building")
-        for part in parts(model, head_of(conninfo), 1):
-            fill_part(as_projector(conninfo), model, fresh, part, lambda _: None)
+        fresh = filled(conninfo, model)
         query = sql.SQL(
             "SELECT count(*) FROM ((TABLE {0} EXCEPT ALL TABLE {1}) UNION ALL (TABLE {1} EXCEPT ALL TABLE {0})) d"
         ).format(ModelTable(model, live.generation).name, ModelTable(model, fresh).name)
@@ -130,8 +128,9 @@ def rows_that_differ(conninfo: str, model: Projection[Any]) -> int:
         return int(row[0])
 
 
-def follow_and_freeze(conninfo: str, outcome: Any) -> None:
+def follow_and_freeze(home: Path, conninfo: str, outcome: Any) -> None:
     """Stop in the middle of a batch, with the checkpoint locked; on waking up, go on as if nothing had happened."""
+    grant(settings_in(home))
 
     def fold(row: Any, recorded: Recorded[Any]) -> Any:
         if recorded.position >= 20 and not freezes:
