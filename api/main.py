@@ -13,7 +13,6 @@ from litestar.types import ASGIApp
 
 from api.admission import admit, check_declarations
 from api.controllers import route_handlers
-from api.garbage_collection import make_collection_rare
 from api.logs import configure_logging
 from api.metrics import Metrics
 from api.observation import HeadAnswered, Observed
@@ -22,6 +21,7 @@ from api.requests import ApiRequest
 from application.access import AccessTokens
 from application.service import Service
 from infrastructure.access_tokens import JwtAccessTokens
+from infrastructure.garbage_collection import make_collection_rare
 from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
 

@@ -12,7 +12,6 @@ from uuid import UUID
 import msgspec
 import uvloop
 
-from api.garbage_collection import make_collection_rare
 from application.actors import Actor, Metadata, Role
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.commands import CommandContext
@@ -21,6 +20,7 @@ from application.register_user import RegisterUser, register_user
 from application.service import Service
 from benchmarks.latencies import Latencies, latencies
 from domain.ids import uuid7
+from infrastructure.garbage_collection import make_collection_rare
 from infrastructure.service import open_service
 from infrastructure.settings import Settings
 

@@ -71,8 +71,10 @@ class EventForm:
         stand_in = _STAND_INS.get(state[:1])
         if stand_in is None:
             return msgspec.structs.asdict(self._decoder.decode(state))
-        clear = self._clear_decoder.decode(sealed_form.clear_part(state))
-        return {**msgspec.structs.asdict(clear), **dict.fromkeys(self.personal, stand_in)}
+        payload = msgspec.structs.asdict(self._clear_decoder.decode(sealed_form.clear_part(state)))
+        for name in self.personal:
+            payload[name] = stand_in
+        return payload
 
     def check(self, state: bytes) -> None:
         """Raise `UndecodableEventError` where `decode` would, at less cost."""

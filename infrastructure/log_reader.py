@@ -21,6 +21,7 @@ from psycopg.rows import TupleRow
 
 from application.recorded import Recorded
 from infrastructure.event_codec import PERSONAL_TOPICS, UndecodableEventError, UnknownTopicError, decode
+from infrastructure.garbage_collection import collection_paused
 from infrastructure.privacy.reasons import open_reasons
 from infrastructure.privacy.stored_events import open_row, open_rows
 from infrastructure.privacy.subject_keys import known_ciphers
@@ -119,7 +120,9 @@ def read_chunks(
             fetched = fetching.result()
             if following:
                 fetching = ahead.submit(reader.fetch, end, following)
-            yield end, facts_from(reader.rows(fetched))
+            with collection_paused():
+                facts = facts_from(reader.rows(fetched))
+            yield end, facts
 
 
 def fetch_range(connection: Connection, after: int, upto: int, wanted: Wanted) -> list[TupleRow]:

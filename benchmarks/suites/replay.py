@@ -11,6 +11,7 @@ from benchmarks.laboratory import Laboratory
 from benchmarks.rounds import in_turn, ratio
 from infrastructure.connections import as_projector
 from infrastructure.event_codec import FORMS
+from infrastructure.garbage_collection import collection_paused
 from infrastructure.log_reader import CHUNK, Connection, Wanted, read_chunks
 
 _COLUMNS = """
@@ -66,7 +67,8 @@ def fetched(connection: Connection, upto: int) -> int:
     for after in range(0, upto, CHUNK):
         cursor = connection.cursor(binary=True)
         cursor.execute(_COLUMNS, (after, min(after + CHUNK, upto)), prepare=True)
-        rows += len(cursor.fetchall())
+        with collection_paused():
+            rows += len(cursor.fetchall())
     return rows
 
 
