@@ -93,7 +93,7 @@ def restore(
         except NotEmptyError as error:
             raise Failure(str(error), "not_empty") from None
         again = erase_again(settings, conninfo, erased)
-    told = f" {shown(again)} people who were erased since are erased again." if again else ""
+    told = f" Erased again, by their receipts: {shown(again)}." if again else ""
     _tell(
         manifest, f"Restored: {{}} events, as of {manifest.taken_at:%Y-%m-%d %H:%M:%S}.{told}", json, erasedAgain=again
     )
