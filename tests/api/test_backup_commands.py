@@ -8,6 +8,7 @@ import pytest
 from infrastructure.receipts import receipts_path
 from tests.support.cli import CommandLine
 from tests.support.cli_people import file_of, line, person
+from tests.support.cli_run import running
 
 
 @pytest.fixture
@@ -60,6 +61,23 @@ def test_whoever_was_erased_after_the_backup_is_erased_again(
     assert restored.out.endswith(" Erased again, by their receipts: 1.\n")
     assert elsewhere.call("users", "show", "ann@example.com").code == 1
     assert elsewhere.call("users", "show", "bob@example.com").code == 0
+
+
+def test_a_start_erases_again_whom_a_backup_brought_back_by_other_means(
+    reprise: CommandLine, elsewhere: CommandLine, people: str, tmp_path: Path
+) -> None:
+    reprise.call("import", people)
+    log, keys = str(tmp_path / "log"), str(tmp_path / "keys")
+    reprise.call("backup", log, "--keys", keys)
+    ann = reprise.call("users", "show", "ann@example.com", "--json").json["user"]["id"]
+    reprise.call("users", "erase", ann, "--reason", "Case 17", "--yes")
+    elsewhere.call("restore", log, "--keys", keys, "--without-receipts")
+    reprise.call("privacy", "receipts", "--output", str(receipts_path(elsewhere.home)))
+
+    with running(elsewhere) as run:
+        answer = run.get(f"/v1/users/{ann}")
+
+    assert (answer.status_code, answer.json()["code"]) == (410, "user_is_erased")
 
 
 def test_without_receipts_nothing_is_restored_unless_it_is_said(

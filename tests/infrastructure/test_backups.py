@@ -1,6 +1,7 @@
 """A backup is the log as of one moment; restored, it is that log again, or nothing was restored."""
 
 import asyncio
+import gzip
 import shutil
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -217,6 +218,13 @@ def newer(scene: Scene) -> None:
 def without_events(scene: Scene) -> None:
     parts = tuple(part for part in manifest_of(scene.log).parts if part.table != "log.event")
     change_manifest(scene.log, parts=parts)
+
+
+def test_a_backup_of_the_log_without_the_keys_tells_of_nobody(copied: Scene) -> None:
+    contents = [gzip.decompress((copied.log / part.file).read_bytes()) for part in manifest_of(copied.log).parts]
+
+    assert any(b"user.registered" in content for content in contents)
+    assert not any(b"@example.com" in content or b"Name 1" in content for content in contents)
 
 
 def cut(path: Path) -> None:
