@@ -15,15 +15,20 @@ _KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 
 
-async def run(request: ApiRequest, use_case: UseCase[CommandT], command: CommandT) -> Saved:
-    """Carry out a command for the bearer of the request's token."""
+async def run(request: ApiRequest, use_case: UseCase[CommandT], command: CommandT, reason: str | None = None) -> Saved:
+    """Carry out a command for the bearer of the request's token, for a reason, else for the one in Reprise-Reason."""
     actor = request.access.actor
     sender = "\n".join((str(actor), actor.client or "", actor.on_behalf_of or ""))
-    return await run_as(actor, sender, request, use_case, command)
+    return await run_as(actor, sender, request, use_case, command, reason)
 
 
 async def run_as(
-    actor: Actor, sender: str, request: ApiRequest, use_case: UseCase[CommandT], command: CommandT
+    actor: Actor,
+    sender: str,
+    request: ApiRequest,
+    use_case: UseCase[CommandT],
+    command: CommandT,
+    reason: str | None = None,
 ) -> Saved:
     """Carry out a command for an actor; idempotency keys of different senders have nothing to do with each other."""
     content = await request.body()
@@ -31,7 +36,7 @@ async def run_as(
         metadata=Metadata(
             command_id=uuid7(),
             actor=actor,
-            reason=stated_reason(request),
+            reason=reason or stated_reason(request),
             correlation_id=request.uuid_header(b"correlation-id"),
             trace_id=trace_id(request.scope),
         ),

@@ -11,7 +11,9 @@ that log played again.
 
 Commands answer with the user's new version (`ETag`) and the position in the log that shows it (`Log-Position`).
 Send that position with a later query (`Min-Log-Position`) to be sure to see what you have done.
-Every refusal is a problem document (RFC 9457) whose `code` says which."""
+Every refusal is a problem document (RFC 9457) whose `code` says which.
+
+`[erased]` stands wherever personal data of an erased person stood, in timelines and past states."""
 
 TAGS = {
     "Users": "Register, read, search and change people's accounts.",
@@ -20,7 +22,7 @@ TAGS = {
     "Suspension": "Staff close an account to its owner, and open it again.",
     "Deactivation": "People put their account to rest, and take it up again.",
     "Exports": "All that is held about one person, to be handed to them.",
-    "Deletion": "People ask to be deleted, and may change their mind for a while.",
+    "Deletion": "People ask to be deleted, and may change their mind for a while; erasure is at once and for good.",
     "History": "What was done to an account, and what it was at any moment.",
     "Audit": "What was done to all accounts.",
     "Statistics": "How many accounts are active, come and go, and agree to what.",

@@ -21,6 +21,8 @@ class Permission(StrEnum):
     USERS_REINSTATE = "users.reinstate"
     USERS_DEACTIVATE = "users.deactivate"
     USERS_DELETE = "users.delete"
+    USERS_ERASE = "users.erase"
+    USERS_ERASURE_READ = "users.erasure_read"
     USERS_EXPORT = "users.export"
     USERS_TIMELINE = "users.timeline"
     USERS_STATE = "users.state"
@@ -45,6 +47,8 @@ ROLES: dict[Permission, frozenset[Role]] = {
     Permission.USERS_REINSTATE: frozenset({_ADMIN, _SUPPORT}),
     Permission.USERS_DEACTIVATE: frozenset({_ADMIN, _SERVICE, _USER}),
     Permission.USERS_DELETE: frozenset({_ADMIN, _SERVICE, _USER}),
+    Permission.USERS_ERASE: frozenset({_ADMIN}),
+    Permission.USERS_ERASURE_READ: frozenset({_ADMIN, _SUPPORT, _AUDITOR}),
     Permission.USERS_EXPORT: frozenset({_ADMIN, _SERVICE, _USER}),
     Permission.USERS_TIMELINE: frozenset({_ADMIN, _SUPPORT, _AUDITOR, _USER}),
     Permission.USERS_STATE: frozenset({_ADMIN, _SUPPORT, _AUDITOR, _USER}),

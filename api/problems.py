@@ -69,6 +69,7 @@ class Kind(Enum):
     RESOURCE_NOT_FOUND = HTTPStatus.NOT_FOUND, "There is nothing at this address."
     EXPORT_LINK_INVALID = HTTPStatus.NOT_FOUND, "This link is not valid (any more)."
     MOMENT_NOT_FOUND = HTTPStatus.NOT_FOUND, "There was no such user at this moment, or there is no such version."
+    ERASURE_NOT_FOUND = HTTPStatus.NOT_FOUND, "No user with this id was erased."
     NOT_SEALED = HTTPStatus.NOT_FOUND, "The log is not sealed up to there, or there is no such checkpoint."
     PROJECTION_NOT_FOUND = HTTPStatus.NOT_FOUND, "There is no projection with this name."
     REBUILD_NOT_FOUND = HTTPStatus.NOT_FOUND, "This projection has no rebuild with this id."

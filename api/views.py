@@ -10,9 +10,16 @@ from application.queries import TimelineItem, UserAt
 from application.user_directory import UserEntry
 from application.user_timeline import TimelineEntry
 from domain.users import User
-from domain.values import UserStatus
+from domain.values import ERASED, UserStatus
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+BirthDate = Annotated[
+    date | None,
+    msgspec.Meta(
+        extra_json_schema={"anyOf": [{"type": "string", "format": "date"}, {"const": ERASED}, {"type": "null"}]}
+    ),
+]
+"""A date; or what stands for it, as for all personal data, where the person was erased."""
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -38,7 +45,7 @@ class UserView(View, frozen=True):
     display_name: str
     country: str
     locale: str | None
-    birth_date: date | None
+    birth_date: BirthDate
     explicit_content_filter: bool
     external_id: str | None
     status: UserStatus

@@ -74,6 +74,8 @@ class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     key: Key = stream_id
     reads_metadata: bool = False
     """Whether the fold looks at by whom, how and why; if not, it does not get to see it."""
+    reads_personal: tuple[type[AggregateEvent], ...] | None = None
+    """The facts whose personal fields it looks at, None for all; in others they are `SEALED`, which costs nothing."""
     indexes: tuple[Index, ...] = ()
     tally: Tally[Row] | None = None
     hurries: bool = True
@@ -88,6 +90,13 @@ class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     def topics(self) -> list[str]:
         """The stored names of the facts it reads."""
         return [event.TOPIC for event in self.events]  # type: ignore[attr-defined] # every event of ours has one
+
+    @property
+    def personal_topics(self) -> frozenset[str] | None:
+        """The stored names of the facts whose personal fields it looks at; None for all."""
+        if self.reads_personal is None:
+            return None
+        return frozenset(event.TOPIC for event in self.reads_personal)  # type: ignore[attr-defined] # as above
 
     @property
     def appends(self) -> bool:
@@ -106,7 +115,8 @@ class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
         shape = (self.name, self.version, self.topics, _fields(self.row), indexes)
         code = [code_of(self.fold), code_of(self.key)]
         tally = [(_fields(self.tally.row), code_of(self.tally.of))] if self.tally else []
-        return hashlib.sha256(msgspec.json.encode((shape, self.reads_metadata, code, *tally))).hexdigest()
+        reads = [self.reads_metadata, *([] if self.personal_topics is None else [sorted(self.personal_topics)])]
+        return hashlib.sha256(msgspec.json.encode((shape, *reads, code, *tally))).hexdigest()
 
 
 def _fields(row: type[msgspec.Struct]) -> list[tuple[str, str]]:

@@ -105,6 +105,21 @@ class TimelineItem(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any]
 
 
+class ErasureReceipt(msgspec.Struct, frozen=True, kw_only=True):
+    """That somebody was erased: when, by which fact, by whom and why."""
+
+    user_id: UUID
+    position: int
+    recorded_at: datetime
+    actor: str | None
+    on_behalf_of: str | None
+    client: str | None
+    reason: str | None
+    command_id: UUID | None
+    swept_at: datetime | None
+    """When nothing was left of the person in what is kept beside the log."""
+
+
 class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Where a read model stands."""
 
@@ -212,6 +227,14 @@ class Timeline(Protocol):
 
     async def all_of(self, wanted: AuditFilter, min_position: int = 0) -> Findings[TimelineEntry]:
         """All facts up to the present, however many, in the order of the log. Raises `PositionNotReachedError`."""
+        ...
+
+
+class Erasures(Protocol):
+    """Who was erased."""
+
+    async def receipt(self, user_id: UUID) -> ErasureReceipt | None:
+        """The receipt for a user who was erased."""
         ...
 
 

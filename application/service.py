@@ -6,7 +6,7 @@ from application.access_records import Accesses, AccessLog
 from application.commands import CommandKeys, Commands
 from application.data_exports import DataExports
 from application.proof.queries import Proofs
-from application.queries import Directory, Log, Mails, Projections, Timeline, Users
+from application.queries import Directory, Erasures, Log, Mails, Projections, Timeline, Users
 from application.statistics import Statistics
 
 
@@ -19,6 +19,7 @@ class Service:
     users: Users
     directory: Directory
     timeline: Timeline
+    erasures: Erasures
     statistics: Statistics
     projections: Projections
     proofs: Proofs

@@ -97,8 +97,9 @@ def _status(entry: UserEntry) -> UserStatus:
 
 USER_DIRECTORY = Projection(
     name="user_directory",
-    version=1,
+    version=2,
     events=event_types(User),
+    reads_personal=(User.Registered, User.EmailChanged, User.DisplayNameChanged),
     row=UserEntry,
     holds=Holds(
         purpose="finding and listing accounts",

@@ -147,7 +147,8 @@ _HAPPENINGS: dict[type, str] = {
 
 USER_STATISTICS: Projection[AccountCounts] = Projection(
     name="user_statistics",
-    version=1,
+    version=2,
+    reads_personal=(),
     events=tuple(_CHANGES),
     row=AccountCounts,
     holds=Holds(purpose="counting accounts, naming nobody", kept=LIKE_THE_LOG),

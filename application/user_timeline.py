@@ -14,8 +14,8 @@ from domain.kernel import event_types
 from domain.users import User
 
 
-class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One fact about one account, without the fact's content: that stays in the log."""
+class TimelineRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One fact about one account, without what it says and why: that stays in the log, sealed where it is personal."""
 
     position: int
     user_id: UUID
@@ -26,15 +26,20 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
     actor: str | None
     on_behalf_of: str | None
     client: str | None
-    reason: str | None
     command_id: UUID | None
     correlation_id: UUID | None
 
 
-def timeline_entry(_: TimelineEntry | None, recorded: Recorded[Any]) -> TimelineEntry:
-    """The entry of one fact; facts about an address or an export belong to that person's timeline."""
+class TimelineEntry(TimelineRow, frozen=True, kw_only=True):
+    """The same with what only the log has: why."""
+
+    reason: str | None = None
+
+
+def timeline_row(_: TimelineRow | None, recorded: Recorded[Any]) -> TimelineRow:
+    """The row of one fact; facts about an address or an export belong to that person's timeline."""
     event = recorded.event
-    return TimelineEntry(
+    return TimelineRow(
         position=recorded.position,
         user_id=getattr(event, "user_id", event.originator_id),
         stream_id=event.originator_id,
@@ -44,7 +49,6 @@ def timeline_entry(_: TimelineEntry | None, recorded: Recorded[Any]) -> Timeline
         actor=recorded.actor,
         on_behalf_of=recorded.on_behalf_of,
         client=recorded.client,
-        reason=recorded.reason,
         command_id=recorded.command_id,
         correlation_id=recorded.correlation_id,
     )
@@ -54,13 +58,12 @@ USER_TIMELINE = Projection(
     name="user_timeline",
     version=3,
     events=event_types(User) + event_types(EmailClaim) + event_types(DataExport),
-    row=TimelineEntry,
-    holds=Holds(
-        purpose="telling what was done to an account, when, by whom and why", kept=LIKE_THE_LOG, readable=("reason",)
-    ),
-    fold=timeline_entry,
+    row=TimelineRow,
+    holds=Holds(purpose="telling what was done to an account, when and by whom", kept=LIKE_THE_LOG),
+    fold=timeline_row,
     key=position,
     reads_metadata=True,
+    reads_personal=(),
     indexes=(
         Index("user", ("user_id", "position")),
         Index("actor", ("actor", "topic", "position")),

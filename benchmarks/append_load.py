@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
+import psycopg
 import uvloop
 
 from application.actors import Metadata
@@ -15,6 +16,7 @@ from application.commands import CommandKey
 from benchmarks.in_process import ACTOR, CALLERS, REGISTRATIONS_FOR_THREE_CHANGES, CommandsRun
 from benchmarks.laboratory import Town
 from benchmarks.latencies import latencies
+from benchmarks.sealing import key_of
 from domain.email_claims import EmailClaim
 from domain.ids import uuid7
 from domain.kernel import AggregateEvent
@@ -23,6 +25,8 @@ from domain.values import Country, DisplayName, EmailAddress
 from infrastructure.append import Commit, OutcomeKind
 from infrastructure.connections import APP_ROLE, in_role
 from infrastructure.group_commit import GroupCommit
+from infrastructure.privacy.master_keys import MasterKeys
+from infrastructure.privacy.subject_keys import SubjectKey, new_subject_key
 
 INSTANT = datetime(2026, 1, 1, tzinfo=UTC)
 """What events carry until they are recorded; it is not stored."""
@@ -74,17 +78,22 @@ async def _append(conninfo: str, commits: Sequence[Commit]) -> CommandsRun:
 
 
 def _commits(writers: Writers, changes: int) -> Iterator[Commit]:
+    masters = MasterKeys()
+    with psycopg.connect(writers.town.conninfo) as connection:
+        masters.load_now(connection)
     for turn, (number, version) in enumerate(writers.draw(changes)):
-        yield _commit(_renaming(writers.town.population.user_id(number), version))
+        user_id = writers.town.population.user_id(number)
+        yield _commit(key_of(user_id), _renaming(user_id, version))
         if turn % 3 < REGISTRATIONS_FOR_THREE_CHANGES:
-            yield _commit(*_registration())
+            registered, claimed = _registration()
+            yield _commit(new_subject_key(registered.originator_id, masters), registered, claimed)
 
 
-def _commit(*events: AggregateEvent) -> Commit:
+def _commit(subject_key: SubjectKey, *events: AggregateEvent) -> Commit:
     command_id = uuid7()
     key = CommandKey(command_id.bytes * 2, command_id.bytes * 2)
     metadata = Metadata(command_id=command_id, actor=ACTOR, trace_id=command_id.bytes)
-    return Commit(metadata=metadata, events=events, result=bytes(20), key=key)
+    return Commit(metadata=metadata, events=events, result=bytes(20), key=key, subject_key=subject_key)
 
 
 def _renaming(user_id: UUID, version: int) -> AggregateEvent:

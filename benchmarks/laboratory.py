@@ -27,6 +27,7 @@ from benchmarks.scale import Scale
 from infrastructure.connections import APP_ROLE
 from infrastructure.embedded_postgres import EmbeddedPostgres, embedded_postgres
 from infrastructure.keyring import ClaimIds, load_keyring
+from infrastructure.privacy.keychain import grant, key_encryption_key
 from infrastructure.schema import migrate
 from infrastructure.settings import Settings, settings_from
 from infrastructure.token_issuing import TokenIssuer
@@ -172,9 +173,10 @@ class Laboratory:
         claim_ids = ClaimIds(load_keyring(self.settings.keys).claims)
         begin = datetime.now(UTC) - timedelta(days=1) - LENGTH
         town = Town(name, self.fresh_database(name), Population(users, claim_ids, begin))
-        fill(town.conninfo, town.population)
+        grant(self.settings)
+        fill(town.conninfo, town.population, key_encryption_key(self.settings))
         for model in models:
-            rebuild(town.conninfo, model)
+            rebuild(town.conninfo, model, self.settings.home)
         return town
 
 

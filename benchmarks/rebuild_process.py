@@ -4,13 +4,16 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import msgspec
 import psycopg
 
 from benchmarks.processes import ProcessFailedError, resident_megabytes
 from infrastructure.connections import as_projector
+from infrastructure.privacy.keychain import grant
 from infrastructure.projections.rebuild_requests import perform_rebuild, request_rebuild
+from infrastructure.settings import settings_from
 
 LOOK_SECONDS = 0.05
 _DATABASE = "REPRISE_DATABASE_URL"
@@ -27,10 +30,12 @@ class Rebuild(msgspec.Struct, frozen=True, kw_only=True):
     """The most memory that its processes had at a time."""
 
 
-def rebuild(conninfo: str, model: str) -> Rebuild:
+def rebuild(conninfo: str, model: str, home: Path) -> Rebuild:
     """Make a read model again from the log, and return when the new one has taken over."""
     command = [sys.executable, "-m", "benchmarks.rebuild_process", model]
-    with subprocess.Popen(command, env={**os.environ, _DATABASE: conninfo}, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, env={**os.environ, _DATABASE: conninfo, "REPRISE_HOME": str(home)}, stdout=subprocess.PIPE
+    ) as process:
         megabytes = 0.0
         while process.poll() is None:
             megabytes = max(megabytes, resident_megabytes(process.pid))
@@ -43,6 +48,7 @@ def rebuild(conninfo: str, model: str) -> Rebuild:
 
 def _rebuild_here(conninfo: str, model: str) -> Rebuild:
     begin = time.perf_counter()
+    grant(settings_from())
     with psycopg.connect(as_projector(conninfo), autocommit=True) as connection:
         request_rebuild(connection, model, "system:benchmark")
     rebuilt = perform_rebuild(conninfo, model)

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, cast
 
 import msgspec
 
 from domain import errors
 from domain.kernel import Aggregate, AggregateCreated, AggregateEvent, Personal, records, serves
 from domain.values import (
+    ERASED,
     BirthDate,
     Country,
     DisplayName,
@@ -337,6 +338,11 @@ class User(Aggregate):
         if not self.erased:
             self._erased()
 
+    def erase_when_due(self, now: datetime) -> None:
+        """End the account for good if that was asked for, and the grace period is over."""
+        if self.erase_after and has_passed(self.erase_after, now):
+            self.erase()
+
     def must_be_open(self) -> None:
         """Raise what forbids the person to change anything, if something does."""
         self._must_not_be_erased()
@@ -435,8 +441,8 @@ class User(Aggregate):
     @records(Erased)
     def _erased(self) -> None:
         self.erased = True
-        self.email = EmailAddress("")
+        self.email = EmailAddress(ERASED)
         self.email_request = None
-        self.display_name = DisplayName("")
-        self.birth_date = None
-        self.external_id = None
+        self.display_name = DisplayName(ERASED)
+        self.birth_date = cast("BirthDate", ERASED)
+        self.external_id = ExternalId(ERASED)

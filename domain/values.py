@@ -28,6 +28,10 @@ Reason = NewType("Reason", str)
 ExternalId = NewType("ExternalId", str)
 AccessPurpose = NewType("AccessPurpose", str)
 
+ERASED = "[erased]"
+"""Stands wherever personal data of an erased person stood: text of any kind, and dates, too."""
+SEALED = "[sealed]"
+"""Stands for personal data in facts that were read without opening it."""
 MINIMUM_AGE_YEARS = 13
 DISPLAY_NAME_LIMIT = 50
 REASON_LIMIT = 500

@@ -45,6 +45,10 @@ class UserCache:
         if len(self._kept) > self._limit:
             self._kept.popitem(last=False)
 
+    def forget(self, user_id: UUID) -> None:
+        """Drop a user."""
+        self._kept.pop(user_id, None)
+
     def __len__(self) -> int:
         return len(self._kept)
 

@@ -12,7 +12,9 @@ from application.actors import Metadata
 from application.commands import CommandKey
 from domain.kernel import AggregateEvent
 from infrastructure.binary_arrays import BinaryArray, binary_array
-from infrastructure.event_codec import encode
+from infrastructure.privacy.reasons import seal_reason
+from infrastructure.privacy.stored_events import SubjectKeyMissingError, stored_form
+from infrastructure.privacy.subject_keys import SubjectKey
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +25,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     result: bytes = b""
     """The answer to be given again when the key is used again."""
     key: CommandKey | None = None
+    subject_key: SubjectKey | None = None
+    """Whose fields, and why, are sealed; a key that is not stored yet is stored with the events."""
 
 
 class OutcomeKind(StrEnum):
@@ -44,11 +48,21 @@ class Outcome(msgspec.Struct, frozen=True):
     result: bytes | None = None
 
 
+# One statement, so one transaction: no event is ever without its key, and a command that loses leaves none behind. What
+# can be there already is the empty row of somebody who was erased by the same command; versions keep out all others.
 _APPEND = """
-SELECT outcome, "position", recorded_at, result FROM log.append(
+WITH appended AS MATERIALIZED (SELECT * FROM log.append(
     %s::uuid[], %s::bytea[], %s::bytea[], %s::bytea[], %s::uuid[], %s::uuid[], %s::bytea[],
     %s::text[], %s::text[], %s::text[], %s::text[],
     %s::integer[], %s::uuid[], %s::integer[], %s::text[], %s::bytea[])
+), keyed AS (
+    INSERT INTO keys.subject_key (subject_id, master_id, wrapped)
+    SELECT k.subject_id, k.master_id, k.wrapped
+    FROM unnest(%s::integer[], %s::uuid[], %s::bigint[], %s::bytea[]) AS k (command, subject_id, master_id, wrapped)
+    JOIN appended a ON a.command = k.command AND a.outcome = 'appended'
+    ON CONFLICT DO NOTHING
+)
+SELECT outcome, "position", recorded_at, result FROM appended ORDER BY command
 """
 
 
@@ -58,7 +72,8 @@ async def append(connection: psycopg.AsyncConnection[Any], commits: Sequence[Com
     The connection is in autocommit mode, so that the head's lock never waits for the network.
     """
     cursor = connection.cursor(binary=True)
-    await cursor.execute(_APPEND, [*_command_columns(commits), *_event_columns(commits)], prepare=True)
+    parameters = [*_command_columns(commits), *_event_columns(commits), *_key_columns(commits)]
+    await cursor.execute(_APPEND, parameters, prepare=True)
     return [Outcome(OutcomeKind(kind), *rest) for kind, *rest in await cursor.fetchall()]
 
 
@@ -77,18 +92,38 @@ def _command_columns(commits: Sequence[Commit]) -> list[BinaryArray]:
         binary_array("text", [str(actor) for actor in actors]),
         binary_array("text", [actor.on_behalf_of for actor in actors]),
         binary_array("text", [actor.client for actor in actors]),
-        binary_array("text", [m.reason for m in metadata]),
+        binary_array("text", [_reason(commit) for commit in commits]),
     ]
 
 
+def _reason(commit: Commit) -> str | None:
+    reason, key = commit.metadata.reason, commit.subject_key
+    if reason is None or not commit.events:
+        return None
+    if key is None:
+        raise SubjectKeyMissingError("reason")
+    return seal_reason(key.cipher, reason, key.subject_id, commit.metadata.command_id)
+
+
 def _event_columns(commits: Sequence[Commit]) -> list[BinaryArray]:
-    numbered = [(number, event) for number, commit in enumerate(commits, start=1) for event in commit.events]
-    events = [event for _, event in numbered]
-    encoded = [encode(event) for event in events]
+    numbered = [(number, commit, event) for number, commit in enumerate(commits, start=1) for event in commit.events]
+    events = [event for *_, event in numbered]
+    stored = [stored_form(event, commit.subject_key) for _, commit, event in numbered]
     return [
-        binary_array("integer", [number for number, _ in numbered]),
+        binary_array("integer", [number for number, *_ in numbered]),
         binary_array("uuid", [event.originator_id for event in events]),
         binary_array("integer", [event.originator_version for event in events]),
-        binary_array("text", [topic for topic, _ in encoded]),
-        binary_array("bytea", [state for _, state in encoded]),
+        binary_array("text", [topic for topic, _ in stored]),
+        binary_array("bytea", [state for _, state in stored]),
+    ]
+
+
+def _key_columns(commits: Sequence[Commit]) -> list[BinaryArray]:
+    keys = [(number, commit.subject_key) for number, commit in enumerate(commits, start=1) if commit.subject_key]
+    new = [(number, key.subject_id, *wrapped) for number, key in keys if (wrapped := key.wrapped())]
+    return [
+        binary_array("integer", [number for number, *_ in new]),
+        binary_array("uuid", [subject_id for _, subject_id, *_ in new]),
+        binary_array("bigint", [master_id for *_, master_id, _ in new]),
+        binary_array("bytea", [wrapped for *_, wrapped in new]),
     ]

@@ -18,17 +18,26 @@ from psycopg.rows import TupleRow
 from application.mailing import Mail, Mailer, MailRefusedError, confirmation_mail
 from application.platform import EmailTokens
 from domain.users import User
-from domain.values import has_passed
+from domain.values import ERASED, has_passed
 from infrastructure.aggregates import play
-from infrastructure.event_codec import decode
-from infrastructure.log_reader import Connection, PoisonEventError, Wanted, facts_from, fetch_range, read_head
+from infrastructure.event_codec import FORMS
+from infrastructure.log_reader import (
+    Connection,
+    PoisonEventError,
+    Wanted,
+    facts_from,
+    fetch_range,
+    fetch_streams,
+    read_head,
+)
 
 BATCH = 100
 """Positions looked at in one piece of work."""
 HANDOVER_LIMIT = "5min"
 """How long a worker may take over one mail before it counts as frozen and another one may go on."""
 _CALL_FOR_MAIL = (User.Registered, User.EmailVerificationRequested, User.EmailChangeRequested)
-_WANTED = Wanted(topics=[event.TOPIC for event in _CALL_FOR_MAIL], metadata=False)
+_WANTED = Wanted(topics=[event.TOPIC for event in _CALL_FOR_MAIL], metadata=False, personal=frozenset())
+_OF_USER = Wanted(topics=list(FORMS), metadata=False)
 _POSITION = 5
 
 _DUE_AGAIN = """
@@ -130,6 +139,8 @@ class ConfirmationMails:
         request = user.email_request
         if request is None or request.asked_at_version != recorded.event.originator_version:
             return None
+        if request.email == ERASED:  # between two looks, this person was forgotten
+            return None
         token = self._tokens.issue(user.id, request)
         mail_id = f"confirm-{recorded.position:012d}-{user.id.hex}"
         return confirmation_mail(mail_id, user, request, token, self._public_url)
@@ -160,10 +171,6 @@ def _move(connection: Connection, position: int) -> int:
 
 
 def _user(connection: Connection, user_id: UUID) -> User:
-    cursor = connection.cursor(binary=True)
-    cursor.execute(
-        "SELECT topic, state, version, recorded_at FROM log.event WHERE stream_id = %s ORDER BY version", (user_id,)
-    )
-    events = [decode(topic, state, user_id, version, at) for topic, state, version, at in cursor]
-    user: User = play(None, events)
+    facts = facts_from(fetch_streams(connection, [user_id], read_head(connection).position, _OF_USER))
+    user: User = play(None, [fact.event for fact in facts])
     return user

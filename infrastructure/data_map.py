@@ -29,18 +29,24 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     kept: str
     backup: Backup
     readable: str = ""
-    """Names of columns, with spaces between; so are the next two."""
+    """Names of columns, with spaces between; so are the next three."""
+    sealed: str = ""
     linked: str = ""
     none: str = ""
 
     @property
     def columns(self) -> set[str]:
         """The names of all columns."""
-        return {*self.readable.split(), *self.linked.split(), *self.none.split()}
+        return {*self.readable.split(), *self.sealed.split(), *self.linked.split(), *self.none.split()}
 
     def holdings(self) -> list[Holding]:
         """One for each kind of column that there is."""
-        kinds = ((Kind.READABLE, self.readable), (Kind.LINKED, self.linked), (Kind.NONE, self.none))
+        kinds = (
+            (Kind.READABLE, self.readable),
+            (Kind.SEALED, self.sealed),
+            (Kind.LINKED, self.linked),
+            (Kind.NONE, self.none),
+        )
         return [
             Holding(
                 place=f"table {self.name}", fields=tuple(names.split()), purpose=self.purpose, kind=kind, kept=self.kept
@@ -56,9 +62,9 @@ TABLES = (
         purpose="the facts themselves (`state`: see events), and by whom, how and why they came about",
         kept=LIKE_THE_LOG,
         backup=Backup.LOG,
-        readable="reason",
+        sealed="state reason",
         linked=(
-            "position stream_id version topic state recorded_at actor on_behalf_of client command_id "
+            "position stream_id version topic recorded_at actor on_behalf_of client command_id "
             "correlation_id causation_id trace_id"
         ),
     ),
@@ -82,6 +88,27 @@ TABLES = (
         kept=WITH_THE_SERVICE,
         backup=Backup.LOG,
         none="only_one looked_at_to",
+    ),
+    Table(
+        name="keys.master_key",
+        purpose="wrapping the keys of people; wrapped by a key that is not in the database",
+        kept="until the next one has replaced it",
+        backup=Backup.KEYS,
+        none="id key_encryption_key wrapped created_at",
+    ),
+    Table(
+        name="keys.subject_key",
+        purpose="sealing what is personal: each person's key, wrapped",
+        kept="the key until the person is erased, the empty row as long as the log",
+        backup=Backup.KEYS,
+        linked="subject_id master_id wrapped",
+    ),
+    Table(
+        name="keys.erasure",
+        purpose="receipts of erasures",
+        kept=LIKE_THE_LOG,
+        backup=Backup.LOG,
+        linked="subject_id position recorded_at swept_at",
     ),
     Table(
         name="projection.generation",
@@ -207,7 +234,7 @@ FILES = (
         fields=("recipient", "name", "token"),
         purpose="mails, where no mail server is set (`REPRISE_MAIL_URL`)",
         kind=Kind.READABLE,
-        kept="until they are deleted; nobody erases them",
+        kept="until they are deleted, or the person is erased",
     ),
     Holding(
         place="files written on request: audit exports and bundles, read models as of a moment",

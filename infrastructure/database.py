@@ -7,6 +7,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from infrastructure.embedded_postgres import embedded_postgres
+from infrastructure.privacy.keychain import grant
 from infrastructure.schema import check_schema, migrate
 from infrastructure.settings import SettingInvalidError, Settings
 
@@ -37,6 +38,7 @@ def migrated_database(settings: Settings) -> Iterator[str]:
 
     The embedded one is brought to it; one that others run has to be there already: `SchemaIsOutOfDateError`.
     """
+    grant(settings)
     with database(settings) as conninfo:
         if settings.database_url is None:
             migrate(conninfo)

@@ -1,8 +1,8 @@
-"""Turns events into the bytes that are stored, and back.
+"""Turns events into readable bytes, and back.
 
-The stored form is the event's payload as JSON, without defaults: readable by anybody, for as long as there is JSON.
-What the log keeps in columns of its own (stream, version, instant) is not repeated in it. An event's `timestamp` is the
-instant on the log's clock.
+The readable form is the event's payload as JSON, without defaults, for as long as there is JSON. What is personal in it
+is sealed before it is stored (infrastructure/privacy). What the log keeps in columns of its own (stream, version,
+instant) is not repeated in it. An event's `timestamp` is the instant on the log's clock.
 """
 
 from datetime import datetime
@@ -14,8 +14,10 @@ import msgspec
 from domain.access_records import AccessRecord
 from domain.data_exports import DataExport
 from domain.email_claims import EmailClaim
-from domain.kernel import Aggregate, AggregateCreated, AggregateEvent, event_types, payload_fields
+from domain.kernel import Aggregate, AggregateCreated, AggregateEvent, event_types, payload_fields, personal_fields
 from domain.users import User
+from domain.values import ERASED, SEALED
+from infrastructure.privacy import sealed_form
 
 AGGREGATES: tuple[type[Aggregate], ...] = (User, EmailClaim, AccessRecord, DataExport)
 
@@ -34,41 +36,63 @@ class EventForm:
     def __init__(self, event_type: type[AggregateEvent], aggregate: type[Aggregate]) -> None:
         self.topic: str = event_type.TOPIC  # type: ignore[attr-defined] # every event of ours has one; a test insists
         self.event_type = event_type
+        self.personal = personal_fields(event_type)
         self._defaults = {field.name: field.default for field in payload_fields(event_type)}
         self._decoder = msgspec.json.Decoder(_payload_type(event_type))
+        self._clear_decoder = msgspec.json.Decoder(_payload_type(event_type, without=self.personal))
         created = issubclass(event_type, AggregateCreated)
         self._fixed: dict[str, Any] = {"originator_topic": aggregate.TOPIC} if created else {}  # type: ignore[attr-defined]
 
     def encode(self, event: AggregateEvent) -> bytes:
         """The payload of an event, as JSON in the order of its fields."""
+        return msgspec.json.encode(self._values(event))
+
+    def encode_parts(self, event: AggregateEvent) -> tuple[bytes, bytes]:
+        """The same in two: what anybody may read, and what is personal."""
+        values = self._values(event)
+        personal = {name: values.pop(name) for name in list(values) if name in self.personal}
+        return msgspec.json.encode(values), msgspec.json.encode(personal)
+
+    def _values(self, event: AggregateEvent) -> dict[str, Any]:
         values = ((name, getattr(event, name)) for name in self._defaults)
-        return msgspec.json.encode({name: value for name, value in values if value != self._defaults[name]})
+        return {name: value for name, value in values if value != self._defaults[name]}
 
     def decode(self, state: bytes, stream_id: UUID, version: int, recorded_at: datetime) -> AggregateEvent:
         """The event that was stored. Raises `UndecodableEventError`."""
         try:
-            payload = msgspec.structs.asdict(self._decoder.decode(state))
+            payload = self._payload(state)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise UndecodableEventError(self.topic) from None
         return self.event_type(
             originator_id=stream_id, originator_version=version, timestamp=recorded_at, **self._fixed, **payload
         )
 
+    def _payload(self, state: bytes) -> dict[str, Any]:
+        stand_in = _STAND_INS.get(state[:1])
+        if stand_in is None:
+            return msgspec.structs.asdict(self._decoder.decode(state))
+        clear = self._clear_decoder.decode(sealed_form.clear_part(state))
+        return {**msgspec.structs.asdict(clear), **dict.fromkeys(self.personal, stand_in)}
+
     def check(self, state: bytes) -> None:
         """Raise `UndecodableEventError` where `decode` would, at less cost."""
         try:
-            self._decoder.decode(state)
+            self._payload(state)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise UndecodableEventError(self.topic) from None
 
 
-def _payload_type(event_type: type[AggregateEvent]) -> type[msgspec.Struct]:
+def _payload_type(event_type: type[AggregateEvent], without: frozenset[str] = frozenset()) -> type[msgspec.Struct]:
     fields = [
         (field.name, field.type) if field.default is msgspec.NODEFAULT else (field.name, field.type, field.default)
         for field in payload_fields(event_type)
+        if field.name not in without
     ]
     return msgspec.defstruct(f"{event_type.__name__}Payload", fields, kw_only=True, frozen=True, gc=False)
 
+
+_STAND_INS = {sealed_form.ERASED: ERASED, sealed_form.SEALED: SEALED}
+"""What personal fields hold that cannot be read any more, or were not to be read."""
 
 FORMS: dict[str, EventForm] = {
     form.topic: form for aggregate in AGGREGATES for form in (EventForm(t, aggregate) for t in event_types(aggregate))
@@ -76,9 +100,18 @@ FORMS: dict[str, EventForm] = {
 _FORM_OF_TYPE: dict[type, EventForm] = {form.event_type: form for form in FORMS.values()}
 
 
+PERSONAL_TOPICS = frozenset(topic for topic, form in FORMS.items() if form.personal)
+"""The facts that say something personal."""
+
+
+def form_of(event: AggregateEvent) -> EventForm:
+    """How an event is stored."""
+    return _FORM_OF_TYPE[type(event)]
+
+
 def encode(event: AggregateEvent) -> tuple[str, bytes]:
-    """The topic and the stored form of an event."""
-    form = _FORM_OF_TYPE[type(event)]
+    """The topic and the readable form of an event."""
+    form = form_of(event)
     return form.topic, form.encode(event)
 
 
@@ -97,3 +130,20 @@ def decode(topic: str, state: bytes, stream_id: UUID, version: int, recorded_at:
     except KeyError:
         raise UnknownTopicError(topic) from None
     return form.decode(state, stream_id, version, recorded_at)
+
+
+def payload(topic: str, state: bytes) -> dict[str, Any]:
+    """What was stored of an event, by name, with `ERASED` for what was personal and is gone.
+
+    Raises `UndecodableEventError`.
+    """
+    form = FORMS.get(topic)
+    try:
+        fields = msgspec.json.decode(sealed_form.clear_part(state), type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise UndecodableEventError(topic) from None
+    stand_in = _STAND_INS.get(state[:1])
+    if form is None or stand_in is None:
+        return fields
+    everything = fields | dict.fromkeys(form.personal, stand_in)
+    return {field.name: everything[field.name] for field in payload_fields(form.event_type) if field.name in everything}

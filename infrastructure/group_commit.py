@@ -13,10 +13,12 @@ from uuid import UUID
 
 import psycopg
 import structlog
+from psycopg.errors import ForeignKeyViolation
 
 from application.commands import LogUnavailableError
 from infrastructure.append import Commit, Outcome, append
 from infrastructure.connections import connect
+from infrastructure.privacy.stored_events import SubjectKeyMissingError
 
 BATCH_LIMIT = 256
 """Commands in one append: beyond this the batch gets slower, not the commands cheaper."""
@@ -112,14 +114,14 @@ class GroupCommit:
     async def _flush(self, batch: list[_Waiting]) -> None:
         try:
             outcomes = await self._append_surely([commit for commit, _ in batch])
-        except psycopg.Error as error:
+        except (psycopg.Error, SubjectKeyMissingError) as error:
             if len(batch) == 1 or isinstance(error, psycopg.OperationalError):
                 raise
             # One of them cannot be stored at all. It must not take the others with it.
             for one in batch:
                 try:
                     await self._flush([one])
-                except psycopg.Error as its_own:
+                except (psycopg.Error, SubjectKeyMissingError) as its_own:
                     _fail([one], its_own)
             return
         self._on_append()
@@ -137,6 +139,11 @@ class GroupCommit:
         while True:
             try:
                 return await append(await self._connected(), commits)
+            except ForeignKeyViolation:
+                # A new person's key was wrapped with a master key that has just been replaced.
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                await _look_up_master_keys(commits, await self._connected())
             except psycopg.OperationalError as error:
                 log.warning("append.connection_lost", error=type(error).__name__, commands=len(commits))
                 await self._disconnect()
@@ -163,6 +170,11 @@ def _marks(commit: Commit) -> Iterator[UUID | bytes]:
         yield commit.key.key
     for event in commit.events:
         yield event.originator_id
+
+
+async def _look_up_master_keys(commits: list[Commit], connection: psycopg.AsyncConnection[Any]) -> None:
+    for masters in {id(key.masters): key.masters for c in commits if (key := c.subject_key) and key.masters}.values():
+        await masters.load(connection)
 
 
 def _fail(batch: list[_Waiting], error: Exception) -> None:

@@ -16,6 +16,7 @@ from infrastructure.aggregates import Aggregates, copy_of
 from infrastructure.command_keys import AnsweredCommands, KeyedCommandKeys
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.keyring import ClaimIds, MailedTokens, load_keyring
+from infrastructure.privacy.opening import opened_keys
 from infrastructure.settings import Settings
 from infrastructure.streams import StreamLoader
 
@@ -78,6 +79,6 @@ async def open_trial(settings: Settings, conninfo: str) -> AsyncIterator[tuple[T
     """What an import needs, for trying it out."""
     keyring = load_keyring(settings.keys)
     async with reading_pool(in_role(conninfo, APP_ROLE), CONNECTIONS) as pool:
-        aggregates = Aggregates(StreamLoader(pool))
+        aggregates = Aggregates(StreamLoader(pool, await opened_keys(settings, pool)))
         commands = TrialCommands(settings, aggregates, AnsweredCommands(pool), ClaimIds(keyring.claims))
         yield commands, KeyedCommandKeys(keyring.derive("commands"))

@@ -41,12 +41,13 @@ class Keyring(msgspec.Struct, frozen=True):
 def load_keyring(folder: Path) -> Keyring:
     """The secrets from REPRISE_CLAIMS_KEY and REPRISE_SERVICE_KEY (base64), else from a folder, else newly made."""
     return Keyring(
-        claims=_secret("REPRISE_CLAIMS_KEY", folder / "claims.key"),
-        service=_secret("REPRISE_SERVICE_KEY", folder / "service.key"),
+        claims=secret_from("REPRISE_CLAIMS_KEY", folder / "claims.key"),
+        service=secret_from("REPRISE_SERVICE_KEY", folder / "service.key"),
     )
 
 
-def _secret(variable: str, path: Path) -> bytes:
+def secret_from(variable: str, path: Path) -> bytes:
+    """A secret from a variable (base64), else from a file, made if there is none. Raises `SecretMissingError`."""
     text = os.environ.get(variable)
     if text is None:
         return _long_enough(_secret_file(path), f"The file {path}", "long")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -20,7 +20,10 @@ from psycopg.pq.abc import PGresult
 from psycopg.rows import TupleRow
 
 from application.recorded import Recorded
-from infrastructure.event_codec import UndecodableEventError, UnknownTopicError, decode
+from infrastructure.event_codec import PERSONAL_TOPICS, UndecodableEventError, UnknownTopicError, decode
+from infrastructure.privacy.reasons import open_reasons
+from infrastructure.privacy.stored_events import open_row, open_rows
+from infrastructure.privacy.subject_keys import known_ciphers
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -30,17 +33,23 @@ CHUNK = 10_000
 _HEAD = """SELECT "position", CASE WHEN isfinite(recorded_at) THEN recorded_at END FROM log.head"""
 _FACT = 'e.topic, e.state, e.stream_id, e.version, e.recorded_at, e."position"'
 _METADATA = "e.actor, e.on_behalf_of, e.client, e.reason, e.command_id, e.correlation_id, e.causation_id, e.trace_id"
+_METADATA_WITHOUT_REASON = _METADATA.replace("e.reason", "NULL::text")
 _RANGE = """
 SELECT {columns} FROM log.event e
 WHERE e."position" > $1::bigint AND e."position" <= $2::bigint AND e.topic = ANY ({topics}) AND {condition}
 ORDER BY e."position"
+"""
+_KEYS = """
+SELECT k.subject_id, k.wrapped, k.master_id FROM keys.subject_key k WHERE k.subject_id IN (
+    SELECT e.stream_id FROM log.event e
+    WHERE e."position" > $1::bigint AND e."position" <= $2::bigint AND e.topic = ANY ({topics}) AND {condition})
 """
 _STREAMS = """
 SELECT {columns} FROM log.event e
 WHERE e.stream_id = ANY (%(streams)s) AND e."position" <= %(upto)s AND e.topic = ANY (%(topics)s::text[])
 ORDER BY e."position"
 """
-_STREAM_ID, _POSITION = 2, 5
+_STREAM_ID, _POSITION, _REASON, _COMMAND_ID = 2, 5, 9, 10
 # The last octet of an id is random in version 7 and part of a keyed hash in version 8.
 _OCTET = "get_byte(uuid_send(e.stream_id), 15)"
 
@@ -78,6 +87,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     topics: Sequence[str]
     metadata: bool = True
     """Whether to read by whom, how and why, too; it costs about as much as the facts themselves."""
+    personal: frozenset[str] | None = None
+    """The topics whose personal fields are read, None for all; in others they come as `SEALED`, at no cost. Reasons are
+    personal, too, and are read with all."""
     octets: Octets = ALL_OCTETS
     """Only of these streams."""
     without_streams: frozenset[UUID] = frozenset()
@@ -116,6 +128,11 @@ def fetch_range(connection: Connection, after: int, upto: int, wanted: Wanted) -
     return reader.rows(reader.fetch(after, upto))
 
 
+class _Fetched(NamedTuple):
+    facts: PGresult
+    keys: PGresult | None
+
+
 class _RangeReader:
     """Fetches ranges in two steps: the first one leaves Python to other threads for as long as it takes.
 
@@ -131,23 +148,38 @@ class _RangeReader:
         self._query = _RANGE.format(
             columns=_columns(wanted), topics=f"{topics}::text[]", condition=_of_streams(wanted)
         ).encode()
+        self._personal = _personal_topics(wanted)
+        personal = sql.Literal(sorted(self._personal)).as_string(connection)
+        self._keys_query = _KEYS.format(topics=f"{personal}::text[]", condition=_of_streams(wanted)).encode()
 
-    def fetch(self, after: int, upto: int) -> PGresult:
-        """The range as the database sends it. Raises what the database raises."""
+    def fetch(self, after: int, upto: int) -> _Fetched:
+        """The range as the database sends it, and the keys that open it. Raises what the database raises."""
         bounds = [b"%d" % after, b"%d" % upto]
+        facts = self._fetch(self._query, bounds)
+        # Looked up after the facts, so nobody who was erased by then is read with an old key.
+        return _Fetched(facts, self._fetch(self._keys_query, bounds) if self._personal else None)
+
+    def _fetch(self, query: bytes, bounds: Sequence[bytes]) -> PGresult:
         with self._connection.lock:
-            result = self._connection.pgconn.exec_params(self._query, bounds, result_format=Format.BINARY)
+            result = self._connection.pgconn.exec_params(query, bounds, result_format=Format.BINARY)
         if self._connection.pgconn.status != ConnStatus.OK:
             raise psycopg.OperationalError("the connection was lost while the log was read")
         if result.status != ExecStatus.TUPLES_OK:
             raise psycopg.errors.error_from_result(result)
         return result
 
-    def rows(self, fetched: PGresult) -> list[TupleRow]:
-        """The range as rows."""
+    def rows(self, fetched: _Fetched) -> list[TupleRow]:
+        """The range as rows, opened as far as that is wanted."""
+        rows = _left(self._loaded(fetched.facts), self._wanted)
+        if fetched.keys is not None:
+            ciphers = known_ciphers(self._connection, self._loaded(fetched.keys))
+            rows = [open_row(row, ciphers) if row[0] in self._personal else row for row in rows]
+        return _with_reasons(self._connection, rows, self._wanted)
+
+    def _loaded(self, result: PGresult) -> list[TupleRow]:
         transformer = Transformer(self._connection)
-        transformer.set_pgresult(fetched)
-        return _left(transformer.load_rows(0, fetched.ntuples, tuple), self._wanted)
+        transformer.set_pgresult(result)
+        return transformer.load_rows(0, result.ntuples, tuple)
 
 
 def _of_streams(wanted: Wanted) -> str:
@@ -161,11 +193,34 @@ def fetch_streams(connection: Connection, streams: Sequence[UUID], upto: int, wa
     cursor = connection.cursor(binary=True)
     parameters = {"streams": streams, "upto": upto, "topics": wanted.topics}
     cursor.execute(_STREAMS.format(columns=_columns(wanted)).encode(), parameters)
-    return _left(cursor.fetchall(), wanted)
+    return _opened(connection, _left(cursor.fetchall(), wanted), wanted)
+
+
+def open_facts(connection: Connection, rows: list[TupleRow]) -> list[TupleRow]:
+    """Rows as `facts_from` takes them, with metadata, as they are stored; with everything personal opened."""
+    return open_reasons(connection, open_rows(connection, rows, PERSONAL_TOPICS), _REASON, _COMMAND_ID)
+
+
+def _opened(connection: Connection, rows: list[TupleRow], wanted: Wanted) -> list[TupleRow]:
+    return _with_reasons(connection, open_rows(connection, rows, _personal_topics(wanted)), wanted)
+
+
+def _with_reasons(connection: Connection, rows: list[TupleRow], wanted: Wanted) -> list[TupleRow]:
+    if not wanted.metadata or wanted.personal is not None:
+        return rows
+    return open_reasons(connection, rows, _REASON, _COMMAND_ID)
+
+
+def _personal_topics(wanted: Wanted) -> frozenset[str]:
+    """The topics of which something is to be opened."""
+    topics = PERSONAL_TOPICS if wanted.personal is None else wanted.personal
+    return topics.intersection(wanted.topics)
 
 
 def _columns(wanted: Wanted) -> str:
-    return f"{_FACT}, {_METADATA}" if wanted.metadata else _FACT
+    if not wanted.metadata:
+        return _FACT
+    return f"{_FACT}, {_METADATA if wanted.personal is None else _METADATA_WITHOUT_REASON}"
 
 
 def _left(rows: list[TupleRow], wanted: Wanted) -> list[TupleRow]:

@@ -8,6 +8,7 @@ from email.policy import SMTP, SMTPUTF8, EmailPolicy
 from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -23,11 +24,14 @@ _SEVEN_BITS = SMTP.clone(cte_type="7bit")
 """What goes through every server."""
 
 
+def outbox_of(settings: Settings) -> "OutboxMailer | None":
+    """The folder that mails are written into, if they are."""
+    return None if settings.mail_url else OutboxMailer(settings.home / "outbox", settings.mail_sender)
+
+
 def mailer_for(settings: Settings) -> Mailer:
     """The way out that the settings name."""
-    if settings.mail_url is None:
-        return OutboxMailer(settings.home / "outbox", settings.mail_sender)
-    return SmtpMailer(settings.mail_url, settings.mail_sender)
+    return outbox_of(settings) or SmtpMailer(settings.mail_url or "", settings.mail_sender)
 
 
 class OutboxMailer:
@@ -44,6 +48,11 @@ class OutboxMailer:
         unfinished = path.with_suffix(".tmp")
         unfinished.write_bytes(_message(mail, self._sender, SMTPUTF8).as_bytes())
         unfinished.replace(path)
+
+    def forget(self, user_id: UUID) -> None:
+        """Throw away every mail to a user, whose id is part of its own."""
+        for path in self._folder.glob(f"*{user_id.hex}*"):
+            path.unlink(missing_ok=True)
 
 
 class SmtpMailer:

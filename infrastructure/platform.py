@@ -6,6 +6,7 @@ version conflict runs the use case again, on fresh state; only a command that na
 refused instead.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from application.commands import (
 from application.platform import EmailTokens, Policy, Saved
 from domain import errors
 from domain.email_claims import EmailClaim
-from domain.kernel import Aggregate
+from domain.kernel import Aggregate, AggregateEvent
 from domain.users import User
 from domain.values import EmailAddress
 from infrastructure.aggregates import Aggregates, copy_of
@@ -28,6 +29,8 @@ from infrastructure.append import Commit, Outcome, OutcomeKind
 from infrastructure.command_keys import AnsweredCommands, answer_from, answer_to
 from infrastructure.group_commit import GroupCommit
 from infrastructure.keyring import ClaimIds
+from infrastructure.privacy.key_cache import SubjectKeys
+from infrastructure.privacy.subject_keys import PLATFORM, SubjectKey
 
 ATTEMPTS = 20
 """How often a command is tried while others keep changing the same streams."""
@@ -44,7 +47,9 @@ class CommandPlatform:
         claim_ids: ClaimIds,
         email_tokens: EmailTokens,
         policy: Policy,
+        keys: SubjectKeys,
     ) -> None:
+        self.keys = keys
         self.aggregates = aggregates
         self.commits = commits
         self.answered = answered
@@ -130,18 +135,42 @@ class Attempt:
             # "Nothing to do" about one of them is a no, which memory may not say: a claim would stay with its holder.
             raise _OutdatedError
         events = [event for of_one in recorded for event in of_one]
+        subject_key = await self._subject_key(events)
         outcome = await self._platform.commits.commit(
             Commit(
                 metadata=self._context.metadata,
                 key=self._context.key,
                 events=events,
                 result=answer_to(subject.id, subject.version),
+                subject_key=subject_key,
             )
         )
         saved = _saved(subject, outcome)
         if outcome.kind is OutcomeKind.APPENDED:
             self._platform.aggregates.remember(aggregates, saved.recorded_at)
+            if subject_key is not None:
+                self._platform.keys.remember(subject_key.subject_id, subject_key.cipher)
         return saved
+
+    async def _subject_key(self, events: Sequence[AggregateEvent]) -> SubjectKey | None:
+        """What seals what is personal about a command: the key of the one person it is about."""
+        if not events:
+            return None
+        keys = self._platform.keys
+        if isinstance(events[0], User.Registered):
+            return keys.new(events[0].originator_id)
+        # Why somebody was erased must still be readable when nothing else is.
+        is_erasure = any(isinstance(event, User.Erased) for event in events)
+        key = await keys.to_seal(PLATFORM if is_erasure else _subject_of(events[0]))
+        if key is None:
+            raise _OutdatedError
+        return key
+
+
+def _subject_of(event: AggregateEvent) -> UUID:
+    """Whom a fact is about: the user whose it is, or the one that it names."""
+    subject_id: UUID = getattr(event, "user_id", event.originator_id)
+    return subject_id
 
 
 class _OutdatedError(Exception):

@@ -12,7 +12,7 @@ from domain.kernel import AggregateEvent
 from infrastructure.connections import APP_ROLE, in_role
 from infrastructure.database import migrated_database, require_data
 from infrastructure.event_codec import AGGREGATES, FORMS
-from infrastructure.log_reader import Connection, Wanted, facts_from, read_chunks, read_head
+from infrastructure.log_reader import Connection, Wanted, facts_from, open_facts, read_chunks, read_head
 from infrastructure.settings import Settings, settings_from
 
 A = TypeVar("A", bound=AggregateEvent)
@@ -87,7 +87,7 @@ class Log:
         end = self.head if upto is None else min(upto, self.head)
         if stream is not None:
             rows = self._connection.cursor(binary=True).execute(_STREAM, (stream, after, end, topics)).fetchall()
-            yield from facts_from(rows)
+            yield from facts_from(open_facts(self._connection, rows))
             return
         if after >= end:
             return

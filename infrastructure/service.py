@@ -13,14 +13,18 @@ from infrastructure.aggregates import Aggregates
 from infrastructure.command_keys import AnsweredCommands, KeyedCommandKeys
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.group_commit import GroupCommit
-from infrastructure.keyring import ClaimIds, Cursors, MailedTokens, load_keyring
+from infrastructure.keyring import ClaimIds, Cursors, Keyring, MailedTokens, load_keyring
 from infrastructure.platform import CommandPlatform
+from infrastructure.privacy.forgetting import Forgetting
+from infrastructure.privacy.opening import opened_keys
 from infrastructure.queries.access_log import AccessLogQueries
 from infrastructure.queries.data_exports import DataExportQueries
 from infrastructure.queries.directory import DirectoryQueries
+from infrastructure.queries.erasures import ErasureQueries
 from infrastructure.queries.mails import MailQueries
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.queries.proofs import ProofQueries
+from infrastructure.queries.read_model import Pool
 from infrastructure.queries.statistics import StatisticsQueries
 from infrastructure.queries.timeline import TimelineQueries
 from infrastructure.queries.users import UserQueries
@@ -49,34 +53,53 @@ class LogQueries:
 async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Service]:
     """The service of one process on a migrated database; commands under way are finished before it closes."""
     keyring = load_keyring(settings.keys)
-    conninfo = in_role(conninfo, APP_ROLE)
     cursors = Cursors(keyring.derive("cursors"))
+    async with _writing(settings, keyring, conninfo) as (pool, commands):
+        keys, aggregates = commands.keys, commands.aggregates
+        async with Forgetting(pool, keys, aggregates.cache), AccessRecorder(commands.commits) as accesses:
+            yield Service(
+                commands=commands,
+                command_keys=KeyedCommandKeys(keyring.derive("commands")),
+                users=UserQueries(pool, aggregates, keys),
+                directory=DirectoryQueries(pool, cursors, settings.wait_seconds),
+                timeline=TimelineQueries(pool, keys, cursors, settings.wait_seconds),
+                statistics=StatisticsQueries(pool, settings.wait_seconds),
+                erasures=ErasureQueries(pool, keys),
+                projections=ProjectionQueries(pool),
+                proofs=ProofQueries(pool),
+                mails=MailQueries(pool),
+                log=LogQueries(pool),
+                accesses=accesses,
+                access_log=AccessLogQueries(pool, cursors, settings.wait_seconds),
+                exports=DataExportQueries(pool, keyring.derive("export links")),
+            )
+
+
+@asynccontextmanager
+async def open_commands(settings: Settings, conninfo: str) -> AsyncIterator[CommandPlatform]:
+    """The write side alone, for a process that has some commands to carry out."""
+    async with _writing(settings, load_keyring(settings.keys), conninfo) as (_, commands):
+        yield commands
+
+
+@asynccontextmanager
+async def _writing(settings: Settings, keyring: Keyring, conninfo: str) -> AsyncIterator[tuple[Pool, CommandPlatform]]:
+    conninfo = in_role(conninfo, APP_ROLE)
     async with (
         reading_pool(conninfo, READING_CONNECTIONS) as pool,
         WakeUpSender(conninfo) as wake_ups,
         GroupCommit(conninfo, wake_ups.hint) as commits,
-        AccessRecorder(commits) as accesses,
     ):
-        aggregates = Aggregates(StreamLoader(pool))
-        yield Service(
-            commands=CommandPlatform(
-                aggregates,
+        keys = await opened_keys(settings, pool)
+        yield (
+            pool,
+            CommandPlatform(
+                Aggregates(StreamLoader(pool, keys)),
                 commits,
                 AnsweredCommands(pool),
                 ClaimIds(keyring.claims),
                 MailedTokens(keyring.derive("mailed tokens")),
                 settings.policy,
+                keys,
             ),
-            command_keys=KeyedCommandKeys(keyring.derive("commands")),
-            users=UserQueries(pool, aggregates),
-            directory=DirectoryQueries(pool, cursors, settings.wait_seconds),
-            timeline=TimelineQueries(pool, cursors, settings.wait_seconds),
-            statistics=StatisticsQueries(pool, settings.wait_seconds),
-            projections=ProjectionQueries(pool),
-            proofs=ProofQueries(pool),
-            mails=MailQueries(pool),
-            log=LogQueries(pool),
-            accesses=accesses,
-            access_log=AccessLogQueries(pool, cursors, settings.wait_seconds),
-            exports=DataExportQueries(pool, keyring.derive("export links")),
         )

@@ -44,9 +44,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """REPRISE_LOG_ORIGIN: the name of this log in its checkpoints, for ever (default: made up at the first start)."""
     wait_seconds: float = 5.0
     """REPRISE_WAIT_SECONDS: how long a query waits for a read model to reach Min-Log-Position."""
+    production: bool = False
+    """REPRISE_PRODUCTION: `yes` refuses what is fit for trying out only, such as keys that lie beside the data."""
+    key_encryption_key_file: Path | None = None
+    """REPRISE_KEY_ENCRYPTION_KEY_FILE: where the key that wraps all others is (default `keys/key-encryption.key` under
+    home); REPRISE_KEY_ENCRYPTION_KEY is the key itself, 32 octets in base64."""
+    kms_key: str | None = None
+    """REPRISE_KMS_KEY: the ARN, id or alias of an AWS KMS key to be used instead."""
+    next_key_encryption_key_file: Path | None = None
+    """REPRISE_NEXT_KEY_ENCRYPTION_KEY_FILE, or REPRISE_NEXT_KEY_ENCRYPTION_KEY: what the next master key is to be
+    wrapped with."""
+    next_kms_key: str | None = None
+    """REPRISE_NEXT_KMS_KEY: the same in AWS KMS."""
     idempotency_retention: timedelta = timedelta(hours=72)
     """REPRISE_IDEMPOTENCY_HOURS: how long idempotency keys are kept, at least a day."""
     policy: Policy = Policy()
+
+    @property
+    def key_encryption_key_path(self) -> Path:
+        """The file with the local key-encryption key."""
+        return self.key_encryption_key_file or self.keys / "key-encryption.key"
 
     @property
     def keys(self) -> Path:
@@ -74,6 +91,11 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         public_url=(environment.get("REPRISE_PUBLIC_URL") or http_url(host, int(port))).rstrip("/"),
         log_origin=environment.get("REPRISE_LOG_ORIGIN") or None,
         wait_seconds=_number(environment, "REPRISE_WAIT_SECONDS", 5.0, highest=60),
+        production=_flag(environment, "REPRISE_PRODUCTION"),
+        key_encryption_key_file=_path(environment, "REPRISE_KEY_ENCRYPTION_KEY_FILE"),
+        kms_key=environment.get("REPRISE_KMS_KEY") or None,
+        next_key_encryption_key_file=_path(environment, "REPRISE_NEXT_KEY_ENCRYPTION_KEY_FILE"),
+        next_kms_key=environment.get("REPRISE_NEXT_KMS_KEY") or None,
         idempotency_retention=timedelta(
             hours=_number(environment, "REPRISE_IDEMPOTENCY_HOURS", 72, lowest=24, highest=87_600)
         ),
@@ -83,6 +105,18 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
             erase_after=timedelta(days=_number(environment, "REPRISE_GRACE_DAYS", 30, highest=365)),
         ),
     )
+
+
+def _flag(environment: Mapping[str, str], variable: str) -> bool:
+    text = environment.get(variable) or "no"
+    if text not in {"yes", "no"}:
+        raise SettingInvalidError(variable, "must be yes or no")
+    return text == "yes"
+
+
+def _path(environment: Mapping[str, str], variable: str) -> Path | None:
+    text = environment.get(variable)
+    return Path(text).absolute() if text else None
 
 
 def http_url(host: str, port: int) -> str:

@@ -11,9 +11,12 @@ from psycopg_pool import AsyncConnectionPool
 
 from domain.kernel import AggregateEvent
 from infrastructure.event_codec import decode
+from infrastructure.privacy.key_cache import Row, SubjectKeys
+from infrastructure.privacy.stored_events import readable_form
 
 _LOAD = """
-SELECT wanted.ordinality, head."position", e.topic, e.state, e.version, e.recorded_at
+SELECT wanted.ordinality, head."position",
+       k.subject_id, k.wrapped, k.master_id, e.topic, e.state, e.version, e.recorded_at
 FROM log.head head,
      unnest(%s::uuid[], %s::integer[]) WITH ORDINALITY AS wanted (stream_id, version, ordinality)
      LEFT JOIN LATERAL (
@@ -21,6 +24,8 @@ FROM log.head head,
          WHERE e.stream_id = wanted.stream_id AND e.version > wanted.version
          ORDER BY e.version
      ) e ON true
+     LEFT JOIN keys.subject_key k ON k.subject_id = wanted.stream_id AND e.topic IS NOT NULL
+ORDER BY wanted.ordinality, e.version
 """
 
 
@@ -34,8 +39,9 @@ class StreamTail(msgspec.Struct, frozen=True):
 class StreamLoader:
     """Loads streams, many at a time."""
 
-    def __init__(self, pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]]) -> None:
+    def __init__(self, pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]], keys: SubjectKeys) -> None:
         self._pool = pool
+        self._keys = keys
         self._wanted: list[tuple[UUID, int, asyncio.Future[StreamTail]]] = []
         self._queries: set[asyncio.Task[None]] = set()
 
@@ -71,8 +77,13 @@ class StreamLoader:
             cursor = connection.cursor(binary=True)
             await cursor.execute(_LOAD, [[w[0] for w in wanted], [w[1] for w in wanted]], prepare=True)
             rows = await cursor.fetchall()
+        # Keys come from the same snapshot as the events, so nobody who was erased is ever read with an old key.
+        keys: dict[UUID, Row] = {row[2]: row[2:5] for row in rows if row[2] is not None}
+        ciphers = await self._keys.opened(keys.values())
         events: list[list[AggregateEvent]] = [[] for _ in wanted]
-        for ordinal, _, topic, state, version, recorded_at in rows:
+        for ordinal, _, _, _, _, topic, state, version, recorded_at in rows:
             if topic is not None:
-                events[ordinal - 1].append(decode(topic, state, wanted[ordinal - 1][0], version, recorded_at))
+                stream_id = wanted[ordinal - 1][0]
+                readable = readable_form(topic, state, stream_id, version, ciphers)
+                events[ordinal - 1].append(decode(topic, readable, stream_id, version, recorded_at))
         return [StreamTail(found, rows[0][1]) for found in events]

@@ -25,10 +25,11 @@ COMMANDS = {
     "import": ("api.cli.importing:import_file", "Take over people from a file in JSON Lines, each exactly once."),
     "backup": ("api.cli.backups:backup", "Back up the log and, apart from it, the keys."),
     "restore": ("api.cli.backups:restore", "Bring a backup back into an empty database, all of it or nothing."),
-    "users": ("api.cli.users:app", "Look at users, as they are or as they were."),
+    "users": ("api.cli.users:app", "Look at users, as they are or as they were, and erase them."),
     "audit": ("api.cli.audit:app", "Find out what was done, when, by whom and why."),
     "projections": ("api.cli.projections:app", "Look at the read models; rebuild, check and repair them."),
-    "privacy": ("api.cli.privacy:app", "Find out what is held about people."),
+    "privacy": ("api.cli.privacy:app", "Find out what is held about people, and scrub what was deleted."),
+    "keys": ("api.cli.keys:app", "Look after the keys that personal data is sealed with."),
     "log": ("api.cli.log:app", "Look at the log as a whole."),
 }
 """Each command, where it is, and the first sentence of its help."""

@@ -87,6 +87,7 @@ def _of_reprise(error: Exception) -> Failure | None:
     from infrastructure.database import DatabaseUnavailableError
     from infrastructure.embedded_postgres import EmbeddedPostgresError
     from infrastructure.keyring import SecretMissingError
+    from infrastructure.privacy.key_encryption import KeyUnusableError
     from infrastructure.schema import MigrationEditedError, SchemaIsOutOfDateError
     from infrastructure.settings import SettingInvalidError
     from infrastructure.token_issuing import RoleNotIssuableError
@@ -96,6 +97,8 @@ def _of_reprise(error: Exception) -> Failure | None:
             return Failure(str(error), error.code)
         case SettingInvalidError() | SecretMissingError():
             return Failure(str(error), "setting_invalid")
+        case KeyUnusableError():
+            return Failure(str(error), "key_unusable")
         case RoleNotIssuableError():
             return Failure(str(error), "role_not_issuable", ExitCode.USAGE)
         case DatabaseUnavailableError() | EmbeddedPostgresError():

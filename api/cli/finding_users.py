@@ -7,6 +7,8 @@ from domain.values import parse_email_address
 from infrastructure.aggregates import Aggregates
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.keyring import ClaimIds, load_keyring
+from infrastructure.privacy.key_cache import SubjectKeys
+from infrastructure.privacy.master_keys import MasterKeys
 from infrastructure.settings import Settings
 from infrastructure.streams import StreamLoader
 
@@ -25,7 +27,7 @@ async def _holder(settings: Settings, conninfo: str, address: str) -> UUID:
     """Who holds an address by the log itself: a read model might be behind."""
     claim_id = ClaimIds(load_keyring(settings.keys).claims).of(parse_email_address(address))
     async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
-        claim = await Aggregates(StreamLoader(pool)).email_claim(claim_id)
+        claim = await Aggregates(StreamLoader(pool, SubjectKeys(pool, MasterKeys()))).email_claim(claim_id)
     if claim.holder is None:
         raise NotFound("Nobody holds this email address.")
     return claim.holder

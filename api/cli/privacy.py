@@ -1,11 +1,21 @@
 """`reprise privacy`: what is held about people."""
 
+from pathlib import Path
+
+import psycopg
 from cyclopts import App
 
-from api.cli.terminal import write_json, write_table
+from api.cli.failures import Failure
+from api.cli.progress import EventProgress
+from api.cli.terminal import say, shown, write_json, write_table
+from infrastructure.connections import as_projector
 from infrastructure.data_map import data_map
+from infrastructure.database import migrated_database, require_data
+from infrastructure.erasures.scrubbing import scrub as scrub_database
+from infrastructure.receipts import noting_erasures, read_receipts
+from infrastructure.settings import settings_from
 
-app = App(name="privacy", help="Find out what is held about people.")
+app = App(name="privacy", help="Find out what is held about people, and scrub what was deleted.")
 
 
 @app.command(name="map")
@@ -27,3 +37,63 @@ def show_map(*, json: bool = False) -> None:
         return
     rows = [(h.place, ", ".join(h.fields), h.purpose, h.kind, h.kept) for h in found]
     write_table(("where", "fields", "what for", "kind", "kept"), rows)
+
+
+@app.command
+def scrub(*, json: bool = False) -> None:
+    """Have PostgreSQL write anew the tables that people are deleted from, so that nothing is left of them in its files.
+
+    Each table is locked for as long as that takes. It needs a superuser. WAL archives and backups from before have to
+    be deleted when their time is over.
+
+    Parameters
+    ----------
+    json
+        Write JSON.
+
+    """
+    settings = settings_from()
+    require_data(settings)
+    with (
+        migrated_database(settings) as conninfo,
+        psycopg.connect(conninfo, autocommit=True) as connection,
+        EventProgress("scrubbing", "tables") as progress,
+    ):
+        try:
+            tables = scrub_database(connection, progress.show)
+        except psycopg.errors.InsufficientPrivilege:
+            raise Failure("Scrubbing needs a superuser of the database.", "not_permitted") from None
+    if json:
+        write_json({"tables": tables})
+    else:
+        say(f"{tables} tables are written anew, and what was deleted from them is gone.")
+
+
+@app.command
+def receipts(*, output: Path, json: bool = False) -> None:
+    """Write the receipts of all erasures to a file, or complete one: `reprise restore` needs it.
+
+    Workers do the same for receipts/erasures.jsonl in the service's home.
+
+    Parameters
+    ----------
+    output
+        The file, in JSON Lines. What is in it already stays.
+    json
+        Write JSON.
+
+    """
+    settings = settings_from()
+    require_data(settings)
+    note = noting_erasures(output)
+    with (
+        migrated_database(settings) as conninfo,
+        psycopg.connect(as_projector(conninfo), autocommit=True) as connection,
+    ):
+        while note(connection):
+            pass
+    found = len(read_receipts(output))
+    if json:
+        write_json({"file": str(output), "receipts": found})
+    else:
+        say(f"Receipts of erasures in {output}: {shown(found)}.")

@@ -10,13 +10,13 @@ from api.cli.terminal import console
 class EventProgress:
     """How far a long piece of work has come, on standard error."""
 
-    def __init__(self, description: str) -> None:
+    def __init__(self, description: str, things: str = "events") -> None:
         shown_on = console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TaskProgressColumn(),
-            TextColumn("{task.completed:,} of {task.total:,} events"),
+            TextColumn(f"{{task.completed:,}} of {{task.total:,}} {things}"),
             TimeRemainingColumn(),
             console=shown_on,
             transient=True,

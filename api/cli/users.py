@@ -4,25 +4,34 @@ import asyncio
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 from cyclopts import App, Group, Parameter, validators
 
-from api.cli.failures import NotFound
+from api.cli.failures import Failure, NotFound
 from api.cli.finding_users import find_user
 from api.cli.person_export import export
 from api.cli.readings import put_on_record
-from api.cli.terminal import shown, write_json, write_table
+from api.cli.terminal import say, shown, write_json, write_table
 from api.cli.values import instant
+from api.erasure_views import ErasureView, erasure_view
 from api.views import UserStateView, UserView, user_state
+from application.actors import Actor, Metadata, Role
+from application.commands import CommandContext
+from application.erase_user import EraseUser, erase_user
+from application.platform import Saved
 from application.queries import Moment
 from application.service import Service
 from domain.access_records import Reading
+from domain.ids import uuid7
+from domain.values import Reason, parse_reason
 from infrastructure.database import migrated_database, require_data
-from infrastructure.service import open_service
+from infrastructure.service import open_commands, open_service
 from infrastructure.settings import Settings, settings_from
 
-app = App(name="users", help="Look at users, as they are or as they were.")
+app = App(name="users", help="Look at users, as they are or as they were, and erase them.")
+OPERATOR = Actor(role=Role.SYSTEM, id="cli")
 app.command(export)
 MOMENT = Group(
     "Moment", help="At most one of these; without any, the user as of now.", validator=validators.mutually_exclusive
@@ -67,6 +76,86 @@ def show(
         write_json(state)
     else:
         write_table(("", ""), _lines(state))
+
+
+@app.command
+def erase(
+    user: str, /, *, reason: str, yes: Annotated[bool, Parameter(negative=())] = False, json: bool = False
+) -> None:
+    """Erase a user: nothing personal about them can be read again, anywhere, by anybody.
+
+    The log stays as it is, and their addresses become free. It cannot be undone.
+
+    Parameters
+    ----------
+    user
+        The user's id, or the email address that they hold now.
+    reason
+        Why, for the record; it stays readable. Name the case, and nobody.
+    yes
+        That it is meant; without it, nothing is done.
+    json
+        Write JSON.
+
+    """
+    stated = parse_reason(reason)
+    if not yes:
+        raise Failure("Erasing cannot be undone. Say --yes if you mean it.", "not_confirmed")
+    settings = settings_from()
+    require_data(settings)
+    with migrated_database(settings) as conninfo:
+        saved = asyncio.run(_erase(settings, conninfo, user, stated))
+    if json:
+        write_json({"userId": saved.aggregate_id, "version": saved.version, "position": saved.position})
+    else:
+        say(f"{saved.aggregate_id} is erased, at position {shown(saved.position)}.")
+
+
+@app.command
+def erasure(user: UUID, /, *, json: bool = False) -> None:
+    """Show the receipt of an erasure: who had it done, when and why, and the proof that it is in the log.
+
+    Parameters
+    ----------
+    user
+        The user's id.
+    json
+        Write JSON.
+
+    """
+    settings = settings_from()
+    require_data(settings)
+    with migrated_database(settings) as conninfo:
+        receipt = asyncio.run(_receipt(settings, conninfo, user))
+    if json:
+        write_json(receipt)
+    else:
+        write_table(("", ""), _receipt_lines(receipt))
+
+
+async def _erase(settings: Settings, conninfo: str, user: str, reason: Reason) -> Saved:
+    user_id = await find_user(settings, conninfo, user)
+    metadata = Metadata(command_id=uuid7(), actor=OPERATOR, reason=reason)
+    async with open_commands(settings, conninfo) as commands:
+        return await commands.run(erase_user, EraseUser(user_id=user_id), CommandContext(metadata=metadata))
+
+
+async def _receipt(settings: Settings, conninfo: str, user_id: UUID) -> ErasureView:
+    async with open_service(settings, conninfo) as service:
+        found = await erasure_view(service, user_id)
+    if found is None:
+        raise NotFound("No user with this id was erased.")
+    return found
+
+
+def _receipt_lines(receipt: ErasureView) -> Iterator[tuple[str, Any]]:
+    for field in msgspec.structs.fields(ErasureView):
+        if field.name not in {"checkpoint", "proof"}:
+            yield field.encode_name, getattr(receipt, field.name)
+    if receipt.proof is None:
+        yield "proof", "not sealed yet"
+    else:
+        yield "proof", f"part of the signed log of {shown(receipt.proof.size)} events: `reprise audit prove` shows how"
 
 
 async def _state(settings: Settings, conninfo: str, user: str, moment: Moment, purpose: str | None) -> UserStateView:

@@ -11,6 +11,7 @@ from api.controllers.deactivation import DeactivationController
 from api.controllers.deletion import DeletionController
 from api.controllers.documentation import DocumentationController
 from api.controllers.email_addresses import EmailChangeController, EmailVerificationsController
+from api.controllers.erasure import ErasureController
 from api.controllers.history import HistoryController
 from api.controllers.letters import LettersController
 from api.controllers.operations import OperationsController
@@ -33,6 +34,7 @@ def route_handlers() -> list[ControllerRouterHandler]:
             SuspensionController,
             DeactivationController,
             DeletionController,
+            ErasureController,
             DataExportsController,
             HistoryController,
             AuditController,

@@ -35,7 +35,7 @@ def measure(lab: Laboratory) -> Figure:
     """One process, one question at a time; the slowest kind counts."""
     conninfo = lab.fresh_database("busy")
     events = fill_busily(conninfo, lab.scale.sizes[-1])
-    rebuilt = rebuild(conninfo, USER_TIMELINE.name)
+    rebuilt = rebuild(conninfo, USER_TIMELINE.name, lab.settings.home)
     by_kind = uvloop.run(_ask(lab, conninfo, events))
     slowest = max(by_kind, key=lambda kind: by_kind[kind].p99)
     return figure(

@@ -73,7 +73,7 @@ def measured_rebuilds(lab: Laboratory) -> Rebuilds:
     towns = {users: lab.grown(users) for users in lab.scale.sizes}
     little = lab.filled("runner", max(10, lab.scale.runner_events // EVENTS_OF_USER))
     sides: dict[int, Callable[[], Rebuild]] = {
-        users: partial(rebuild, town.conninfo, USER_DIRECTORY.name) for users, town in towns.items()
+        users: partial(rebuild, town.conninfo, USER_DIRECTORY.name, lab.settings.home) for users, town in towns.items()
     }
     sides[LIBRARY] = partial(_run_library, little, durable=True)
     rounds = in_turn(sides, lab.scale.rounds)

@@ -12,6 +12,8 @@ class Duty(StrEnum):
     """To add the log to its Merkle tree and to sign checkpoints."""
     MAILS = "mails"
     """To send the mails that events call for."""
+    ERASURE = "erasure"
+    """To erase people whose grace period is over, and to sweep up after erasures."""
     RECEIPTS = "receipts"
     """To write down outside of the database who was erased."""
     RETENTION = "retention"

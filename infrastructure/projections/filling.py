@@ -14,9 +14,11 @@ from application.projections import Projection
 from application.read_models import READ_MODELS
 from application.recorded import Recorded
 from infrastructure.log_reader import ALL_OCTETS, read_chunks
+from infrastructure.privacy.keychain import grant, granted
 from infrastructure.projections.following import add, fold_all, left_out, wanted_by
 from infrastructure.projections.parts import Part, note_filled
 from infrastructure.projections.tables import ModelTable
+from infrastructure.settings import Settings
 
 PARALLEL_FROM = 100_000
 """Events below which starting processes takes longer than it saves."""
@@ -81,7 +83,7 @@ def _fill_in_parallel(
     spawn = multiprocessing.get_context("spawn")
     count = spawn.Value("q", read.so_far)
     with ProcessPoolExecutor(
-        os.cpu_count(), mp_context=spawn, initializer=_begin, initargs=(count, os.getpid())
+        os.cpu_count(), mp_context=spawn, initializer=_begin, initargs=(count, os.getpid(), granted())
     ) as workers:
         waiting = {workers.submit(_fill_part_elsewhere, conninfo, projection.name, generation, part) for part in pieces}
         try:
@@ -124,7 +126,9 @@ class _Elsewhere:
     parent: int
 
 
-def _begin(read: "Synchronized[int]", parent: int) -> None:
+def _begin(read: "Synchronized[int]", parent: int, grants: Sequence[Settings]) -> None:
+    for settings in grants:
+        grant(settings)
     _Elsewhere.read = read
     _Elsewhere.parent = parent
     # Rows are made by the million and none of them is garbage: looking for it takes a fifth of the time.

@@ -110,6 +110,7 @@ def wanted_by(projection: Projection[Any], without: LeftOut, octets: Octets = AL
     return Wanted(
         topics=projection.topics,
         metadata=projection.reads_metadata,
+        personal=projection.personal_topics,
         octets=octets,
         without_streams=frozenset(without.held),
         without_positions=without.positions,

@@ -13,6 +13,7 @@ import msgspec
 
 from application.projections import Projection
 from application.recorded import Recorded
+from domain.values import ERASED
 from infrastructure.log_reader import Connection, Wanted, facts_from, fetch_range, fetch_streams
 from infrastructure.projections.following import LeftOut, fold_all, left_out
 from infrastructure.projections.segments import Segment, all_segments, position_of
@@ -80,7 +81,10 @@ class Snapshot(NamedTuple):
         """All facts that may matter; a held stream's are cut off later."""
         projection = self.projection
         return Wanted(
-            topics=projection.topics, metadata=projection.reads_metadata, without_positions=self.without.positions
+            topics=projection.topics,
+            metadata=projection.reads_metadata,
+            personal=projection.personal_topics,
+            without_positions=self.without.positions,
         )
 
     def expected(self, rows: Sequence[Any]) -> dict[Any, Any]:
@@ -163,7 +167,8 @@ def compare(columns: Sequence[str], expected: dict[Any, Any], actual: dict[Any, 
     for key in expected.keys() | actual.keys():
         found.rows += 1
         wanted, there = expected.get(key), actual.get(key)
-        if wanted != there:
+        # The key is gone, and the model has yet to fold why: whichever of the two its row shows, it goes soon.
+        if wanted != there and not (wanted is not None and ERASED in msgspec.structs.astuple(wanted)):
             found.differing += 1
             which = differing_columns(columns, wanted, there)
             found.differences.append(Difference(key=key, columns=which, expected=wanted, actual=there))

@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import psycopg
@@ -22,9 +22,13 @@ from infrastructure.audit.signing_keys import CheckpointKeyFile
 from infrastructure.command_retention import forgetting
 from infrastructure.confirmation_mails import ConfirmationMails
 from infrastructure.connections import as_projector, as_sealer
+from infrastructure.erasures.due_deletions import DueDeletions
+from infrastructure.erasures.sweeping import Sweeping
 from infrastructure.keyring import MailedTokens, load_keyring
 from infrastructure.log_reader import Connection
-from infrastructure.mail import mailer_for
+from infrastructure.mail import mailer_for, outbox_of
+from infrastructure.privacy.keychain import grant, granted
+from infrastructure.privacy.master_keys import MasterKeys
 from infrastructure.projections.duties import Duty
 from infrastructure.projections.generations import check_definition, ensure_live, note_failure
 from infrastructure.projections.holding import follow_past_poison, grant_wishes
@@ -59,6 +63,7 @@ def run_worker(
     settings: Settings, conninfo: str, stop: threading.Event, duties: Collection[Duty] = tuple(Duty)
 ) -> None:
     """Work until told to stop; a batch under way is finished first. Raises `DefinitionChangedError` at once."""
+    grant(settings)
     projector = as_projector(conninfo)
     _check_definitions(projector, stop)
     wake_ups = WakeUpListener(projector, stop)
@@ -70,6 +75,10 @@ def run_worker(
     if Duty.SEAL in duties:
         sealer = Sealer(CheckpointKeyFile(settings.keys, settings.log_origin))
         threads.append(_Thread("sealer", as_sealer(conninfo), stop, sealer.seal_due, wake_ups.sleeper()))
+    if Duty.ERASURE in duties:
+        due, sweeping = DueDeletions(settings, conninfo), Sweeping(outbox_of(settings))
+        threads.append(_Thread("due-deletions", projector, stop, due.erase_due))
+        threads.append(_Thread("sweeping", projector, stop, sweeping.sweep_next, wake_ups.sleeper()))
     if Duty.RECEIPTS in duties:
         threads.append(_Thread("receipts", projector, stop, noting_erasures(receipts_path(settings.home))))
     if Duty.RETENTION in duties:
@@ -103,10 +112,14 @@ def _mailing(settings: Settings) -> "Work":
 
 
 def _check_definitions(conninfo: str, stop: threading.Event) -> None:
-    """Raise `DefinitionChangedError` if this program must not run; a database that is not there is waited for."""
+    """Raise `DefinitionChangedError` or `KeyUnusableError` if this program must not run with this database.
+
+    One that is not there is waited for.
+    """
     while not stop.is_set():
         try:
             with psycopg.connect(conninfo, autocommit=True) as connection:
+                MasterKeys().load_now(connection)
                 for model in READ_MODELS.values():
                     check_definition(connection, model)
                 return
@@ -202,7 +215,7 @@ def _rebuilding(conninfo: str, stop: threading.Event) -> Work:
     def rebuild(connection: Connection) -> bool:
         for name in open_requests(connection):
             # Not a daemon: those may not have processes of their own, which fill the parts.
-            process = spawn.Process(target=_rebuild_for, args=(os.getpid(), conninfo, name))
+            process = spawn.Process(target=_rebuild_for, args=(os.getpid(), conninfo, name, granted()))
             process.start()
             while process.is_alive() and not stop.is_set():
                 process.join(LOOK_SECONDS)
@@ -216,8 +229,10 @@ def _rebuilding(conninfo: str, stop: threading.Event) -> Work:
     return rebuild
 
 
-def _rebuild_for(worker: int, conninfo: str, name: str) -> None:
+def _rebuild_for(worker: int, conninfo: str, name: str, grants: Sequence[Settings]) -> None:
     """Rebuild as long as the worker lives that asked for it."""
+    for settings in grants:
+        grant(settings)
 
     def give_up_without_worker(_: RebuildProgress) -> None:
         if os.getppid() != worker:

@@ -8,8 +8,12 @@ import msgspec
 from psycopg import sql
 
 from application.queries import AuditFilter, Findings, Page, PageRequest, TimelineItem
-from application.user_timeline import USER_TIMELINE, TimelineEntry
+from application.user_timeline import USER_TIMELINE, TimelineEntry, TimelineRow
+from infrastructure.event_codec import payload
 from infrastructure.keyring import Cursors
+from infrastructure.privacy.key_cache import SubjectKeys
+from infrastructure.privacy.reasons import open_reason, subjects_of
+from infrastructure.queries.opened_rows import open_with
 from infrastructure.queries.pages import Pages, page_size
 from infrastructure.queries.read_model import Pool, ReadModel, Selected, Selection
 from infrastructure.queries.timeline_search import search_for
@@ -21,56 +25,69 @@ BATCH = 1_000
 class TimelineQueries:
     """The timeline, as ports see it."""
 
-    def __init__(self, pool: Pool, cursors: Cursors, wait_seconds: float) -> None:
-        self._model = ReadModel(pool, USER_TIMELINE, wait_seconds, TimelineEntry)
+    def __init__(self, pool: Pool, keys: SubjectKeys, cursors: Cursors, wait_seconds: float) -> None:
+        self._keys = keys
+        self._model = ReadModel(pool, USER_TIMELINE, wait_seconds, TimelineRow)
         self._of_user = Pages(cursors, "timeline")
         self._search = Pages(cursors, "audit")
 
     async def of_user(self, user_id: UUID, page: PageRequest) -> Page[TimelineItem]:
         """One account's facts with their content, oldest first."""
         parameters = {"user_id": user_id} | _after(self._of_user.place(user_id, page))
-        selection = _selection(parameters, page_size(page) + 1, also=sql.SQL(", e.state"), joined=_EVENT)
+        selection = _selection(parameters, page_size(page) + 1, also=_STATE)
         selected = await self._model.select(selection, page.min_position)
-        items = [TimelineItem(entry=entry, data=_content(state)) for entry, (state,) in selected.rows]
+        entries = await self._entries(selected)
+        facts = [(row.topic, state, row.stream_id, row.version) for row, (_, state) in selected.rows]
+        opened = await open_with(self._keys, facts)
+        items = [
+            TimelineItem(entry=entry, data=_content(*fact[:2])) for entry, fact in zip(entries, opened, strict=True)
+        ]
         return self._of_user.page(user_id, page, items, selected.position, lambda item: _place(item.entry))
 
     async def search(self, wanted: AuditFilter, page: PageRequest) -> Page[TimelineEntry]:
         """Facts in the order of the log."""
         parameters = dict(_given(wanted)) | _after(self._search.place(wanted, page))
-        selection = _selection(parameters, page_size(page) + 1)
-        selected = await self._model.select(selection, page.min_position)
-        entries = [entry for entry, _ in selected.rows]
-        return self._search.page(wanted, page, entries, selected.position, _place)
+        selected = await self._model.select(_selection(parameters, page_size(page) + 1), page.min_position)
+        return self._search.page(wanted, page, await self._entries(selected), selected.position, _place)
 
     async def all_of(self, wanted: AuditFilter, min_position: int = 0) -> Findings[TimelineEntry]:
         """All facts up to the present, however many, in the order of the log."""
         first = await self._batch(wanted, 0, None, min_position)
         return Findings(first.position, self._batches(wanted, first))
 
-    async def _batches(self, wanted: AuditFilter, first: Selected[TimelineEntry]) -> AsyncIterator[list[TimelineEntry]]:
+    async def _batches(self, wanted: AuditFilter, first: Selected[TimelineRow]) -> AsyncIterator[list[TimelineEntry]]:
         """No connection is kept between batches: whoever reads slowly keeps nobody else waiting."""
         batch = first
         while batch.rows:
-            yield [entry for entry, _ in batch.rows]
+            yield await self._entries(batch)
             if len(batch.rows) < BATCH:
                 return
             batch = await self._batch(wanted, batch.rows[-1][0].position, first.position)
 
     async def _batch(
         self, wanted: AuditFilter, after: int, upto: int | None, min_position: int = 0
-    ) -> Selected[TimelineEntry]:
+    ) -> Selected[TimelineRow]:
         parameters = dict(_given(wanted)) | {"after": after} | ({} if upto is None else {"upto": upto})
         return await self._model.select(_selection(parameters, BATCH), min_position)
 
+    async def _entries(self, selected: Selected[TimelineRow]) -> list[TimelineEntry]:
+        """Rows of the model, and why, which is in the log only."""
+        rows = [(row, reason) for row, (reason, *_) in selected.rows]
+        ciphers = await self._keys.ciphers(subjects_of(reason for _, reason in rows))
+        return [
+            TimelineEntry(**msgspec.structs.asdict(row), reason=open_reason(ciphers, reason, row.command_id))
+            for row, reason in rows
+        ]
+
 
 _EVENT = sql.SQL('JOIN log.event e ON e."position" = m."position"')
+_REASON = sql.SQL(", e.reason")
+_STATE = sql.SQL(", e.reason, e.state")
 
 
-def _selection(
-    parameters: dict[str, Any], limit: int, also: sql.Composable = sql.SQL(""), joined: sql.Composable = sql.SQL("")
-) -> Selection:
+def _selection(parameters: dict[str, Any], limit: int, also: sql.Composable = _REASON) -> Selection:
     search = search_for({**parameters, "limit": limit})
-    return Selection(sql.SQL(search.clauses), search.parameters, also, joined, search.source)
+    return Selection(sql.SQL(search.clauses), search.parameters, also, _EVENT, search.source)
 
 
 def _after(place: bytes | None) -> dict[str, int]:
@@ -84,9 +101,9 @@ def _given(wanted: AuditFilter) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _content(state: bytes) -> dict[str, Any]:
-    """The stored payload, with its names as they are on the wire."""
-    return {_camel(name): value for name, value in msgspec.json.decode(state, type=dict[str, Any]).items()}
+def _content(topic: str, state: bytes) -> dict[str, Any]:
+    """The payload, with its names as they are on the wire."""
+    return {_camel(name): value for name, value in payload(topic, state).items()}
 
 
 def _camel(name: str) -> str:

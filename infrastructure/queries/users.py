@@ -13,6 +13,8 @@ from domain.users import User
 from infrastructure.aggregates import Aggregates, play
 from infrastructure.event_codec import decode
 from infrastructure.log_reader import facts_from
+from infrastructure.privacy.key_cache import SubjectKeys
+from infrastructure.queries.opened_rows import open_with
 from infrastructure.queries.read_model import Pool
 
 _LIMITS = {
@@ -21,10 +23,9 @@ _LIMITS = {
     "at": sql.SQL("recorded_at <= %(limit)s"),
 }
 _PAST = sql.SQL("""
-SELECT topic, state, version, recorded_at, "position" FROM log.event
+SELECT topic, state, stream_id, version, recorded_at, "position" FROM log.event
 WHERE stream_id = %(stream_id)s AND {limit} ORDER BY version
 """)
-
 _FACTS = sql.SQL("""
 SELECT topic, state, stream_id, version, recorded_at, "position",
        actor, on_behalf_of, client, reason, command_id, correlation_id, causation_id, trace_id
@@ -35,8 +36,9 @@ FROM log.event WHERE stream_id = %(stream_id)s AND {limit} ORDER BY version
 class UserQueries:
     """One user at a time, as ports see it."""
 
-    def __init__(self, pool: Pool, aggregates: Aggregates) -> None:
+    def __init__(self, pool: Pool, aggregates: Aggregates, keys: SubjectKeys) -> None:
         self._pool = pool
+        self._keys = keys
         self._aggregates = aggregates
 
     async def user(self, user_id: UUID) -> tuple[User | None, int]:
@@ -46,9 +48,9 @@ class UserQueries:
     async def user_at(self, user_id: UUID, moment: Moment) -> UserAt | None:
         """The user as they were; None before they were registered, or for a version that was never reached."""
         rows = await self._past(user_id, moment)
-        if not rows or (moment.version is not None and rows[-1][2] != moment.version):
+        if not rows or (moment.version is not None and rows[-1][3] != moment.version):
             return None
-        events = [decode(topic, state, user_id, version, at) for topic, state, version, at, _ in rows]
+        events = [decode(*row[:5]) for row in rows]
         if not isinstance(events[0], User.Event):
             return None  # the id is that of another kind of stream
         user: User = play(None, events)
@@ -75,14 +77,16 @@ class UserQueries:
         async with self._pool.connection() as connection:
             cursor = connection.cursor(binary=True)
             await cursor.execute(_FACTS.format(limit=_LIMITS[name]), {"stream_id": user_id, "limit": value})
-            return facts_from(await cursor.fetchall())
+            rows = await cursor.fetchall()
+        return facts_from(await open_with(self._keys, rows))
 
     async def _past(self, user_id: UUID, moment: Moment) -> list[tuple[Any, ...]]:
         name, value = next((name, value) for name in _LIMITS if (value := getattr(moment, name)) is not None)
         async with self._pool.connection() as connection:
             cursor = connection.cursor(binary=True)
             await cursor.execute(_PAST.format(limit=_LIMITS[name]), {"stream_id": user_id, "limit": value})
-            return await cursor.fetchall()
+            rows = await cursor.fetchall()
+        return await open_with(self._keys, rows)
 
 
 def _is_reached(moment: Moment, facts: Sequence[Recorded[Any]]) -> bool:

@@ -316,7 +316,10 @@ def test_read_models_are_listed_and_rebuilt(reprise: CommandLine) -> None:
 def test_a_read_model_that_is_not_there_is_not_found(reprise: CommandLine) -> None:
     assert complaint(reprise, "projections", "rebuild", "weather") == (
         1,
-        "There is no read model of this name. There are: user_directory, user_timeline, user_statistics, access_log.",
+        (
+            "There is no read model of this name. There are: "
+            "user_directory, user_timeline, user_statistics, access_log, deletion_schedule."
+        ),
     )
 
 

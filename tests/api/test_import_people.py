@@ -21,11 +21,12 @@ from domain.users import User
 from infrastructure.import_trial import open_trial
 from infrastructure.keyring import MailedTokens, load_keyring
 from infrastructure.people_file import read_lines
+from infrastructure.replay import Log
 from infrastructure.service import open_service
 from infrastructure.settings import Settings
 from tests.support.cli import head_of
 from tests.support.cli_people import consent, crowd, file_of, line, person, refused_lines, shuffled_in
-from tests.support.running import context, registration, settings_in
+from tests.support.running import context, projector, registration, settings_in
 
 
 class Importer(NamedTuple):
@@ -66,12 +67,8 @@ class Importer(NamedTuple):
 
     def names(self) -> list[str]:
         """The names of all people in the log, in the order in which they came."""
-        with psycopg.connect(self.conninfo) as connection:
-            rows = connection.execute(
-                "SELECT convert_from(state, 'UTF8')::json ->> 'display_name' FROM log.event "
-                "WHERE topic = 'user.registered' ORDER BY position"
-            )
-            return [name for (name,) in rows]
+        with projector(self.conninfo) as connection:
+            return [fact.event.display_name for fact in Log(connection).facts(User.Registered)]
 
 
 class Octets(RawIOBase):

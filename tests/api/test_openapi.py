@@ -60,6 +60,8 @@ def test_every_operation_of_the_design_is_described(document: dict[str, Any]) ->
         "GET /v1/projections/{name}/letters/{letterId}",
         "POST /v1/projections/{name}/letters/{letterId}/retries",
         "POST /v1/projections/{name}/letters/{letterId}/resolution",
+        "POST /v1/users/{userId}/erasure",
+        "GET /v1/users/{userId}/erasure",
         "GET /healthz",
         "GET /readyz",
         "GET /metrics",

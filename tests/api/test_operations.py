@@ -31,6 +31,7 @@ def test_the_service_is_ready_when_its_read_models_follow(api: Api) -> None:
         "projection user_timeline",
         "projection user_statistics",
         "projection access_log",
+        "projection deletion_schedule",
     ]
 
 

@@ -36,6 +36,8 @@ EXPECTED: dict[str, tuple[str, str, Any, set[str]]] = {
     "reactivateUser": ("DELETE", "/v1/users/{id}/deactivation", None, {A, V, "own"}),
     "requestDeletion": ("POST", "/v1/users/{id}/deletion", None, {A, V, "own"}),
     "withdrawDeletion": ("DELETE", "/v1/users/{id}/deletion", None, {A, V, "own"}),
+    "eraseUser": ("POST", "/v1/users/{id}/erasure", {"reason": "Case 1"}, {A}),
+    "getErasure": ("GET", "/v1/users/{id}/erasure", None, {A, S, U}),
     "getTimeline": ("GET", "/v1/users/{id}/events", None, {A, S, U, "own"}),
     "requestExport": ("POST", "/v1/users/{id}/export", None, {A, V, "own"}),
     "getState": ("GET", "/v1/users/{id}/state?version=1", None, {A, S, U, "own"}),

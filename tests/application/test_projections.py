@@ -86,7 +86,8 @@ def test_another_shape_has_another_fingerprint(change: dict[str, Any]) -> None:
 
 
 def test_every_read_model_is_found_by_its_name() -> None:
-    assert set(READ_MODELS) == {"user_directory", "user_timeline", "user_statistics", "access_log"}
+    names = {"user_directory", "user_timeline", "user_statistics", "access_log", "deletion_schedule"}
+    assert set(READ_MODELS) == names
     assert all(model.name == name for name, model in READ_MODELS.items())
 
 

@@ -9,7 +9,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from application.recorded import Recorded
-from application.user_timeline import USER_TIMELINE, TimelineEntry, timeline_entry
+from application.user_timeline import USER_TIMELINE, TimelineRow, timeline_row
 from domain.data_exports import DataExport
 from domain.email_claims import EmailClaim
 from domain.kernel import AggregateEvent, event_types, personal_fields
@@ -44,7 +44,7 @@ def recorded(event: Any) -> Recorded[Any]:
 def test_a_fact_becomes_an_entry_that_says_what_when_who_and_why() -> None:
     suspended = recorded(event_of(User.Suspended, stream_id=ADA, version=3, reason="Fraud"))
 
-    assert timeline_entry(None, suspended) == TimelineEntry(
+    assert timeline_row(None, suspended) == TimelineRow(
         position=42,
         user_id=ADA,
         stream_id=ADA,
@@ -54,7 +54,6 @@ def test_a_fact_becomes_an_entry_that_says_what_when_who_and_why() -> None:
         actor="support:jane",
         on_behalf_of="user:ada",
         client="console",
-        reason="Ticket 7",
         command_id=COMMAND,
         correlation_id=CORRELATION,
     )
@@ -62,14 +61,14 @@ def test_a_fact_becomes_an_entry_that_says_what_when_who_and_why() -> None:
 
 @pytest.mark.parametrize("event_type", event_types(EmailClaim))
 def test_a_fact_about_an_address_belongs_to_its_holder_s_timeline(event_type: type[AggregateEvent]) -> None:
-    entry = timeline_entry(None, recorded(event_of(event_type, stream_id=CLAIM, user_id=ADA)))
+    entry = timeline_row(None, recorded(event_of(event_type, stream_id=CLAIM, user_id=ADA)))
 
     assert (entry.user_id, entry.stream_id) == (ADA, CLAIM)
 
 
 @for_all(st.one_of([events(event_type) for event_type in event_types(User)]))
 def test_a_fact_about_a_user_belongs_to_their_own_timeline(event: AggregateEvent) -> None:
-    entry = timeline_entry(None, recorded(event))
+    entry = timeline_row(None, recorded(event))
 
     assert entry.user_id == entry.stream_id == event.originator_id
 
@@ -80,7 +79,7 @@ def test_an_entry_holds_nothing_of_what_a_fact_says_about_the_person(event_type:
     payload: dict[str, Any] = {name: value for name, value in required if name in event_type.__struct_fields__}
     payload |= dict.fromkeys(personal_fields(event_type), "a secret")
 
-    entry = timeline_entry(None, recorded(event_of(event_type, **payload)))
+    entry = timeline_row(None, recorded(event_of(event_type, **payload)))
 
     assert "secret" not in repr(entry)
 
@@ -89,7 +88,7 @@ def test_a_fold_changes_no_fact() -> None:
     fact = recorded(event_of(User.Suspended, stream_id=ADA, version=3, reason="Fraud"))
     before = copy.deepcopy(fact)
 
-    timeline_entry(None, fact)
+    timeline_row(None, fact)
 
     assert fact == before
 
@@ -103,4 +102,4 @@ def test_every_fact_has_an_entry_of_its_own() -> None:
 def test_the_indexes_are_over_columns_that_there_are() -> None:
     columns = {column for index in USER_TIMELINE.indexes for column in index.columns}
 
-    assert columns <= set(TimelineEntry.__struct_fields__)
+    assert columns <= set(TimelineRow.__struct_fields__)

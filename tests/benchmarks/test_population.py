@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 from uuid import UUID
 
 import psycopg
@@ -16,6 +17,8 @@ from domain.users import User
 from infrastructure.aggregates import play
 from infrastructure.event_codec import decode
 from infrastructure.keyring import ClaimIds
+from infrastructure.privacy.keychain import grant, key_encryption_key
+from tests.support.running import settings_in
 
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -52,8 +55,9 @@ def test_facts_of_one_user_lie_apart(population: Population) -> None:
         assert all(later.position - earlier.position > 1 for earlier, later in pairwise(facts))
 
 
-def test_a_filled_log_goes_on_where_the_population_ends(database: str, population: Population) -> None:
-    fill(database, population)
+def test_a_filled_log_goes_on_where_the_population_ends(database: str, home: Path, population: Population) -> None:
+    grant(settings_in(home))
+    fill(database, population, key_encryption_key(settings_in(home)))
 
     with psycopg.connect(database) as connection:
         head = connection.execute('SELECT "position", recorded_at FROM log.head').fetchone()

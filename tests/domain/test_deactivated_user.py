@@ -36,6 +36,7 @@ OUTCOMES: dict[str, Outcome] = {
     "request_deletion": happened(User.DeletionRequested, erase_after=ERASE_AFTER),
     "withdraw_deletion": NOTHING,
     "erase": happened(User.Erased),
+    "erase_when_due": NOTHING,
 }
 
 

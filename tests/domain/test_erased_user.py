@@ -7,7 +7,7 @@ import pytest
 from domain.errors import UserIsErased
 from domain.kernel import event_types, payload_fields, personal_fields
 from domain.users import User
-from domain.values import ExternalId, UserStatus
+from domain.values import ERASED, ExternalId, UserStatus
 from tests.support.instants import CONFIRM_BY
 from tests.support.outcomes import NOTHING, Outcome, check
 from tests.support.scenarios import given, happened
@@ -25,7 +25,7 @@ from tests.support.users import (
     an_unverified_user,
 )
 
-OUTCOMES: dict[str, Outcome] = {**dict.fromkeys(ASKS, UserIsErased), "erase": NOTHING}
+OUTCOMES: dict[str, Outcome] = {**dict.fromkeys(ASKS, UserIsErased), "erase": NOTHING, "erase_when_due": NOTHING}
 
 
 @pytest.mark.parametrize("ask", ASKS)
@@ -58,7 +58,8 @@ def test_nothing_personal_is_left_in_memory() -> None:
 
     user.erase()
 
-    assert (user.email, user.display_name, user.birth_date, user.external_id) == ("", "", None, None)
+    left: set[object] = {user.email, user.display_name, user.birth_date, user.external_id}
+    assert left == {ERASED}
     assert (user.email_request, user.pending_email) == (None, None)
     assert EMAIL not in repr(user)
     assert OTHER_EMAIL not in repr(user)

@@ -38,6 +38,7 @@ OUTCOMES: dict[str, Outcome] = {
     "request_deletion": NOTHING,
     "withdraw_deletion": happened(User.DeletionWithdrawn),
     "erase": happened(User.Erased),
+    "erase_when_due": happened(User.Erased),
 }
 
 

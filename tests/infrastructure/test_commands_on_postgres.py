@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
+from application.actors import Actor, Role
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.commands import CommandContext, CommandKey, IdempotencyKeyReusedError, LogUnavailableError
 from application.confirm_email import ConfirmEmail, confirm_email
@@ -27,6 +28,8 @@ from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.event_codec import decode
 from infrastructure.group_commit import GroupCommit
 from infrastructure.keyring import MailedTokens, load_keyring
+from infrastructure.privacy.key_cache import SubjectKeys
+from infrastructure.privacy.master_keys import MasterKeys
 from infrastructure.service import open_service
 from infrastructure.streams import StreamLoader
 from tests.support.cut_line import CuttableLine
@@ -254,7 +257,7 @@ def test_what_is_kept_in_memory_equals_its_replay(database: str, service: OpenSe
             ada = (await running.commands.run(register_user, registration("ada"), context())).aggregate_id
             await running.commands.run(change_profile, rename(ada, "Countess"), context())
             kept, _ = await running.users.user(ada)
-            replayed, _ = await Aggregates(StreamLoader(pool)).user(ada)
+            replayed, _ = await Aggregates(StreamLoader(pool, SubjectKeys(pool, MasterKeys()))).user(ada)
 
             assert kept == replayed
 
@@ -267,7 +270,7 @@ def test_a_small_memory_forgets_and_nothing_else_changes(database: str, service:
     async def scenario() -> list[str]:
         async with service() as running, reading_pool(in_role(database, APP_ROLE), 2) as pool:
             saved = [await running.commands.run(register_user, registration(name), context()) for name in "abcde"]
-            aggregates = Aggregates(StreamLoader(pool), cache)
+            aggregates = Aggregates(StreamLoader(pool, SubjectKeys(pool, MasterKeys())), cache)
             found = [await aggregates.user(each.aggregate_id) for _ in range(3) for each in saved]
         return [user.display_name for user, _ in found if user]
 
@@ -283,7 +286,7 @@ def test_a_command_that_cannot_be_stored_fails_alone(database: str) -> None:
     async def scenario() -> list[Any]:
         async with GroupCommit(in_role(database, APP_ROLE)) as commits:
             good = [Commit(metadata=context().metadata, events=[]) for _ in range(4)]
-            bad = Commit(metadata=replace(context().metadata, reason="\0"), events=[])
+            bad = Commit(metadata=replace(context().metadata, actor=Actor(Role.SERVICE, "\0")), events=[])
             return await asyncio.gather(*(commits.commit(c) for c in [*good, bad]), return_exceptions=True)
 
     outcomes = asyncio.run(scenario())

@@ -29,6 +29,7 @@ from domain import errors
 from domain.users import User
 from infrastructure.connections import as_projector
 from infrastructure.log_reader import PoisonEventError
+from infrastructure.privacy.keychain import grant, granted
 from infrastructure.projections.following import fold_all, follow_batch
 from infrastructure.projections.generations import ensure_live, generations, live_generation
 from infrastructure.projections.parts import parts
@@ -38,6 +39,7 @@ from infrastructure.projections.segments import FencedOffError
 from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verifying import RowDiffersError
 from infrastructure.service import open_service
+from infrastructure.settings import Settings
 from tests.support.read_models import filled, head_of, make_history, replayed_rows, rows_of
 from tests.support.running import context, follow_to_head, projector, registration, settings_in, worker
 from tests.support.waiting import eventually
@@ -207,8 +209,10 @@ def test_only_one_generation_is_kept_besides_the_live_one_and_the_one_before(his
     assert states == ["live", "retired", "retired"]
 
 
-def run_rebuild_slowly(conninfo: str, reached: Any) -> None:
+def run_rebuild_slowly(conninfo: str, grants: tuple[Settings, ...], reached: Any) -> None:
     """A rebuild that says when it is half-way and then stands still."""
+    for settings in grants:
+        grant(settings)
 
     def stand_still(progress: RebuildProgress) -> None:
         if progress.phase == "index":
@@ -224,7 +228,7 @@ def test_a_killed_rebuild_is_begun_again_by_the_next_worker(history: str) -> Non
     reached = spawn.Event()
     with projector(history) as connection:
         request_rebuild(connection, USER_DIRECTORY.name, "test")
-    process = spawn.Process(target=run_rebuild_slowly, args=(history, reached))
+    process = spawn.Process(target=run_rebuild_slowly, args=(history, granted(), reached))
     process.start()
     assert reached.wait(60)
     assert process.pid is not None

@@ -13,6 +13,7 @@ from application.read_models import READ_MODELS
 from application.user_directory import USER_DIRECTORY
 from application.user_timeline import USER_TIMELINE
 from infrastructure.connections import as_projector
+from infrastructure.privacy.keychain import grant, granted
 from infrastructure.projections import parts as sizes
 from infrastructure.projections.filling import fill_part
 from infrastructure.projections.generations import add_generation, generations
@@ -20,6 +21,7 @@ from infrastructure.projections.parts import Part, PartIsFilledError, parts, pla
 from infrastructure.projections.rebuild_requests import perform_rebuild, request_rebuild
 from infrastructure.projections.rebuilding import RebuildProgress, rebuild
 from infrastructure.projections.verifying import check_tally
+from infrastructure.settings import Settings
 from tests.support.read_models import head_of, replayed_rows, rows_of
 from tests.support.running import follow_to_head, projector
 from tests.support.waiting import eventually
@@ -142,8 +144,10 @@ def test_a_rebuild_that_loses_the_database_is_gone_on_with_and_has_not_failed(hi
     assert sorted(rows_of(history, USER_TIMELINE)) == replayed_rows(history, USER_TIMELINE)
 
 
-def rebuild_until_half_way(conninfo: str, name: str, reached: Any) -> None:
+def rebuild_until_half_way(grants: tuple[Settings, ...], conninfo: str, name: str, reached: Any) -> None:
     """In a process of its own: says when it is half-way, and stands still."""
+    for settings in grants:
+        grant(settings)
     sizes.EVENTS_PER_PART = sizes.EVENTS_PER_RANGE = 60
 
     def stand_still(progress: RebuildProgress) -> None:
@@ -163,7 +167,7 @@ def test_a_rebuild_that_was_killed_half_way_is_gone_on_with_by_the_next_worker(
     reached = spawn.Event()
     with projector(history) as connection:
         request_rebuild(connection, model.name, "test")
-    process = spawn.Process(target=rebuild_until_half_way, args=(history, model.name, reached))
+    process = spawn.Process(target=rebuild_until_half_way, args=(granted(), history, model.name, reached))
     process.start()
     assert reached.wait(60)
     os.kill(process.pid or 0, signal.SIGKILL)

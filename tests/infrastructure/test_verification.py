@@ -29,6 +29,7 @@ from tests.support.read_models import rows_of
 from tests.support.running import follow_to_head, projector, settings_in, worker
 from tests.support.waiting import eventually
 
+NEXT = USER_DIRECTORY.version + 1
 MODELS = list(READ_MODELS.values())
 every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 
@@ -177,26 +178,29 @@ def test_a_planted_bug_in_the_next_version_is_caught_before_the_switch(history: 
     follow_to_head(history)
     before = rows_of(history, USER_DIRECTORY)
 
-    with pytest.raises(RowDiffersError, match=r"^user_directory row .*: country differ from version 1$") as caught:
-        rebuild(as_projector(history), replace(USER_DIRECTORY, version=2, fold=with_a_planted_bug))
+    with pytest.raises(
+        RowDiffersError, match=rf"^user_directory row .*: country differ from version {NEXT - 1}$"
+    ) as caught:
+        rebuild(as_projector(history), replace(USER_DIRECTORY, version=NEXT, fold=with_a_planted_bug))
 
     difference = caught.value.difference
     assert difference.expected.country in {"SE", "DE", "FR"}
     assert difference.actual.country in {"NO", "DK"}
     with projector(history) as connection:
-        assert [(g.state, g.version) for g in generations(connection) if g.name == USER_DIRECTORY.name] == [("live", 1)]
+        found = [(g.state, g.version) for g in generations(connection) if g.name == USER_DIRECTORY.name]
+    assert found == [("live", NEXT - 1)]
     assert rows_of(history, USER_DIRECTORY) == before
 
 
 def test_a_declared_change_takes_over(history: str) -> None:
     follow_to_head(history)
 
-    rebuild(as_projector(history), replace(USER_DIRECTORY, version=2, fold=with_a_planted_bug, changes=("country",)))
+    rebuild(as_projector(history), replace(USER_DIRECTORY, version=NEXT, fold=with_a_planted_bug, changes=("country",)))
 
     with projector(history) as connection:
         live = live_generation(connection, USER_DIRECTORY.name)
     assert live is not None
-    assert live.version == 2
+    assert live.version == NEXT
 
 
 def test_other_rows_than_before_have_to_be_declared(history: str) -> None:
@@ -205,10 +209,10 @@ def test_other_rows_than_before_have_to_be_declared(history: str) -> None:
         return entry if entry and entry.country == "SE" else None
 
     follow_to_head(history)
-    swedish = replace(USER_DIRECTORY, version=2, fold=only_swedes)
+    swedish = replace(USER_DIRECTORY, version=NEXT, fold=only_swedes)
 
     with projector(history) as connection:
-        with pytest.raises(RowDiffersError, match="presence differ from version 1"):
+        with pytest.raises(RowDiffersError, match=f"presence differ from version {NEXT - 1}"):
             compare_with_live(connection, swedish)
         compare_with_live(connection, replace(swedish, changes=("presence",)))
 
@@ -218,6 +222,6 @@ def test_the_next_version_is_compared_as_of_where_the_present_one_stands(history
         live = ensure_live(connection, USER_DIRECTORY)
         follow_batch(connection, USER_DIRECTORY, live.generation, 50)
 
-        compared = compare_with_live(connection, replace(USER_DIRECTORY, version=2))
+        compared = compare_with_live(connection, replace(USER_DIRECTORY, version=NEXT))
 
     assert compared.rows > 10

@@ -36,13 +36,14 @@ from tests.support.running import follow_to_head, projector, settings_in, worker
 from tests.support.waiting import eventually
 
 NAME = USER_DIRECTORY.name
+NEXT = USER_DIRECTORY.version + 1
 
 
 def other_fold(row: UserEntry | None, recorded: Recorded[Any]) -> UserEntry | None:
     return USER_DIRECTORY.fold(row, recorded)
 
 
-SECOND = replace(USER_DIRECTORY, version=2, fold=other_fold)
+SECOND = replace(USER_DIRECTORY, version=NEXT, fold=other_fold)
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_another_version_s_rows_are_never_folded_into(history: str) -> None:
     with projector(history) as connection:
         live = ensure_live(connection, USER_DIRECTORY)
 
-        with pytest.raises(OtherVersionError, match="there in version 1; this program has version 2"):
+        with pytest.raises(OtherVersionError, match=f"there in version {NEXT - 1}; this program has version {NEXT}"):
             follow_batch(connection, SECOND, live.generation)
 
     assert live_of(history).position == 0
@@ -116,7 +117,7 @@ def test_a_new_version_is_rebuilt_at_deployment_while_the_old_one_serves(
     perform_rebuild(history, NAME)
 
     live = live_of(history)
-    assert (live.version, live.position) == (2, head_of(history))
+    assert (live.version, live.position) == (NEXT, head_of(history))
     assert sorted(rows_of(history, USER_DIRECTORY)) == replayed_rows(history, SECOND)
 
 
@@ -128,7 +129,7 @@ def test_a_program_that_is_behind_does_not_bring_its_version_back(history: str) 
         request_rebuild(connection, NAME, "test")
 
     assert perform_rebuild(history, NAME) is None
-    assert live_of(history).version == 2
+    assert live_of(history).version == NEXT
 
 
 def test_an_upgrade_that_has_failed_is_not_begun_again_by_itself(history: str, deployed: Projection[Any]) -> None:
@@ -149,7 +150,8 @@ def test_a_worker_of_the_old_program_leaves_the_new_rows_alone(history: str, hom
         # Somewhere behind the head, so that there would be something to do.
         connection.execute(
             'UPDATE projection.segment s SET "position" = 5 FROM projection.generation g '
-            "WHERE g.state = 'live' AND g.version = 2 AND (s.name, s.generation) = (g.name, g.generation)"
+            "WHERE g.name = %s AND g.version = %s AND (s.name, s.generation) = (g.name, g.generation)",
+            (NAME, NEXT),
         )
 
         with worker(settings_in(home), history):
@@ -192,7 +194,7 @@ def test_the_old_program_can_roll_its_version_back_and_the_new_one_does_not_undo
 
         assert perform_rebuild(history, NAME) is not None
 
-        assert live_of(history).version == 1
+        assert live_of(history).version == NEXT - 1
         request_upgrade(connection, SECOND)
         assert open_requests(connection) == []
 

@@ -102,11 +102,11 @@ def test_a_database_that_is_stopped_without_a_word_again_and_again_leaves_the_ro
         assert {model.name: rows_that_differ(own.conninfo, model) for model in MODELS} == {m.name: 0 for m in MODELS}
 
 
-def test_a_worker_that_was_frozen_past_its_time_changes_nothing_when_it_wakes_up(history: str) -> None:
+def test_a_worker_that_was_frozen_past_its_time_changes_nothing_when_it_wakes_up(history: str, home: Path) -> None:
     outcome = CONTEXT.Queue()
     with projector(history) as connection:
         live = ensure_live(connection, USER_DIRECTORY)
-        frozen = CONTEXT.Process(target=follow_and_freeze, args=(history, outcome))
+        frozen = CONTEXT.Process(target=follow_and_freeze, args=(home, history, outcome))
         frozen.start()
         eventually(lambda: is_stopped(frozen), "the worker to freeze")
 

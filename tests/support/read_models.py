@@ -12,6 +12,7 @@ from application.actors import Actor, Role
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.projections import Projection
 from application.register_user import register_user
+from application.request_deletion import RequestDeletion, request_deletion
 from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
 from domain.access_records import Reading
@@ -36,6 +37,8 @@ async def make_history(service: Service, people: int, prefix: str = "user") -> l
             await service.commands.run(change_profile, ChangeProfile(user_id=user_id, patch=patch), context())
         if draw.random() < 0.2:
             await service.commands.run(suspend_user, SuspendUser(user_id=user_id, reason="fraud"), context())
+        if number % 10 == 7:
+            await service.commands.run(request_deletion, RequestDeletion(user_id=user_id), context())
         return user_id
 
     lived = list(await asyncio.gather(*(live(number) for number in range(people))))

@@ -39,6 +39,7 @@ ASKS: dict[str, Ask[User]] = {
     "request_deletion": lambda user: user.request_deletion(ERASE_AFTER),
     "withdraw_deletion": lambda user: user.withdraw_deletion(NOW),
     "erase": lambda user: user.erase(),
+    "erase_when_due": lambda user: user.erase_when_due(ERASE_AFTER),
 }
 """Each method of a user, with what is new to a user of these examples."""
 

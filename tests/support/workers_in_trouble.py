@@ -25,6 +25,7 @@ from application.recorded import Recorded
 from application.register_user import register_user
 from application.user_directory import USER_DIRECTORY
 from infrastructure.connections import PROJECTOR_ROLE, in_role
+from infrastructure.privacy.keychain import grant
 from infrastructure.projections.following import follow_batch
 from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.tables import ModelTable
@@ -127,8 +128,9 @@ def rows_that_differ(conninfo: str, model: Projection[Any]) -> int:
         return int(row[0])
 
 
-def follow_and_freeze(conninfo: str, outcome: Any) -> None:
+def follow_and_freeze(home: Path, conninfo: str, outcome: Any) -> None:
     """Stop in the middle of a batch, with the checkpoint locked; on waking up, go on as if nothing had happened."""
+    grant(settings_in(home))
 
     def fold(row: Any, recorded: Recorded[Any]) -> Any:
         if recorded.position >= 20 and not freezes:

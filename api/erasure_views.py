@@ -1,0 +1,44 @@
+"""The receipt of an erasure, in the form it has on the wire."""
+
+from uuid import UUID
+
+import msgspec
+
+from api.proof_views import CheckpointView, InclusionProofView, checkpoint_view, inclusion_view
+from api.views import Instant, View
+from application.proof.queries import NotSealedError
+from application.service import Service
+
+
+class ErasureView(View, frozen=True):
+    """Who was erased, when, by whom and why, and what shows it."""
+
+    user_id: UUID
+    position: int
+    """Of the fact in the log."""
+    recorded_at: Instant
+    actor: str | None
+    on_behalf_of: str | None
+    client: str | None
+    reason: str | None
+    command_id: UUID | None
+    swept_at: Instant | None
+    """When nothing was left of the person in what is kept beside the log."""
+    checkpoint: CheckpointView | None
+    """Signs the log with that fact, and with all the person's facts before it, unchanged."""
+    proof: InclusionProofView | None
+
+
+async def erasure_view(service: Service, user_id: UUID) -> ErasureView | None:
+    """The receipt for a user who was erased, with its proof if there is one yet."""
+    receipt = await service.erasures.receipt(user_id)
+    if receipt is None:
+        return None
+    try:
+        checkpoint = await service.proofs.checkpoint()
+        proof = await service.proofs.inclusion(receipt.position, checkpoint.size)
+    except NotSealedError:
+        return ErasureView(**msgspec.structs.asdict(receipt), checkpoint=None, proof=None)
+    return ErasureView(
+        **msgspec.structs.asdict(receipt), checkpoint=checkpoint_view(checkpoint), proof=inclusion_view(proof)
+    )

@@ -1,0 +1,48 @@
+"""Erase a user: what is personal about them can never be read again."""
+
+from uuid import UUID
+
+import msgspec
+
+from application.platform import Platform, Saved
+from domain.email_claims import EmailClaim
+from domain.users import User
+
+
+class EraseUser(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose account; why goes on record with the command."""
+
+    user_id: UUID
+
+
+async def erase_user(command: EraseUser, platform: Platform) -> Saved:
+    """Erase a user now; their addresses become free. Nothing new if they are erased already."""
+    user = await platform.user(command.user_id)
+    claims = await _claims(user, platform)
+
+    user.erase()
+    for claim in claims:
+        claim.release(user.id)
+
+    return await platform.save(user, *claims)
+
+
+async def erase_due_user(command: EraseUser, platform: Platform) -> Saved:
+    """Erase a user whose grace period is over; nothing new about any other."""
+    user = await platform.user(command.user_id)
+    claims = await _claims(user, platform)
+
+    user.erase_when_due(platform.now)
+    if user.erased:
+        for claim in claims:
+            claim.release(user.id)
+
+    return await platform.save(user, *claims)
+
+
+async def _claims(user: User, platform: Platform) -> list[EmailClaim]:
+    """The rights to the user's address and to the one that they have asked for."""
+    if user.erased:
+        return []
+    addresses = dict.fromkeys([user.email, user.pending_email or user.email])
+    return [await platform.email_claim(address) for address in addresses]

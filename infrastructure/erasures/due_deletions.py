@@ -1,0 +1,79 @@
+"""Erases people who asked to be deleted and whose grace period is over.
+
+Who is due is looked up in a read model; whether they are is decided on the log. So it does not matter that the model
+may be a little behind, that several workers look at once, or that one dies: nobody is erased too early, or twice.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+from psycopg import sql
+
+from application.actors import Actor, Metadata, Role
+from application.commands import CommandContext
+from application.deletion_schedule import DELETION_SCHEDULE
+from application.erase_user import EraseUser, erase_due_user
+from domain.ids import uuid7
+from infrastructure.log_reader import Connection
+from infrastructure.projections.columns import SCHEMA, table_name
+from infrastructure.projections.generations import live_generation
+from infrastructure.service import open_commands
+from infrastructure.settings import Settings
+
+EVERY_SECONDS = 1.0
+AT_ONCE = 100
+ACTOR = Actor(role=Role.SYSTEM, id="worker")
+REASON = "The grace period is over."
+
+_DUE = """
+SELECT user_id FROM {table} WHERE erase_after <= clock_timestamp() ORDER BY erase_after, user_id LIMIT %s
+"""
+
+log = structlog.get_logger(__name__)
+
+
+class DueDeletions:
+    """The work of a thread: erases who is due."""
+
+    def __init__(self, settings: Settings, conninfo: str) -> None:
+        self._settings = settings
+        self._conninfo = conninfo
+        self._next = 0.0
+
+    def erase_due(self, connection: Connection) -> bool:
+        """Erase the next people who are due; true if there may be more."""
+        if time.monotonic() < self._next:
+            return False
+        due = due_users(connection)
+        if due:
+            asyncio.run(self._erase(due))
+        if len(due) < AT_ONCE:
+            self._next = time.monotonic() + EVERY_SECONDS
+        return len(due) == AT_ONCE
+
+    async def _erase(self, users: Sequence[UUID]) -> None:
+        async with open_commands(self._settings, self._conninfo) as commands:
+            runs = [commands.run(erase_due_user, EraseUser(user_id=user_id), _context()) for user_id in users]
+            outcomes = await asyncio.gather(*runs, return_exceptions=True)
+        for user_id, outcome in zip(users, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                log.error("erasure.failed", user=str(user_id), error=type(outcome).__name__)
+            else:
+                log.info("erasure.due", user=str(user_id), position=outcome.position)
+
+
+def due_users(connection: Connection, at_most: int = AT_ONCE) -> list[UUID]:
+    """Who is to be erased by now, as far as the read model knows; the longest due first."""
+    live = live_generation(connection, DELETION_SCHEDULE.name)
+    if live is None:
+        return []
+    table = sql.Identifier(SCHEMA, table_name(live.name, live.generation))
+    rows = connection.execute(sql.SQL(_DUE).format(table=table), (at_most,)).fetchall()
+    return [user_id for (user_id,) in rows]
+
+
+def _context() -> CommandContext:
+    return CommandContext(metadata=Metadata(command_id=uuid7(), actor=ACTOR, reason=REASON))

@@ -1,0 +1,111 @@
+"""The keys that the commands and queries of one process use: those used last stay in memory, for a bounded time."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from psycopg_pool import AsyncConnectionPool
+
+from infrastructure.privacy.master_keys import MasterKeys
+from infrastructure.privacy.subject_keys import (
+    KEYS_OF,
+    Ciphers,
+    MasterKeyUnknownError,
+    SubjectKey,
+    ciphers_from,
+    new_subject_key,
+)
+
+LIMIT = 20_000
+"""Keys kept in memory by one process."""
+SECONDS = 300.0
+"""How long one is kept."""
+
+Row = tuple[UUID, bytes | None, int | None]
+
+
+class SubjectKeys:
+    """People's keys.
+
+    What is read is opened with keys that are looked up together with it. Only writers rely on memory: what they seal
+    with a key that is gone is refused, because the erasure has taken the version that they wanted.
+    """
+
+    def __init__(
+        self,
+        pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]],
+        masters: MasterKeys,
+        limit: int = LIMIT,
+        seconds: float = SECONDS,
+    ) -> None:
+        self.masters = masters
+        self._pool = pool
+        self._limit = limit
+        self._seconds = seconds
+        self._kept: OrderedDict[UUID, tuple[float, AESGCM]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def remember(self, subject_id: UUID, cipher: AESGCM) -> None:
+        """Keep a key."""
+        self._kept[subject_id] = time.monotonic() + self._seconds, cipher
+        self._kept.move_to_end(subject_id)
+        if len(self._kept) > self._limit:
+            self._kept.popitem(last=False)
+
+    def forget(self, subject_id: UUID) -> None:
+        """Drop a key."""
+        self._kept.pop(subject_id, None)
+
+    def forget_old(self) -> None:
+        """Drop the keys whose time is over."""
+        now = time.monotonic()
+        while self._kept and next(iter(self._kept.values()))[0] <= now:
+            self._kept.popitem(last=False)
+
+    def new(self, subject_id: UUID) -> SubjectKey:
+        """A key for somebody who has none; not kept before it is stored."""
+        return new_subject_key(subject_id, self.masters)
+
+    async def to_seal(self, subject_id: UUID) -> SubjectKey | None:
+        """Somebody's key, a new one if they have none; None if they were erased."""
+        kept = self._kept.get(subject_id)
+        if kept is not None and kept[0] > time.monotonic():
+            return SubjectKey(subject_id, kept[1])
+        ciphers = await self.ciphers([subject_id])
+        if subject_id not in ciphers:
+            return self.new(subject_id)
+        cipher = ciphers[subject_id]
+        return None if cipher is None else SubjectKey(subject_id, cipher)
+
+    async def ciphers(self, subjects: Iterable[UUID]) -> Ciphers:
+        """What opens the fields of those among these people who have, or had, a key, as of now."""
+        wanted = list(subjects)
+        if not wanted:
+            return {}
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(binary=True)
+            await cursor.execute(KEYS_OF, (wanted,), prepare=True)
+            rows = await cursor.fetchall()
+        return await self.opened(rows)
+
+    async def opened(self, rows: Iterable[Row]) -> Ciphers:
+        """What opens the fields of the people in these rows of the key table."""
+        rows = list(rows)
+        try:
+            found = ciphers_from(rows)
+        except MasterKeyUnknownError:
+            async with self._pool.connection() as connection:
+                await self.masters.load(connection)
+            found = ciphers_from(rows)
+        for subject_id, cipher in found.items():
+            if cipher is None:
+                self.forget(subject_id)
+            else:
+                self.remember(subject_id, cipher)
+        return found

@@ -1,0 +1,35 @@
+"""Gives a process the keys of the database that it works on."""
+
+from typing import Any
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+
+from infrastructure.privacy.key_cache import SubjectKeys
+from infrastructure.privacy.keychain import grant, key_encryption_key
+from infrastructure.privacy.master_keys import MasterKeys
+from infrastructure.privacy.subject_keys import PLATFORM
+from infrastructure.settings import Settings
+
+_STORE = """
+INSERT INTO keys.subject_key (subject_id, master_id, wrapped) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
+"""
+
+
+async def opened_keys(settings: Settings, pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]]) -> SubjectKeys:
+    """The keys that commands and queries need; those that a new database lacks are made.
+
+    Raises `KeyUnusableError` if this process was not given the key-encryption key of this database.
+    """
+    grant(settings)
+    masters = MasterKeys()
+    async with pool.connection() as connection:
+        await masters.load_or_make(connection, key_encryption_key(settings))
+    keys = SubjectKeys(pool, masters)
+    key = await keys.to_seal(PLATFORM)
+    wrapped = key.wrapped() if key else None
+    if wrapped is not None:
+        async with pool.connection() as connection:
+            await connection.execute(_STORE, (PLATFORM, *wrapped))
+        keys.forget(PLATFORM)
+    return keys

@@ -1,0 +1,69 @@
+"""Between events and what the log holds of them: seals on the way in, opens on the way out."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from domain.kernel import AggregateEvent
+from infrastructure.event_codec import FORMS, PERSONAL_TOPICS, form_of
+from infrastructure.privacy.sealed_form import JSON, SEALED, SealBrokenError, seal, unseal, without_personal
+from infrastructure.privacy.subject_keys import Ciphers, SubjectKey, load_ciphers
+
+UNREADABLE = b""
+"""Handed to the codec, which refuses it, in place of what cannot be opened."""
+
+
+class SubjectKeyMissingError(Exception):
+    """An event says something personal, and no key was given to seal it with."""
+
+
+def stored_form(event: AggregateEvent, key: SubjectKey | None) -> tuple[str, bytes]:
+    """The topic of an event and what the log is to hold of it. Raises `SubjectKeyMissingError`."""
+    form = form_of(event)
+    if not form.personal:
+        return form.topic, form.encode(event)
+    if key is None or key.subject_id != event.originator_id:
+        raise SubjectKeyMissingError(form.topic)
+    clear, personal = form.encode_parts(event)
+    return form.topic, seal(key.cipher, clear, personal, event.originator_id, event.originator_version, form.topic)
+
+
+def readable_form(topic: str, state: bytes, stream_id: UUID, version: int, ciphers: Ciphers) -> bytes:
+    """What the codec can make an event of, given the keys of those people who have, or had, one."""
+    if topic not in PERSONAL_TOPICS:
+        return state
+    if stream_id not in ciphers:
+        return UNREADABLE if state[:1] == SEALED else state
+    cipher = ciphers[stream_id]
+    if cipher is None:
+        return without_personal(state, FORMS[topic].personal)
+    if state[:1] != SEALED:  # recorded before there was sealing
+        return state if state[:1] == JSON else UNREADABLE
+    try:
+        return unseal(cipher, state, stream_id, version, topic)
+    except SealBrokenError:
+        return UNREADABLE
+
+
+def open_rows(
+    connection: psycopg.Connection[Any], rows: list[tuple[Any, ...]], topics: frozenset[str]
+) -> list[tuple[Any, ...]]:
+    """Rows that begin with topic, state, stream and version, those of some topics opened, with one look at the keys."""
+    subjects = {row[2] for row in rows if row[0] in topics}
+    if not subjects:
+        return rows
+    ciphers = load_ciphers(connection, subjects)
+    return [open_row(row, ciphers) if row[0] in topics else row for row in rows]
+
+
+def open_row(row: tuple[Any, ...], ciphers: Ciphers) -> tuple[Any, ...]:
+    """One such row, opened."""
+    topic, state, stream_id, version, *rest = row
+    return (topic, readable_form(topic, state, stream_id, version, ciphers), stream_id, version, *rest)
+
+
+def subjects_in(rows: Iterable[tuple[Any, ...]]) -> set[UUID]:
+    """Whose keys are needed to open such rows."""
+    return {row[2] for row in rows if row[0] in PERSONAL_TOPICS}
