@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,11 +13,7 @@ import structlog
 def configure_logging(level: int = logging.INFO) -> None:
     """Have every part of this process, and the libraries it uses, log in one form."""
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(serializer=_encode),
-        ],
+        processors=[_line],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
@@ -41,5 +38,9 @@ class LibraryFormatter(logging.Formatter):
         return _encode(entry).decode()
 
 
-def _encode(entry: dict[str, Any], **_: Any) -> bytes:
+def _line(_: Any, level: str, entry: MutableMapping[str, Any]) -> bytes:
+    return _encode({**entry, "level": level, "timestamp": datetime.now(UTC)})
+
+
+def _encode(entry: Mapping[str, Any]) -> bytes:
     return msgspec.json.encode({name: value for name, value in entry.items() if value is not None}, enc_hook=repr)

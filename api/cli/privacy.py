@@ -1,14 +1,18 @@
 """`reprise privacy`: what is held about people."""
 
+from pathlib import Path
+
 import psycopg
 from cyclopts import App
 
 from api.cli.failures import Failure
 from api.cli.progress import EventProgress
-from api.cli.terminal import say, write_json, write_table
+from api.cli.terminal import say, shown, write_json, write_table
+from infrastructure.connections import as_projector
 from infrastructure.data_map import data_map
 from infrastructure.database import migrated_database, require_data
 from infrastructure.erasures.scrubbing import scrub as scrub_database
+from infrastructure.receipts import noting_erasures, read_receipts
 from infrastructure.settings import settings_from
 
 app = App(name="privacy", help="Find out what is held about people, and scrub what was deleted.")
@@ -63,3 +67,33 @@ def scrub(*, json: bool = False) -> None:
         write_json({"tables": tables})
     else:
         say(f"{tables} tables are written anew, and what was deleted from them is gone.")
+
+
+@app.command
+def receipts(*, output: Path, json: bool = False) -> None:
+    """Write the receipts of all erasures to a file, or complete one: `reprise restore` needs it.
+
+    Workers do the same for receipts/erasures.jsonl in the service's home.
+
+    Parameters
+    ----------
+    output
+        The file, in JSON Lines. What is in it already stays.
+    json
+        Write JSON.
+
+    """
+    settings = settings_from()
+    require_data(settings)
+    note = noting_erasures(output)
+    with (
+        migrated_database(settings) as conninfo,
+        psycopg.connect(as_projector(conninfo), autocommit=True) as connection,
+    ):
+        while note(connection):
+            pass
+    found = len(read_receipts(output))
+    if json:
+        write_json({"file": str(output), "receipts": found})
+    else:
+        say(f"Receipts of erasures in {output}: {shown(found)}.")

@@ -40,11 +40,13 @@ def serve(*, host: str | None = None, port: Port | None = None, workers: Positiv
     """
     from api.logs import configure_logging
     from api.main import serve as serve_api
+    from infrastructure.backups.replaying import bring_nobody_back
 
     configure_logging()
     settings = settings_for(host, port)
     settings = replace(settings, port=free_port(settings.host, settings.port))
     with migrated_database(settings) as conninfo:
+        bring_nobody_back(settings, conninfo)
         try:
             serve_api(settings, conninfo, workers)
         except (KeyboardInterrupt, SystemExit) as end:
@@ -69,6 +71,7 @@ def project(*, duty: list[Duty] | None = None) -> None:
 
     """
     from api.logs import configure_logging
+    from infrastructure.backups.replaying import bring_nobody_back
     from infrastructure.projections.worker import run_worker
 
     configure_logging()
@@ -82,6 +85,7 @@ def project(*, duty: list[Duty] | None = None) -> None:
     with migrated_database(settings) as conninfo:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, stop_soon)
+        bring_nobody_back(settings, conninfo)
         run_worker(settings, conninfo, stop, duty or tuple(Duty))
 
 

@@ -40,7 +40,10 @@ class EmailChangeController(Controller):
     async def request_email_change(
         self, request: ApiRequest, user_id: FromPath[UUID], data: JSONBody[WantedAddress]
     ) -> Answer[Receipt]:
-        """Reserve another address and mail a token to it; 409 if it is in use. The present one stays until then."""
+        """Reserve another address and mail a token to it; 409 if it is in use. The present one stays until then.
+
+        The address is reserved for as long as the token is good; after that, somebody else may ask for it.
+        """
         command = RequestEmailChange(user_id=user_id, email=data.email)
         return done(await run(request, request_email_change, command))
 

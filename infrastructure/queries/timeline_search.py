@@ -27,14 +27,18 @@ _UPTO: dict[str, LiteralString] = {
     "upto": "%(upto)s",
     "recorded_to": "log.position_before(%(recorded_to)s)",
 }
+# What a user or an operation comes to is mostly little: looked up for a key that the planner does not know, it is taken
+# for little always, and never looked for in another way.
+_FEW: tuple[LiteralString, ...] = ("user_id", "correlation_id")
+_OF_ONE: LiteralString = """(
+    SELECT fact.* FROM unnest(ARRAY[%({key})s]::uuid[]) AS known (key) CROSS JOIN LATERAL (
+        SELECT m.* FROM {{table}} m
+        WHERE m.{key} = known.key AND m."position" > {after} AND m."position" <= {upto} AND {others}
+        ORDER BY m."position" LIMIT %(limit)s
+    ) fact
+)"""
 # Each is the beginning of an index that ends with the position; from what leaves least to what leaves most.
-_LEADING: tuple[tuple[LiteralString, ...], ...] = (
-    ("user_id",),
-    ("correlation_id",),
-    ("actor", "topic"),
-    ("topic",),
-    (),
-)
+_LEADING: tuple[tuple[LiteralString, ...], ...] = (("actor", "topic"), ("topic",), ())
 # An actor's facts are in order by topic. There are few topics, so the next facts of each are merged.
 _OF_ACTOR: LiteralString = """(
     SELECT fact.* FROM unnest(%(topics)s::text[]) AS known (topic) CROSS JOIN LATERAL (
@@ -65,6 +69,10 @@ def search_for(parameters: Mapping[str, Any]) -> Search:
         bounds = f'm."position" > {after} AND m."position" <= {upto}'
         order = f'm."position" + 0{_LIMIT}'
         return Search("{table}", f"WHERE {_all([bounds, *_others(filters)])} ORDER BY {order}", dict(parameters))
+    key = next((name for name in _FEW if name in filters), None)
+    if key is not None:
+        source = _OF_ONE.format(key=key, after=after, upto=upto, others=_all(["true", *_others(filters - {key})]))
+        return Search(source, f'ORDER BY m."position"{_LIMIT}', dict(parameters))
     if filters == {"actor"}:
         source = _OF_ACTOR.format(after=after, upto=upto)
         return Search(source, f'ORDER BY m."position"{_LIMIT}', {**parameters, "topics": USER_TIMELINE.topics})

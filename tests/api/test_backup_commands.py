@@ -1,16 +1,24 @@
 """`reprise backup` and `reprise restore`, as their users have them."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from infrastructure.receipts import receipts_path
 from tests.support.cli import CommandLine
 from tests.support.cli_people import file_of, line, person
+from tests.support.cli_run import running
 
 
 @pytest.fixture
 def reprise(database: str, home: Path) -> CommandLine:
     return CommandLine(home, database)
+
+
+@pytest.fixture
+def elsewhere(empty_database: str, tmp_path: Path) -> CommandLine:
+    return CommandLine(tmp_path / "elsewhere", empty_database)
 
 
 @pytest.fixture
@@ -21,20 +29,74 @@ def people(tmp_path: Path) -> str:
 
 
 def test_a_backup_is_restored_elsewhere_with_its_keys(
-    reprise: CommandLine, people: str, tmp_path: Path, empty_database: str
+    reprise: CommandLine, elsewhere: CommandLine, people: str, tmp_path: Path
 ) -> None:
     reprise.call("import", people)
     log, keys = str(tmp_path / "log"), str(tmp_path / "keys")
-    elsewhere = CommandLine(tmp_path / "elsewhere", empty_database)
 
     taken = reprise.call("backup", log, "--keys", keys)
-    restored = elsewhere.call("restore", log, "--keys", keys, "--json")
+    restored = elsewhere.call("restore", log, "--keys", keys, "--without-receipts", "--json")
 
     assert (taken.code, taken.out) == (0, f"Backed up: 4 events in {log}, keys in {keys}.\n")
-    assert restored.json["position"] == 4
+    assert (restored.json["position"], restored.json["erasedAgain"]) == (4, 0)
     assert elsewhere.call("users", "show", "ann@example.com", "--json").json["user"]["email"] == "ann@example.com"
     assert elsewhere.call("audit", "verify").code == 0
     assert elsewhere.call("import", people, "--json").json["alreadyImported"] == 2
+
+
+def test_whoever_was_erased_after_the_backup_is_erased_again(
+    reprise: CommandLine, elsewhere: CommandLine, people: str, tmp_path: Path
+) -> None:
+    reprise.call("import", people)
+    log, keys = str(tmp_path / "log"), str(tmp_path / "keys")
+    reprise.call("backup", log, "--keys", keys)
+    ann = reprise.call("users", "show", "ann@example.com", "--json").json["user"]["id"]
+    reprise.call("users", "erase", ann, "--reason", "Case 17", "--yes")
+    receipts = tmp_path / "receipts.jsonl"
+
+    written = reprise.call("privacy", "receipts", "--output", str(receipts))
+    restored = elsewhere.call("restore", log, "--keys", keys, "--receipts", str(receipts))
+
+    assert written.out == f"Receipts of erasures in {receipts}: 1.\n"
+    assert restored.out.endswith(" Erased again, by their receipts: 1.\n")
+    assert elsewhere.call("users", "show", "ann@example.com").code == 1
+    assert elsewhere.call("users", "show", "bob@example.com").code == 0
+
+
+def test_a_start_erases_again_whom_a_backup_brought_back_by_other_means(
+    reprise: CommandLine, elsewhere: CommandLine, people: str, tmp_path: Path
+) -> None:
+    reprise.call("import", people)
+    log, keys = str(tmp_path / "log"), str(tmp_path / "keys")
+    reprise.call("backup", log, "--keys", keys)
+    ann = reprise.call("users", "show", "ann@example.com", "--json").json["user"]["id"]
+    reprise.call("users", "erase", ann, "--reason", "Case 17", "--yes")
+    elsewhere.call("restore", log, "--keys", keys, "--without-receipts")
+    reprise.call("privacy", "receipts", "--output", str(receipts_path(elsewhere.home)))
+
+    with running(elsewhere) as run:
+        answer = run.get(f"/v1/users/{ann}")
+
+    assert (answer.status_code, answer.json()["code"]) == (410, "user_is_erased")
+
+
+def test_without_receipts_nothing_is_restored_unless_it_is_said(
+    reprise: CommandLine, elsewhere: CommandLine, people: str, tmp_path: Path
+) -> None:
+    reprise.call("import", people)
+    log, keys = str(tmp_path / "log"), str(tmp_path / "keys")
+    reprise.call("backup", log, "--keys", keys)
+
+    without_receipts = elsewhere.call("restore", log, "--keys", keys, "--json")
+    without_keys = elsewhere.call("restore", log, "--json")
+
+    assert (without_receipts.code, without_receipts.json["error"]["code"]) == (1, "receipts_missing")
+    assert (without_keys.code, without_keys.json["error"]["code"]) == (2, "usage")
+    receipts_path(elsewhere.home).parent.mkdir(parents=True)
+    receipts_path(elsewhere.home).write_text("not a receipt\n")
+    assert elsewhere.call("restore", log, "--keys", keys, "--json").json["error"]["code"] == "receipts_damaged"
+    shutil.rmtree(receipts_path(elsewhere.home).parent)
+    assert elsewhere.call("restore", log, "--keys", keys, "--without-receipts").code == 0
 
 
 def test_what_cannot_be_restored_is_told_in_one_line(reprise: CommandLine, people: str, tmp_path: Path) -> None:
@@ -42,7 +104,8 @@ def test_what_cannot_be_restored_is_told_in_one_line(reprise: CommandLine, peopl
     log = str(tmp_path / "log")
 
     taken, again = reprise.call("backup", log), reprise.call("backup", log)
-    onto_itself, nothing = reprise.call("restore", log), reprise.call("restore", str(tmp_path / "nothing"))
+    onto_itself = reprise.call("restore", log, "--without-keys")
+    nothing = reprise.call("restore", str(tmp_path / "nothing"), "--without-keys")
 
     assert taken.out == f"Backed up: 4 events in {log}, without keys.\n"
     assert (again.code, again.err) == (1, f"reprise: {log}: File exists\n")

@@ -217,6 +217,14 @@ def test_a_closed_account_can_still_ask(api: Api, lived: str) -> None:
     assert document(exported(api, lived), "profile.json")["status"] == "deletion_requested"
 
 
+def test_erasing_somebody_ends_their_exports(api: Api, lived: str) -> None:
+    link = api.admin.post(f"/v1/users/{lived}/export").json()["url"]
+    assert api.admin.post(f"/v1/users/{lived}/erasure", {"reason": "Case 17"}).is_success
+
+    refusal(api.with_token(None).get(link), 410, "user_is_erased")
+    refusal(api.admin.post(f"/v1/users/{lived}/export"), 410, "user_is_erased")
+
+
 def test_who_does_not_exist_has_no_package(api: Api) -> None:
     nobody = "0190c0de-0000-7000-8000-00000000dead"
 

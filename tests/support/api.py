@@ -96,7 +96,7 @@ class Api:
     def head(self) -> int:
         """The last position of the log, when all that was read so far is on record."""
         eventually(lambda: "access_records_waiting 0.0" in self._http.get("/metrics").text, "access records")
-        return self._positions("true")[-1]
+        return max(self._positions("true"), default=0)
 
     def changes(self, after: int = 0) -> list[int]:
         """The positions of what was recorded after a position, but for access records: those come by themselves."""

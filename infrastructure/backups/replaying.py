@@ -1,0 +1,57 @@
+"""Erases again whom a restored backup has brought back, as the receipts of their erasures say.
+
+`reprise restore` does it at once. Every start of the service does it, too, before anybody is served: maybe the database
+was put back by other means.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from application.actors import Actor, Metadata, Role
+from application.commands import CommandContext
+from application.erase_user import EraseUser, erase_user
+from domain.ids import uuid7
+from infrastructure.connections import as_projector
+from infrastructure.receipts import Receipt, came_back, read_receipts, receipts_path
+from infrastructure.service import open_commands
+from infrastructure.settings import Settings
+
+ACTOR = Actor(role=Role.SYSTEM, id="restore")
+REASON = "Erased before; a restored backup had brought the account back."
+AT_ONCE = 1_000
+
+log = structlog.get_logger(__name__)
+
+
+def bring_nobody_back(settings: Settings, conninfo: str) -> None:
+    """Erase again everybody who was erased by the receipts in this home, and is in the log without that."""
+    people = erase_again(settings, conninfo, read_receipts(receipts_path(settings.home)))
+    if people:
+        log.warning("restore.erased_again", people=people)
+
+
+def erase_again(settings: Settings, conninfo: str, receipts: Sequence[Receipt]) -> int:
+    """Erase whom these receipts are about, unless the log knows it; how many were erased."""
+    people = _who_came_back(conninfo, receipts)
+    if people:
+        asyncio.run(_erase(settings, conninfo, people))
+    return len(people)
+
+
+def _who_came_back(conninfo: str, receipts: Sequence[Receipt]) -> list[UUID]:
+    if not receipts:
+        return []
+    with psycopg.connect(as_projector(conninfo), autocommit=True) as connection:
+        pieces = (receipts[first : first + AT_ONCE] for first in range(0, len(receipts), AT_ONCE))
+        return [user_id for piece in pieces for user_id in came_back(connection, piece)]
+
+
+async def _erase(settings: Settings, conninfo: str, people: Sequence[UUID]) -> None:
+    async with open_commands(settings, conninfo) as commands:
+        for user_id in people:
+            metadata = Metadata(command_id=uuid7(), actor=ACTOR, reason=REASON)
+            await commands.run(erase_user, EraseUser(user_id=user_id), CommandContext(metadata=metadata))
