@@ -37,7 +37,9 @@ class EventForm:
         self.topic: str = event_type.TOPIC  # type: ignore[attr-defined] # every event of ours has one; a test insists
         self.event_type = event_type
         self.personal = personal_fields(event_type)
-        self._defaults = {field.name: field.default for field in payload_fields(event_type)}
+        self._defaults = [(field.name, field.default) for field in payload_fields(event_type)]
+        self._clear_defaults = [(name, default) for name, default in self._defaults if name not in self.personal]
+        self._personal_defaults = [(name, default) for name, default in self._defaults if name in self.personal]
         self._decoder = msgspec.json.Decoder(_payload_type(event_type))
         self._clear_decoder = msgspec.json.Decoder(_payload_type(event_type, without=self.personal))
         created = issubclass(event_type, AggregateCreated)
@@ -45,17 +47,11 @@ class EventForm:
 
     def encode(self, event: AggregateEvent) -> bytes:
         """The payload of an event, as JSON in the order of its fields."""
-        return msgspec.json.encode(self._values(event))
+        return _json(_told(event, self._defaults))
 
     def encode_parts(self, event: AggregateEvent) -> tuple[bytes, bytes]:
         """The same in two: what anybody may read, and what is personal."""
-        values = self._values(event)
-        personal = {name: values.pop(name) for name in list(values) if name in self.personal}
-        return msgspec.json.encode(values), msgspec.json.encode(personal)
-
-    def _values(self, event: AggregateEvent) -> dict[str, Any]:
-        values = ((name, getattr(event, name)) for name in self._defaults)
-        return {name: value for name, value in values if value != self._defaults[name]}
+        return _json(_told(event, self._clear_defaults)), _json(_told(event, self._personal_defaults))
 
     def decode(self, state: bytes, stream_id: UUID, version: int, recorded_at: datetime) -> AggregateEvent:
         """The event that was stored. Raises `UndecodableEventError`."""
@@ -82,6 +78,14 @@ class EventForm:
             self._payload(state)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise UndecodableEventError(self.topic) from None
+
+
+_json = msgspec.json.Encoder().encode
+
+
+def _told(event: AggregateEvent, defaults: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The fields that say something else than their default does."""
+    return {name: value for name, default in defaults if (value := getattr(event, name)) != default}
 
 
 def _payload_type(event_type: type[AggregateEvent], without: frozenset[str] = frozenset()) -> type[msgspec.Struct]:

@@ -60,8 +60,7 @@ def open_rows(
 
 def open_row(row: tuple[Any, ...], ciphers: Ciphers) -> tuple[Any, ...]:
     """One such row, opened."""
-    topic, state, stream_id, version, *rest = row
-    return (topic, readable_form(topic, state, stream_id, version, ciphers), stream_id, version, *rest)
+    return (row[0], readable_form(row[0], row[1], row[2], row[3], ciphers), *row[2:])
 
 
 def subjects_in(rows: Iterable[tuple[Any, ...]]) -> set[UUID]:
