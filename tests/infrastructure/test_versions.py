@@ -154,10 +154,11 @@ def test_a_worker_of_the_old_program_leaves_the_new_rows_alone(history: str, hom
             (NAME, NEXT),
         )
 
+        others = len(READ_MODELS) - 1
         with worker(settings_in(home), history):
             eventually(
-                lambda: connection.execute("SELECT count(*) FROM projection.verification").fetchone() == (1,),
-                "the worker to have looked",
+                lambda: connection.execute("SELECT count(*) FROM projection.verification").fetchone() == (others,),
+                "the worker to have looked at all others",
             )
 
     assert live_of(history).position == 5
