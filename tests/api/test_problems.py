@@ -1,6 +1,6 @@
 """Problem documents: one for every refusal, with a status and a stable code."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ async def test_whatever_goes_wrong_is_answered_with_a_document_that_tells_nothin
     assert SECRET not in answer.text
     assert answer.headers["cache-control"] == "no-store"
     assert ("retry-after" in answer.headers) == (status == 503)
-    assert [entry["event"] for entry in logs] == (["request.failed"] if status == 500 else [])
+    assert [entry["event"] for entry in of_requests(logs)] == (["request.failed"] if status == 500 else [])
     assert SECRET not in str(logs)
 
 
@@ -87,9 +87,14 @@ async def test_our_own_bug_is_on_record_by_kind_and_place() -> None:
     with structlog.testing.capture_logs() as logs:
         await answer_to(ZeroDivisionError(SECRET))
 
-    (entry,) = logs
+    (entry,) = of_requests(logs)
     assert (entry["log_level"], entry["error"], entry["route"]) == ("error", "ZeroDivisionError", "/raise")
     assert "test_problems.py" in entry["trace"][-1]
+
+
+def of_requests(logs: Sequence[MutableMapping[str, Any]]) -> list[MutableMapping[str, Any]]:
+    """What was logged about requests: a service that runs beside the test has background work that logs, too."""
+    return [entry for entry in logs if entry["event"].startswith("request")]
 
 
 async def answer_to(error: Exception) -> httpx.Response:
