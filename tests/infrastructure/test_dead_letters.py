@@ -19,7 +19,8 @@ from infrastructure.projections.following import follow_batch
 from infrastructure.projections.generations import ensure_live, generations, live_generation
 from infrastructure.projections.holding import LetterNotOpenError, follow_past_poison, hold, settle
 from infrastructure.projections.letters import TooManyLettersError
-from infrastructure.projections.rebuilding import rebuild
+from infrastructure.projections.rebuilding import RebuildProgress, rebuild
+from tests.support.multitude import Multitude
 from tests.support.poison import (
     append_poison,
     at,
@@ -30,7 +31,7 @@ from tests.support.poison import (
     position_of,
     stream_at,
 )
-from tests.support.read_models import head_of, replayed_rows, rows_of
+from tests.support.read_models import head_of, people_whose_rows_differ, replayed_rows, rows_of
 from tests.support.running import follow_to_head, projector, settings_in, worker
 from tests.support.waiting import eventually
 
@@ -55,6 +56,24 @@ def test_a_poison_event_holds_its_stream_and_all_others_stay_current(history: st
     assert rows.keys() == right.keys()
     assert (letter["position"], letter["stream_id"], letter["state"]) == (poison, held, "open")
     assert (letter["topic"], letter["error"]) == ("user.country_changed", "KeyError")
+
+
+@pytest.mark.parametrize("limit", [2, 1000])
+def test_several_poison_events_in_one_batch_each_hold_their_own_stream(database: str, limit: int) -> None:
+    people = Multitude(database, 30)
+    first, second = people.move("NO"), people.move("DK")
+    poison = {first + number: people.streams[number] for number in (3, 4, 20)}
+
+    with projector(database) as connection:
+        follow_all(connection, failing_when(USER_DIRECTORY, at(*poison, second + 3)), limit)
+        letters = letters_in(connection)
+        assert {letter["position"]: letter["stream_id"] for letter in letters} == poison
+        assert people_whose_rows_differ(database, USER_DIRECTORY) == set(poison.values())
+
+        for letter in reversed(letters):
+            settle(connection, USER_DIRECTORY, letter["id"], "retry", "admin:ann")
+
+    assert sorted(rows_of(database, USER_DIRECTORY)) == replayed_rows(database, USER_DIRECTORY)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
@@ -201,6 +220,30 @@ def test_a_rebuild_stops_at_the_first_error_and_the_held_stream_stays_held(histo
             rebuild(as_projector(history), broken)
 
         assert [letter["state"] for letter in letters_in(connection)] == ["open"]
+
+
+@pytest.mark.parametrize("phase", ["index", "catch_up", "verify"])
+def test_poison_that_comes_while_a_rebuild_is_under_way_ends_it_and_the_rows_before_go_on(
+    history: str, phase: str
+) -> None:
+    def poison(progress: RebuildProgress) -> None:
+        if progress.phase == phase:
+            append_poison(history)
+
+    with projector(history) as connection:
+        follow_all(connection, USER_DIRECTORY)
+
+        with pytest.raises(PoisonEventError, match=rf"^position {head_of(history) + 1}: "):
+            rebuild(as_projector(history), USER_DIRECTORY, poison)
+
+        follow_all(connection, USER_DIRECTORY)
+        (only,) = generations(connection)
+        (letter,) = letters_in(connection)
+        assert (only.state, only.position, letter["position"]) == ("live", head_of(history), head_of(history))
+        settle(connection, USER_DIRECTORY, letter["id"], "resolve", "admin:ann", "Not ours")
+    followed = sorted(rows_of(history, USER_DIRECTORY))
+    rebuild(as_projector(history), USER_DIRECTORY)
+    assert sorted(rows_of(history, USER_DIRECTORY)) == followed
 
 
 def test_a_rebuild_after_the_fix_leaves_no_letter_behind(history: str) -> None:

@@ -79,6 +79,19 @@ def replayed_rows(conninfo: str, model: Projection[Any], upto: int = 10**9) -> l
     return sorted(tuple(getattr(row, name) for name in row.__struct_fields__) for row in kept)
 
 
+def people_whose_rows_differ(conninfo: str, model: Projection[Any]) -> set[uuid.UUID]:
+    """Between the live generation and a fresh replay: rows that are in one of the two only."""
+    fresh = filled(conninfo, model)
+    with projector(conninfo) as connection:
+        live = live_generation(connection, model.name)
+        assert live is not None
+        tables = [sql.Identifier(SCHEMA, table_name(model.name, number)) for number in (live.generation, fresh)]
+        query = sql.SQL(
+            "SELECT user_id FROM ((TABLE {0} EXCEPT ALL TABLE {1}) UNION ALL (TABLE {1} EXCEPT ALL TABLE {0})) d"
+        )
+        return {user_id for (user_id,) in connection.execute(query.format(*tables))}
+
+
 def head_of(conninfo: str) -> int:
     with projector(conninfo) as connection:
         row = connection.execute('SELECT "position" FROM log.head').fetchone()

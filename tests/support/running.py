@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from application.read_models import READ_MODELS
 from application.register_user import RegisterUser
 from infrastructure.connections import as_projector
 from infrastructure.log_reader import Connection
+from infrastructure.projections.duties import Duty
 from infrastructure.projections.following import follow_batch
 from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.worker import run_worker
@@ -57,10 +58,10 @@ def follow_to_head(conninfo: str) -> None:
 
 
 @contextmanager
-def worker(settings: Settings, conninfo: str) -> Iterator[None]:
+def worker(settings: Settings, conninfo: str, duties: Collection[Duty] = tuple(Duty)) -> Iterator[None]:
     """A projection worker at work."""
     stop = threading.Event()
-    thread = threading.Thread(target=run_worker, args=(settings, conninfo, stop))
+    thread = threading.Thread(target=run_worker, args=(settings, conninfo, stop, duties))
     thread.start()
     try:
         yield
