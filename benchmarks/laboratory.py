@@ -143,6 +143,10 @@ class Laboratory:
         """A log of as many users that nobody follows."""
         return self.filled("unfollowed", self.scale.residents)
 
+    def forgetful(self) -> Town:
+        """A log of as many users, some of whom are going to be erased; the read models are at its end."""
+        return self._town("forgetful", self.scale.residents, tuple(READ_MODELS))
+
     def grown(self, users: int) -> Town:
         """The log of so many users, and the directory made from it."""
         return self._town(f"grown_{users}", users, (USER_DIRECTORY.name,))

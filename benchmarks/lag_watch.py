@@ -5,6 +5,7 @@ visible when they were seen to have reached it: later than it really was, by the
 """
 
 import threading
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -79,6 +80,14 @@ class LagWatch:
                 raise NeverSeenError(f"{model} was never seen at position {position}.")
             lags.append((seen.instant - recorded_at).total_seconds())
         return lags
+
+    def seen(self, model: str, position: int) -> datetime:
+        """When a read model was first seen to have come so far."""
+        sightings = self._sightings[model]
+        place = bisect_left(sightings, position, key=lambda sighting: sighting.position)
+        if place == len(sightings):
+            raise NeverSeenError(f"{model} was never seen at position {position}.")
+        return sightings[place].instant
 
 
 class NeverSeenError(Exception):

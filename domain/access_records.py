@@ -5,9 +5,9 @@ getting into each other's way, and none ever stands on a person's stream. They n
 outlive the person's erasure: who looked at them may be asked years later.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated
 from uuid import UUID
 
 from domain.kernel import Aggregate, AggregateEvent, records, serves
@@ -63,13 +63,6 @@ class AccessRecord(Aggregate):
         TOPIC = "access_record.readings_lost"
         count: HowMany
         first_at: FirstAt
-
-    @classmethod
-    def blank(cls, record_id: UUID) -> Self:
-        """A record of nothing yet: version 0."""
-        record = cls.__new__(cls)
-        record.__base_init__(record_id, 0, datetime.min.replace(tzinfo=UTC))
-        return record
 
     @records(PeopleRead)
     def people_read(

@@ -1,7 +1,7 @@
 """Exports: that a person's data was put together, to be handed to them (GDPR, articles 15 and 20)."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Self
+from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from domain import errors
@@ -32,13 +32,6 @@ class DataExport(Aggregate):
         TOPIC = "data_export.requested"
         user_id: Subject
         good_until: GoodUntil
-
-    @classmethod
-    def blank(cls, export_id: UUID) -> Self:
-        """An export that nobody has asked for yet: version 0."""
-        export = cls.__new__(cls)
-        export.__base_init__(export_id, 0, datetime.min.replace(tzinfo=UTC))
-        return export
 
     def request(self, user: User, good_until: datetime) -> None:
         """Ask for all that is held about a person. Raises `UserIsErased`; no other state of an account forbids it."""

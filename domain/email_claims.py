@@ -7,7 +7,7 @@ The id of a claim is derived from a keyed hash of the address, so that the log's
 holder, and the claim's stream holds no personal data.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -50,8 +50,7 @@ class EmailClaim(Aggregate):
     @classmethod
     def vacant(cls, claim_id: UUID) -> Self:
         """The claim of an address before anything is known of it: version 0, no holder."""
-        claim = cls.__new__(cls)
-        claim.__base_init__(claim_id, 0, datetime.min.replace(tzinfo=UTC))
+        claim = cls.blank(claim_id)
         claim.holder = None
         claim.reserved_until = None
         return claim

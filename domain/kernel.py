@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache, wraps
 from typing import Annotated, Any, Self, TypeVar, cast, get_args
 from uuid import UUID
@@ -46,6 +46,7 @@ def serves(purpose: str) -> msgspec.Meta:
     return msgspec.Meta(extra={"purpose": purpose})
 
 
+_BEFORE_EVERYTHING = datetime.min.replace(tzinfo=UTC)
 KERNEL_FIELDS = frozenset({"originator_id", "originator_version", "timestamp", "originator_topic"})
 """Fields that every event has from the kernel; the rest of an event's fields are its payload."""
 
@@ -110,6 +111,13 @@ class Aggregate(BaseAggregate[UUID]):
     def create_id(*_: Any, **__: Any) -> UUID:
         """Give out an id that sorts by time, for index locality."""
         return uuid7()
+
+    @classmethod
+    def blank(cls, stream_id: UUID) -> Self:
+        """One of which nothing is recorded yet, for kinds that no first fact makes: version 0."""
+        blank = cls.__new__(cls)
+        blank.__base_init__(stream_id, 0, _BEFORE_EVERYTHING)
+        return blank
 
     @classmethod
     def _create(cls, event_class: Any, **facts: Any) -> Self:

@@ -104,6 +104,13 @@ TABLES = (
         linked="subject_id master_id wrapped",
     ),
     Table(
+        name="keys.claims_key",
+        purpose="telling the key of the claims from others: its fingerprint",
+        kept=WITH_THE_SERVICE,
+        backup=Backup.LOG,
+        none="only_one fingerprint since",
+    ),
+    Table(
         name="keys.erasure",
         purpose="receipts of erasures",
         kept=LIKE_THE_LOG,

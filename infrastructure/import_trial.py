@@ -1,6 +1,6 @@
 """Tries an import out: everything is decided as it would be, by the state of the log, and nothing is recorded."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID
@@ -13,6 +13,8 @@ from domain.kernel import Aggregate
 from domain.users import User
 from domain.values import EmailAddress
 from infrastructure.aggregates import Aggregates, copy_of
+from infrastructure.claims.both_keys import leading_claim
+from infrastructure.claims.key_in_force import require_claims_key
 from infrastructure.command_keys import AnsweredCommands, KeyedCommandKeys
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.keyring import ClaimIds, MailedTokens, load_keyring
@@ -27,7 +29,7 @@ class TrialCommands:
     """The write side, without writing."""
 
     def __init__(
-        self, settings: Settings, aggregates: Aggregates, answered: AnsweredCommands, claim_ids: ClaimIds
+        self, settings: Settings, aggregates: Aggregates, answered: AnsweredCommands, claim_ids: Sequence[ClaimIds]
     ) -> None:
         self.policy = settings.policy
         self.email_tokens: EmailTokens = MailedTokens(b"")
@@ -67,7 +69,7 @@ class _Trial:
         return copy_of(user)
 
     async def email_claim(self, address: EmailAddress) -> EmailClaim:
-        return copy_of(await self._commands.aggregates.email_claim(self._commands.claim_ids.of(address)))
+        return await leading_claim(self._commands.aggregates, self._commands.claim_ids, address)
 
     async def save(self, subject: Aggregate, *_: Aggregate) -> Saved:
         answer = await self._commands.earlier_answer(self._key)
@@ -80,5 +82,6 @@ async def open_trial(settings: Settings, conninfo: str) -> AsyncIterator[tuple[T
     keyring = load_keyring(settings.keys)
     async with reading_pool(in_role(conninfo, APP_ROLE), CONNECTIONS) as pool:
         aggregates = Aggregates(StreamLoader(pool, await opened_keys(settings, pool)))
-        commands = TrialCommands(settings, aggregates, AnsweredCommands(pool), ClaimIds(keyring.claims))
+        await require_claims_key(pool, keyring)
+        commands = TrialCommands(settings, aggregates, AnsweredCommands(pool), keyring.claim_ids)
         yield commands, KeyedCommandKeys(keyring.derive("commands"))

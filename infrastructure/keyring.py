@@ -21,6 +21,7 @@ from domain.values import EmailAddress, email_key
 KEY_OCTETS = 32
 TOKEN_MAC_OCTETS = 24
 CURSOR_MAC_OCTETS = 12
+FINGERPRINT_OCTETS = 8
 
 
 class SecretMissingError(Exception):
@@ -32,6 +33,13 @@ class Keyring(msgspec.Struct, frozen=True):
 
     claims: bytes
     service: bytes
+    next_claims: bytes | None = None
+    """What is to take the place of the first, while it is being replaced."""
+
+    @property
+    def claim_ids(self) -> "list[ClaimIds]":
+        """By the present key of the claims, and by the next one if there is one."""
+        return [ClaimIds(key) for key in (self.claims, self.next_claims) if key is not None]
 
     def derive(self, purpose: str) -> bytes:
         """A key for one purpose, of 32 octets."""
@@ -39,10 +47,16 @@ class Keyring(msgspec.Struct, frozen=True):
 
 
 def load_keyring(folder: Path) -> Keyring:
-    """The secrets from REPRISE_CLAIMS_KEY and REPRISE_SERVICE_KEY (base64), else from a folder, else newly made."""
+    """The secrets from REPRISE_CLAIMS_KEY and REPRISE_SERVICE_KEY (base64), else from a folder, else newly made.
+
+    That from REPRISE_NEXT_CLAIMS_KEY is never made.
+    """
+    following = folder / "next-claims.key"
+    is_replaced = "REPRISE_NEXT_CLAIMS_KEY" in os.environ or following.exists()
     return Keyring(
         claims=secret_from("REPRISE_CLAIMS_KEY", folder / "claims.key"),
         service=secret_from("REPRISE_SERVICE_KEY", folder / "service.key"),
+        next_claims=secret_from("REPRISE_NEXT_CLAIMS_KEY", following) if is_replaced else None,
     )
 
 
@@ -87,6 +101,11 @@ class ClaimIds:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells the key from all others, and nothing of what it is."""
+        return hmac.digest(self._key, b"fingerprint", "sha256")[:FINGERPRINT_OCTETS].hex()
 
     def of(self, address: EmailAddress) -> UUID:
         """A UUID version 8 (RFC 9562 section 5.8) of HMAC-SHA-256 over the address's key form."""

@@ -8,6 +8,7 @@ refused instead.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Protocol
 from uuid import UUID
 
 from application.commands import (
@@ -48,6 +49,7 @@ class CommandPlatform:
         email_tokens: EmailTokens,
         policy: Policy,
         keys: SubjectKeys,
+        begin: "BeginAttempt",
     ) -> None:
         self.keys = keys
         self.aggregates = aggregates
@@ -56,6 +58,7 @@ class CommandPlatform:
         self.claim_ids = claim_ids
         self.email_tokens = email_tokens
         self.policy = policy
+        self._begin = begin
 
     async def run(self, use_case: UseCase[CommandT], command: CommandT, context: CommandContext) -> Saved:
         """Carry out a command, once, and return what it came to.
@@ -63,7 +66,7 @@ class CommandPlatform:
         Raises the use case's refusals, `IdempotencyKeyReusedError` and `LogUnavailableError`.
         """
         for number in range(ATTEMPTS):
-            attempt = Attempt(self, context, fresh=number > 0)
+            attempt = self._begin(self, context, fresh=number > 0)
             try:
                 return await use_case(command, attempt)
             except _OutdatedError:
@@ -165,6 +168,12 @@ class Attempt:
         if key is None:
             raise _OutdatedError
         return key
+
+
+class BeginAttempt(Protocol):
+    """Makes an `Attempt`, of the kind that this process needs."""
+
+    def __call__(self, platform: CommandPlatform, context: CommandContext, /, *, fresh: bool) -> Attempt: ...
 
 
 def _subject_of(event: AggregateEvent) -> UUID:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -10,11 +11,13 @@ from psycopg_pool import AsyncConnectionPool
 from application.service import Service
 from infrastructure.access_recorder import AccessRecorder
 from infrastructure.aggregates import Aggregates
+from infrastructure.claims.both_keys import AttemptUnderBothKeys
+from infrastructure.claims.key_in_force import require_claims_key
 from infrastructure.command_keys import AnsweredCommands, KeyedCommandKeys
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.group_commit import GroupCommit
 from infrastructure.keyring import ClaimIds, Cursors, Keyring, MailedTokens, load_keyring
-from infrastructure.platform import CommandPlatform
+from infrastructure.platform import Attempt, BeginAttempt, CommandPlatform
 from infrastructure.privacy.forgetting import Forgetting
 from infrastructure.privacy.opening import opened_keys
 from infrastructure.queries.access_log import AccessLogQueries
@@ -91,6 +94,7 @@ async def _writing(settings: Settings, keyring: Keyring, conninfo: str) -> Async
         GroupCommit(conninfo, wake_ups.hint) as commits,
     ):
         keys = await opened_keys(settings, pool)
+        await require_claims_key(pool, keyring)
         yield (
             pool,
             CommandPlatform(
@@ -101,5 +105,10 @@ async def _writing(settings: Settings, keyring: Keyring, conninfo: str) -> Async
                 MailedTokens(keyring.derive("mailed tokens")),
                 settings.policy,
                 keys,
+                _attempts(keyring),
             ),
         )
+
+
+def _attempts(keyring: Keyring) -> BeginAttempt:
+    return partial(AttemptUnderBothKeys, ids=keyring.claim_ids) if keyring.next_claims else Attempt

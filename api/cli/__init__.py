@@ -29,7 +29,7 @@ COMMANDS = {
     "audit": ("api.cli.audit:app", "Find out what was done, when, by whom and why."),
     "projections": ("api.cli.projections:app", "Look at the read models; rebuild, check and repair them."),
     "privacy": ("api.cli.privacy:app", "Find out what is held about people, and scrub what was deleted."),
-    "keys": ("api.cli.keys:app", "Look after the keys that personal data is sealed with."),
+    "keys": ("api.cli.keys:app", "Look after the keys that personal data is sealed with, and that of the claims."),
     "log": ("api.cli.log:app", "Look at the log as a whole."),
 }
 """Each command, where it is, and the first sentence of its help."""

@@ -5,8 +5,10 @@ from uuid import UUID
 from api.cli.failures import NotFound
 from domain.values import parse_email_address
 from infrastructure.aggregates import Aggregates
+from infrastructure.claims.both_keys import leading_claim
+from infrastructure.claims.key_in_force import require_claims_key
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
-from infrastructure.keyring import ClaimIds, load_keyring
+from infrastructure.keyring import load_keyring
 from infrastructure.privacy.key_cache import SubjectKeys
 from infrastructure.privacy.master_keys import MasterKeys
 from infrastructure.settings import Settings
@@ -25,9 +27,11 @@ async def find_user(settings: Settings, conninfo: str, wanted: str) -> UUID:
 
 async def _holder(settings: Settings, conninfo: str, address: str) -> UUID:
     """Who holds an address by the log itself: a read model might be behind."""
-    claim_id = ClaimIds(load_keyring(settings.keys).claims).of(parse_email_address(address))
+    wanted, keyring = parse_email_address(address), load_keyring(settings.keys)
     async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
-        claim = await Aggregates(StreamLoader(pool, SubjectKeys(pool, MasterKeys()))).email_claim(claim_id)
+        await require_claims_key(pool, keyring)
+        aggregates = Aggregates(StreamLoader(pool, SubjectKeys(pool, MasterKeys())))
+        claim = await leading_claim(aggregates, keyring.claim_ids, wanted)
     if claim.holder is None:
         raise NotFound("Nobody holds this email address.")
     return claim.holder

@@ -1,5 +1,6 @@
-"""`reprise keys`: the keys that personal data is sealed with."""
+"""`reprise keys`: the keys that personal data is sealed with, and that of the claims."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -10,12 +11,13 @@ from psycopg.rows import dict_row
 from api.cli.failures import Failure
 from api.cli.progress import EventProgress
 from api.cli.terminal import say, shown, write_json, write_table
+from infrastructure.claims.rotation import ClaimsDifferError, rotate_claims
 from infrastructure.database import migrated_database, require_data
 from infrastructure.privacy.keychain import key_encryption_key, next_key_encryption_key
 from infrastructure.privacy.rotation import RotationUnderWayError, rotate_master_key
 from infrastructure.settings import settings_from
 
-app = App(name="keys", help="Look after the keys that personal data is sealed with.")
+app = App(name="keys", help="Look after the keys that personal data is sealed with, and that of the claims.")
 
 _MASTERS = """
 SELECT m.id, m.key_encryption_key AS "keyEncryptionKey", m.created_at AS "createdAt",
@@ -85,3 +87,30 @@ def rotate(*, json: bool = False) -> None:
         write_json(msgspec.to_builtins(rotated))
         return
     say(f"The master key is replaced; {shown(rotated.keys)} keys are wrapped with the new one.")
+
+
+@app.command(name="rotate-claims")
+def replace_claims_key(*, json: bool = False) -> None:
+    """Replace the key of the claims: record under the ids that the next one makes who holds which address.
+
+    It needs REPRISE_NEXT_CLAIMS_KEY (or keys/next-claims.key), which all processes must have by then. It may be done
+    while everything runs; if it is broken off, do it again. At last it checks all claims, and the next key is in force:
+    now it takes the present one's place, in one process after the other.
+
+    Parameters
+    ----------
+    json
+        Write JSON.
+
+    """
+    settings = settings_from()
+    require_data(settings)
+    with migrated_database(settings) as conninfo, EventProgress("Recording claims anew") as progress:
+        try:
+            rotated = asyncio.run(rotate_claims(settings, conninfo, progress.show))
+        except ClaimsDifferError as error:
+            raise Failure(str(error), "claims_differ") from None
+    if json:
+        write_json(msgspec.to_builtins(rotated))
+        return
+    say(f"The next key is in force; {shown(rotated.recorded)} claims were recorded under it. Make it the present one.")

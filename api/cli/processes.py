@@ -41,11 +41,13 @@ def serve(*, host: str | None = None, port: Port | None = None, workers: Positiv
     from api.logs import configure_logging
     from api.main import serve as serve_api
     from infrastructure.backups.replaying import bring_nobody_back
+    from infrastructure.claims.key_in_force import check_claims_key
 
     configure_logging()
     settings = settings_for(host, port)
     settings = replace(settings, port=free_port(settings.host, settings.port))
     with migrated_database(settings) as conninfo:
+        check_claims_key(settings, conninfo)
         bring_nobody_back(settings, conninfo)
         try:
             serve_api(settings, conninfo, workers)
@@ -72,6 +74,7 @@ def project(*, duty: list[Duty] | None = None) -> None:
     """
     from api.logs import configure_logging
     from infrastructure.backups.replaying import bring_nobody_back
+    from infrastructure.claims.key_in_force import check_claims_key
     from infrastructure.projections.worker import run_worker
 
     configure_logging()
@@ -85,6 +88,9 @@ def project(*, duty: list[Duty] | None = None) -> None:
     with migrated_database(settings) as conninfo:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, stop_soon)
+        # Nothing else that a worker does has to do with claims, and it may not even have been given the key.
+        if Duty.ERASURE in (duty or Duty):
+            check_claims_key(settings, conninfo)
         bring_nobody_back(settings, conninfo)
         run_worker(settings, conninfo, stop, duty or tuple(Duty))
 

@@ -25,6 +25,7 @@ from infrastructure.audit.verification import verify_log
 from infrastructure.backups.manifest import MANIFEST, BackupInvalidError, Manifest, Part
 from infrastructure.backups.restoring import NotEmptyError, restore_backup
 from infrastructure.backups.writing import take_backup
+from infrastructure.claims.key_in_force import ClaimsKeyForeignError
 from infrastructure.connections import as_sealer
 from infrastructure.data_map import TABLES, Backup
 from infrastructure.embedded_postgres import EmbeddedPostgres
@@ -139,6 +140,15 @@ def test_the_service_goes_on_where_it_was(scene: Scene) -> None:
 
     assert again == before
     assert after.position == before.position + 2
+
+
+def test_what_is_restored_is_refused_to_a_process_with_another_claims_key(scene: Scene) -> None:
+    scene.back_up()
+    scene.restore()
+    (settings_in(scene.new_home).keys / "claims.key").write_bytes(b"x" * 32)
+
+    with pytest.raises(ClaimsKeyForeignError):
+        scene.run(lambda s: s.commands.run(register_user, registration("ada"), context()), restored=True)
 
 
 def test_read_models_are_not_backed_up_and_made_again(scene: Scene) -> None:

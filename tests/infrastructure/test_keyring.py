@@ -96,7 +96,7 @@ def test_secrets_of_the_environment_win_and_touch_no_file(home: Path, monkeypatc
     assert not home.exists()
 
 
-@pytest.mark.parametrize("variable", VARIABLES)
+@pytest.mark.parametrize("variable", [*VARIABLES, "REPRISE_NEXT_CLAIMS_KEY"])
 @pytest.mark.parametrize(
     "text", ["", "secret", "!" * 44, b64encode(b"x" * 31).decode(), f" {b64encode(b'x' * 32).decode()}", "-_" * 22]
 )
@@ -123,6 +123,16 @@ def test_a_secret_file_that_was_cut_short_is_refused(home: Path, content: bytes)
 
     with pytest.raises(SecretMissingError):
         load_keyring(home)
+
+
+def test_the_next_key_of_the_claims_is_given_or_there_is_none(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_keyring(home).next_claims is None
+
+    (home / "next-claims.key").write_bytes(b"f" * 32)
+    assert load_keyring(home).next_claims == b"f" * 32
+
+    monkeypatch.setenv("REPRISE_NEXT_CLAIMS_KEY", b64encode(b"e" * 32).decode())
+    assert load_keyring(home).next_claims == b"e" * 32
 
 
 def test_a_refusal_does_not_show_the_secret(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -101,20 +100,15 @@ async def check_diff(service: Service, user_id: UUID, moments: tuple[Moment, Mom
         assert all(values_of(folded(new[:count]))[change.field] == change.new for count in range(version, len(new) + 1))
 
 
-@pytest.fixture
-def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("past")
-
-
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(histories(), min_size=4, max_size=4), st.integers(0, 2**32))
 def test_states_and_diffs_at_a_thousand_versions_and_a_thousand_instants_equal_a_naive_fold(
-    shared_database: str, shared_home: Path, asked: list[Any], seed: int
+    database: str, home: Path, asked: list[Any], seed: int
 ) -> None:
     async def check() -> None:
         draw = random.Random(seed)
-        lives = await record(shared_database, shared_home, [lived(an_unverified_user(), asks) for asks in asked], draw)
-        async with open_service(settings_in(shared_home), shared_database) as service:
+        lives = await record(database, home, [lived(an_unverified_user(), asks) for asks in asked], draw)
+        async with open_service(settings_in(home), database) as service:
             for _ in range(50):
                 user_id, life = draw.choice(list(lives.items()))
                 old, new = sorted(draw.choices(range(len(life) + 1), k=2))
