@@ -10,10 +10,10 @@ from litestar.params import QueryParameter
 from api.problems import Kind, Refused
 from api.requests import ApiRequest, header_refused
 from application.queries import PAGE_LIMIT, PageRequest, PositionNotReachedError
+from application.statistics import DayInvalidError, parse_day
 
 HIGHEST_POSITION = 2**63 - 1
 HIGHEST_VERSION = 2**31 - 1
-FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(9000, 12, 31)
 _POSITION = re.compile(rb"[0-9]{1,19}")
 
 Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=PAGE_LIMIT, description="The most items on the page.")]
@@ -62,9 +62,6 @@ def day(text: str | None, name: str) -> date | None:
     if text is None:
         return None
     try:
-        found: date = msgspec.convert(text, date)
-    except msgspec.ValidationError:
-        found = date.min
-    if not FIRST_DAY <= found <= LAST_DAY:
-        raise Refused(Kind.PARAMETER_INVALID, name, "query", detail="A day looks like 2026-01-31.")
-    return found
+        return parse_day(text)
+    except DayInvalidError as error:
+        raise Refused(Kind.PARAMETER_INVALID, name, "query", detail=str(error)) from None

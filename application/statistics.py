@@ -11,6 +11,26 @@ from application.user_statistics import LEVELS
 
 Figures = Mapping[str, int]
 """Numbers by measure."""
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(9000, 12, 31)
+"""Of the years in which accounts could be."""
+DAYS_LIMIT = 366
+"""The most days that are told at once."""
+DAYS = 30
+"""How many days are told if the first one is not given."""
+
+
+class DayInvalidError(ValueError):
+    """It is not the name of a day, or of none on which accounts could be."""
+
+    def __init__(self) -> None:
+        super().__init__("A day looks like 2026-01-31.")
+
+
+class DaysInvalidError(ValueError):
+    """There are too many days between the first and the last one, or the last one comes first."""
+
+    def __init__(self) -> None:
+        super().__init__(f"From 1 to {DAYS_LIMIT} days can be told at once.")
 
 
 class CountsWanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +68,26 @@ class Statistics(Protocol):
     async def counts(self, wanted: CountsWanted, min_position: int = 0) -> Counts:
         """Counts that are not 0, in no particular order. Raises `PositionNotReachedError`."""
         ...
+
+
+def parse_day(text: str) -> date:
+    """A day in the form of RFC 3339. Raises `DayInvalidError`."""
+    try:
+        day = msgspec.convert(text, date)
+    except msgspec.ValidationError:
+        raise DayInvalidError from None
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise DayInvalidError
+    return day
+
+
+def span_of_days(first: date | None, last: date | None, today: date) -> tuple[date, date]:
+    """The first and the last day: up to today, and a month, where they are not given. Raises `DaysInvalidError`."""
+    last = last or today
+    first = first or last - timedelta(days=DAYS - 1)
+    if not first <= last < first + timedelta(days=DAYS_LIMIT):
+        raise DaysInvalidError
+    return first, last
 
 
 def by_day(counts: Iterable[Counted], first: date, last: date) -> Iterator[tuple[date, Figures]]:

@@ -26,6 +26,7 @@ COMMANDS = {
     "backup": ("api.cli.backups:backup", "Back up the log and, apart from it, the keys."),
     "restore": ("api.cli.backups:restore", "Bring a backup back into an empty database, all of it or nothing."),
     "users": ("api.cli.users:app", "Look at users, as they are or as they were, and erase them."),
+    "statistics": ("api.cli.statistics:app", "Tell how many accounts are active, come, go, and agree to what."),
     "audit": ("api.cli.audit:app", "Find out what was done, when, by whom and why."),
     "projections": ("api.cli.projections:app", "Look at the read models; rebuild, check and repair them."),
     "privacy": ("api.cli.privacy:app", "Find out what is held about people, and scrub what was deleted."),

@@ -1,12 +1,13 @@
 """Arguments that are more than text."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from cyclopts import Parameter, Token, validators
 from msgspec.structs import replace
 
+from application.statistics import parse_day
 from infrastructure.settings import Settings, settings_from
 
 Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65_535))]
@@ -19,6 +20,11 @@ def instant(_: Any, tokens: Sequence[Token]) -> datetime:
     except ValueError:
         raise ValueError("an instant looks like 2026-01-31 or 2026-01-31T12:00:00Z") from None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def day(_: Any, tokens: Sequence[Token]) -> date:
+    """A day in ISO 8601."""
+    return parse_day(tokens[0].value)
 
 
 def settings_for(host: str | None, port: int | None) -> Settings:

@@ -1,6 +1,6 @@
 """Statistics: how many accounts are active, come and go, and agree to what. Numbers only, naming nobody."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import msgspec
@@ -24,14 +24,9 @@ from api.statistics_views import (
     users_in,
     users_on_days,
 )
-from application.statistics import Counts, CountsWanted
+from application.statistics import Counts, CountsWanted, DaysInvalidError, span_of_days
 from domain import errors
 from domain.values import parse_country, parse_purpose
-
-DAYS_LIMIT = 366
-"""The most days that are told at once."""
-DAYS = 30
-"""How many days are told if the first one is not given."""
 
 From = Annotated[
     str | None, QueryParameter(name="from", format="date", description="The first day (in UTC); 30 days if not given.")
@@ -144,12 +139,10 @@ def _day(text: str | None) -> date:
 
 def _days(from_text: str | None, to_text: str | None) -> tuple[date, date]:
     """The first and the last day, not too far apart."""
-    last = day(to_text, "to") or _today()
-    first = day(from_text, "from") or last - timedelta(days=DAYS - 1)
-    if not first <= last < first + timedelta(days=DAYS_LIMIT):
-        detail = f"From 1 to {DAYS_LIMIT} days can be told at once."
-        raise Refused(Kind.PARAMETER_INVALID, "from", "query", detail=detail)
-    return first, last
+    try:
+        return span_of_days(day(from_text, "from"), day(to_text, "to"), _today())
+    except DaysInvalidError as error:
+        raise Refused(Kind.PARAMETER_INVALID, "from", "query", detail=str(error)) from None
 
 
 def _today() -> date:

@@ -98,6 +98,8 @@ def test_without_a_command_it_tells_which_there_are(nowhere: CommandLine) -> Non
         ["audit", "history", "ann@example.com", "--json"],
         ["audit", "search", "--json"],
         ["audit", "search", "--all", "--json"],
+        ["statistics", "users", "--json"],
+        ["statistics", "consents", "--purpose", "marketing", "--json"],
         ["projections", "list", "--json"],
         ["projections", "rebuild", "user_timeline", "--json"],
         ["log", "status", "--json"],

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.api import Api, refusal
+from tests.support.counted_people import lively
 from tests.support.running import follow_to_head
 
 
@@ -14,18 +15,6 @@ def asked(api: Api, path: str, **query: Any) -> Any:
     assert answer.status_code == 200, answer.text
     assert int(answer.headers["log-position"]) == api.head()
     return answer.json()["items"]
-
-
-def lively(api: Api) -> None:
-    """Three people in Sweden, one of whom moves and one of whom leaves, and one in Norway; some agree to ads."""
-    ann, bob, _, dan = (api.user_id(country=country) for country in ("SE", "SE", "SE", "NO"))
-    api.admin.patch(f"/v1/users/{ann}", json={"country": "NO"})
-    for user in (ann, bob, dan):
-        api.admin.put(f"/v1/users/{user}/consents/ads", {"granted": True, "documentVersion": "1"})
-    api.admin.put(f"/v1/users/{dan}/consents/ads", {"granted": False, "documentVersion": "1"})
-    api.admin.put(f"/v1/users/{dan}/consents/research", {"granted": True, "documentVersion": "1"})
-    api.admin.post(f"/v1/users/{bob}/deletion")
-    follow_to_head(api.conninfo)
 
 
 def test_figures_are_told_by_day_by_country_and_by_purpose(own_api: Api) -> None:

@@ -1,0 +1,172 @@
+"""`reprise statistics`: how many accounts are active, come, go, and agree to what. Numbers only, naming nobody."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from api.cli.catching_up import catch_up
+from api.cli.failures import ExitCode, Failure
+from api.cli.terminal import say, shown, write_json, write_table
+from api.cli.values import day as as_day
+from api.statistics_views import (
+    COUNTRY_MEASURES,
+    PURPOSE_MEASURES,
+    ConsentsOnDay,
+    ConsentsTo,
+    UsersIn,
+    UsersOnDay,
+    consents_on_days,
+    consents_to,
+    users_in,
+    users_on_days,
+)
+from api.views import View
+from application.statistics import Counts, CountsWanted, DaysInvalidError, span_of_days
+from application.user_statistics import USER_STATISTICS
+from domain.values import parse_country, parse_purpose
+from infrastructure.connections import APP_ROLE, in_role, reading_pool
+from infrastructure.database import migrated_database, require_data
+from infrastructure.queries.statistics import StatisticsQueries
+from infrastructure.settings import settings_from
+
+app = App(name="statistics", help="Tell how many accounts are active, come, go, and agree to what.")
+
+First = Annotated[date | None, Parameter(name="--from", converter=as_day)]
+Last = Annotated[date | None, Parameter(name="--to", converter=as_day)]
+Day = Annotated[date | None, Parameter(name="--day", converter=as_day)]
+
+
+@app.command
+def users(*, first: First = None, last: Last = None, country: str | None = None, json: bool = False) -> None:
+    """Tell how many accounts were active at the end of each day, and how many came and went on it.
+
+    Parameters
+    ----------
+    first
+        The first day (in UTC); 30 days up to the last one if not given.
+    last
+        The last day; today if not given.
+    country
+        Only this one (ISO 3166-1 alpha-2).
+    json
+        Write JSON.
+
+    """
+    first, last = _days(first, last)
+    counts = _counts(CountsWanted(measures=COUNTRY_MEASURES, first=first, last=last, country=_country(country)))
+    _tell(UsersOnDay, users_on_days(counts.items, first, last), counts, json=json)
+
+
+@app.command
+def countries(*, day: Day = None, json: bool = False) -> None:
+    """Tell the same for one day, country by country.
+
+    Parameters
+    ----------
+    day
+        The day (in UTC); today if not given.
+    json
+        Write JSON.
+
+    """
+    day = day or _today()
+    counts = _counts(CountsWanted(measures=COUNTRY_MEASURES, first=day, last=day, by="country"))
+    _tell(UsersIn, users_in(counts.items, day), counts, json=json)
+
+
+@app.command
+def consents(
+    *, purpose: str, first: First = None, last: Last = None, country: str | None = None, json: bool = False
+) -> None:
+    """Tell how many people agreed to a purpose at the end of each day, and how often it was granted and withdrawn.
+
+    Parameters
+    ----------
+    purpose
+        Of which consents.
+    first
+        The first day (in UTC); 30 days up to the last one if not given.
+    last
+        The last day; today if not given.
+    country
+        Only this one (ISO 3166-1 alpha-2).
+    json
+        Write JSON.
+
+    """
+    first, last = _days(first, last)
+    wanted = CountsWanted(
+        measures=PURPOSE_MEASURES,
+        first=first,
+        last=last,
+        country=_country(country),
+        purpose=parse_purpose(purpose),
+    )
+    counts = _counts(wanted)
+    _tell(ConsentsOnDay, consents_on_days(counts.items, first, last), counts, json=json)
+
+
+@app.command
+def purposes(*, day: Day = None, country: str | None = None, json: bool = False) -> None:
+    """Tell the same for one day, purpose by purpose.
+
+    Parameters
+    ----------
+    day
+        The day (in UTC); today if not given.
+    country
+        Only this one (ISO 3166-1 alpha-2).
+    json
+        Write JSON.
+
+    """
+    day = day or _today()
+    wanted = CountsWanted(measures=PURPOSE_MEASURES, first=day, last=day, by="purpose", country=_country(country))
+    counts = _counts(wanted)
+    _tell(ConsentsTo, consents_to(counts.items, day), counts, json=json)
+
+
+def _counts(wanted: CountsWanted) -> Counts:
+    """The counts at the head of the log, also if no worker is running."""
+    settings = settings_from()
+    require_data(settings)
+
+    async def ask(conninfo: str) -> Counts:
+        async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
+            return await StatisticsQueries(pool, settings.wait_seconds).counts(wanted)
+
+    with migrated_database(settings) as conninfo:
+        catch_up(conninfo, USER_STATISTICS)
+        return asyncio.run(ask(conninfo))
+
+
+def _tell(kind: type[View], items: Sequence[View], counts: Counts, *, json: bool) -> None:
+    if json:
+        write_json({"items": items, "position": counts.position})
+        return
+    *figures, told_apart = kind.__struct_fields__
+    columns = [told_apart, *figures]
+    write_table([name.replace("_", " ") for name in columns], (_cells(item, columns) for item in items))
+    say(f"As of position {shown(counts.position)}.")
+
+
+def _cells(item: View, columns: Sequence[str]) -> list[Any]:
+    return [getattr(item, name) for name in columns]
+
+
+def _country(text: str | None) -> str | None:
+    return None if text is None else parse_country(text)
+
+
+def _days(first: date | None, last: date | None) -> tuple[date, date]:
+    try:
+        return span_of_days(first, last, _today())
+    except DaysInvalidError as error:
+        raise Failure(str(error), "usage", ExitCode.USAGE) from None
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
