@@ -5,7 +5,8 @@ rebuilt. Nothing else writes a model's rows.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -45,6 +46,18 @@ class Tally(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     """The form of a count: its key, and the number in the last field."""
     of: Callable[[Row], Mapping[tuple[Any, ...], int]]
     """What one row adds to which counts, by their keys. Pure."""
+
+    def sum(self, rows: Iterable[Row | None]) -> Counter[tuple[Any, ...]]:
+        """What rows add, by the counts' keys."""
+        total: Counter[tuple[Any, ...]] = Counter()
+        for row in rows:
+            if row is not None:
+                total.update(self.of(row))
+        return total
+
+    def counts(self, sums: Mapping[tuple[Any, ...], int]) -> dict[tuple[Any, ...], Any]:
+        """Sums in the form of counts, but those that are 0."""
+        return {key: self.row(*key, number) for key, number in sums.items() if number}
 
 
 LIKE_THE_LOG = "as long as the log"

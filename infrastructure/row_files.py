@@ -62,11 +62,12 @@ def _write_csv(path: Path, kind: type[msgspec.Struct], rows: Iterable[Any]) -> i
     return count
 
 
-def _write_json_lines(path: Path, kind: type[msgspec.Struct], rows: Iterable[Any]) -> int:  # noqa: ARG001
+def _write_json_lines(path: Path, kind: type[msgspec.Struct], rows: Iterable[Any]) -> int:
     count = 0
     encoder = msgspec.json.Encoder()
+    named = map(msgspec.structs.asdict, rows) if kind.__struct_config__.array_like else rows
     with path.open("wb") as file:
-        for row in rows:
+        for row in named:
             file.write(encoder.encode(row) + b"\n")
             count += 1
     return count

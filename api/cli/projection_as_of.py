@@ -3,7 +3,7 @@
 import asyncio
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import psycopg
 from cyclopts import Parameter
@@ -14,10 +14,11 @@ from api.cli.projection_letters import must_be_known
 from api.cli.readings import put_file_on_record
 from api.cli.terminal import say, shown, write_json
 from api.cli.values import instant
+from application.projections import Projection
 from application.read_models import READ_MODELS
 from infrastructure.connections import as_projector
 from infrastructure.database import migrated_database, require_data
-from infrastructure.projections.as_of import PositionNotInLogError, position_at, rows_as_of
+from infrastructure.projections.as_of import PositionNotInLogError, counts_as_of, position_at, rows_as_of
 from infrastructure.row_files import FileFormError, write_rows
 from infrastructure.settings import settings_from
 
@@ -29,6 +30,7 @@ def as_of(
     output: Path,
     at: Annotated[datetime | None, Parameter(converter=instant)] = None,
     position: NonNegativeInt | None = None,
+    counts: bool = False,
     json: bool = False,
 ) -> None:
     """Write a whole read model as it stood then to a file; the present one is not touched.
@@ -46,6 +48,8 @@ def as_of(
         As of this instant; in UTC, unless it has an offset.
     position
         As of this position of the log.
+    counts
+        Write the counts that the model keeps instead of its rows; they name nobody.
     json
         Write JSON.
 
@@ -53,22 +57,33 @@ def as_of(
     must_be_known(name)
     if (at is None) == (position is None):
         raise Failure("Say either --at or --position.", "usage", ExitCode.USAGE)
+    projection = READ_MODELS[name]
+    if counts and projection.tally is None:
+        raise Failure(f"{name} keeps no counts, only rows.", "nothing_counted")
     settings = settings_from()
     require_data(settings)
-    projection = READ_MODELS[name]
     with migrated_database(settings) as conninfo:
         upto = _position_at(conninfo, at) if at is not None else position or 0
-        try:
-            rows = write_rows(output, projection.row, rows_as_of(as_projector(conninfo), projection, upto))
-        except PositionNotInLogError:
-            raise Failure("The log does not go that far.", "position_not_in_log") from None
-        except FileFormError as error:
-            raise Failure(str(error), "file_form") from None
-        asyncio.run(put_file_on_record(settings, conninfo, [], f"{name} as of position {upto}"))
+        written = _write(output, conninfo, projection, upto, counts=counts)
+        if not counts:
+            asyncio.run(put_file_on_record(settings, conninfo, [], f"{name} as of position {upto}"))
+    what = "counts" if counts else "rows"
     if json:
-        write_json({"name": name, "position": upto, "rows": rows, "output": str(output)})
+        write_json({"name": name, "position": upto, what: written, "output": str(output)})
     else:
-        say(f"{shown(rows)} rows of {name} as of position {shown(upto)} are in {output}.")
+        say(f"{shown(written)} {what} of {name} as of position {shown(upto)} are in {output}.")
+
+
+def _write(output: Path, conninfo: str, projection: Projection[Any], position: int, *, counts: bool) -> int:
+    conninfo = as_projector(conninfo)
+    try:
+        if counts and projection.tally is not None:
+            return write_rows(output, projection.tally.row, counts_as_of(conninfo, projection, position))
+        return write_rows(output, projection.row, rows_as_of(conninfo, projection, position))
+    except PositionNotInLogError:
+        raise Failure("The log does not go that far.", "position_not_in_log") from None
+    except FileFormError as error:
+        raise Failure(str(error), "file_form") from None
 
 
 def _position_at(conninfo: str, at: datetime) -> int:

@@ -1,4 +1,4 @@
-"""A whole read model as it stood at a position, folded from the log without touching the live one.
+"""A whole read model as it stood at a position, rows or counts, folded from the log without touching the live one.
 
 It is folded in parts, like a rebuild, so memory is bounded by the size of a part and not by that of the model.
 """
@@ -31,6 +31,16 @@ def rows_as_of(conninfo: str, projection: Projection[Any], position: int) -> Ite
         without = LeftOut(positions=left_out(connection, projection.name, generation=0).positions)
         for part in parts(projection, position, processes=1):
             yield from _rows_of(connection, projection, part, without)
+
+
+def counts_as_of(conninfo: str, projection: Projection[Any], position: int) -> Iterator[Any]:
+    """Every count that the rows of then come to, in the order of their keys; none if the model keeps no counts.
+
+    Raises like `rows_as_of`.
+    """
+    if projection.tally is not None:
+        counts = projection.tally.counts(projection.tally.sum(rows_as_of(conninfo, projection, position)))
+        yield from (counts[key] for key in sorted(counts))
 
 
 def position_at(connection: Connection, instant: datetime) -> int:

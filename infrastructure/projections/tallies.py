@@ -4,8 +4,7 @@ They are changed by differences, in the transaction that changes the rows: so wh
 are followed, rebuilt in parts or repaired, befalls them, too.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -16,8 +15,6 @@ from application.projections import Tally
 from infrastructure.binary_arrays import binary_array
 from infrastructure.log_reader import Connection
 from infrastructure.projections.columns import SCHEMA, column_type, element_types, table_name
-
-Counts = Mapping[tuple[Any, ...], int]
 
 
 class TallyTable:
@@ -42,31 +39,19 @@ class TallyTable:
 
     def move(self, connection: Connection, before: Iterable[Any], after: Iterable[Any]) -> None:
         """Take off what rows have added, and add what those add that take their place."""
-        change = self.sum(after)
-        change.subtract(self.sum(before))
+        change = self.tally.sum(after)
+        change.subtract(self.tally.sum(before))
         # In one order, so that workers who change the same counts wait for each other in a line and not in a circle.
         counts = sorted((*key, count) for key, count in change.items() if count)
         if counts:
             columns = zip(*counts, strict=True)
             connection.execute(self._add, list(map(binary_array, self._types, columns)), prepare=True)
 
-    def sum(self, rows: Iterable[Any]) -> Counter[tuple[Any, ...]]:
-        """What rows add."""
-        total: Counter[tuple[Any, ...]] = Counter()
-        for row in rows:
-            if row is not None:
-                total.update(self.tally.of(row))
-        return total
-
     def load(self, connection: Connection) -> dict[tuple[Any, ...], Any]:
         """All counts that are not 0, by their keys."""
         cursor = connection.cursor(binary=True)
         cursor.execute(sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(self._names), self.name))
-        return self.rows({tuple(key): count for *key, count in cursor})
-
-    def rows(self, counts: Counts) -> dict[tuple[Any, ...], Any]:
-        """Counts in the form of the table's rows, but those that are 0."""
-        return {key: self.tally.row(*key, count) for key, count in counts.items() if count}
+        return self.tally.counts({tuple(key): count for *key, count in cursor})
 
     @property
     def _names(self) -> list[sql.Identifier]:

@@ -157,7 +157,8 @@ def check_tally(connection: Connection, projection: Projection[Any], generation:
     if table.tally is None:
         return Verification()
     with snapshot(connection, projection, table):
-        expected = table.tally.rows(table.tally.sum(table.all(connection)))
+        tally = table.tally.tally
+        expected = tally.counts(tally.sum(table.all(connection)))
         return compare(table.tally.columns, expected, table.tally.load(connection))
 
 

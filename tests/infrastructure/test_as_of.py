@@ -13,10 +13,11 @@ import pytest
 from application.projections import Projection
 from application.read_models import READ_MODELS
 from application.user_directory import USER_DIRECTORY
+from application.user_statistics import USER_STATISTICS
 from infrastructure import row_files
 from infrastructure.connections import as_projector
 from infrastructure.projections import parts as sizes
-from infrastructure.projections.as_of import PositionNotInLogError, position_at, rows_as_of
+from infrastructure.projections.as_of import PositionNotInLogError, counts_as_of, position_at, rows_as_of
 from infrastructure.row_files import FileFormError, write_rows
 from tests.support.cli import CommandLine
 from tests.support.read_models import head_of, replayed_rows
@@ -132,3 +133,24 @@ def test_the_command_writes_the_file_and_says_what_is_in_it(history: str, home: 
     assert (both.code, both.err) == (2, "reprise: Say either --at or --position.\n")
     assert early.out == f"0 rows of user_directory as of position 0 are in {file}.\n"
     assert (beyond.code, beyond.err) == (1, "reprise: The log does not go that far.\n")
+
+
+def test_counts_are_written_in_any_form_by_their_names(history: str, home: Path, tmp_path: Path) -> None:
+    reprise = CommandLine(home, history)
+    where = ("--position", str(head_of(history)), "--counts")
+
+    lines = reprise.call("projections", "as-of", "user_statistics", *where, "--output", str(tmp_path / "c.jsonl"))
+    table = reprise.call("projections", "as-of", "user_statistics", *where, "--output", str(tmp_path / "c.csv"))
+    none = reprise.call("projections", "as-of", "user_directory", *where, "--output", str(tmp_path / "d.csv"))
+
+    counts = list(counts_as_of(as_projector(history), USER_STATISTICS, head_of(history)))
+    written = [json.loads(line) for line in (tmp_path / "c.jsonl").read_text().splitlines()]
+    assert (lines.code, table.code) == (0, 0)
+    assert (
+        lines.out
+        == f"{len(counts)} counts of user_statistics as of position {head_of(history)} are in {tmp_path / 'c.jsonl'}.\n"
+    )
+    assert written == [msgspec.to_builtins(msgspec.structs.asdict(count)) for count in counts]
+    with (tmp_path / "c.csv").open(newline="") as file:
+        assert [row["count"] for row in csv.DictReader(file)] == [str(count.count) for count in counts]
+    assert (none.code, none.err) == (1, "reprise: user_directory keeps no counts, only rows.\n")

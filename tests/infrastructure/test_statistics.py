@@ -1,11 +1,13 @@
 """The statistics against a plain SQL count over the replayed log, whatever the engine went through to make them."""
 
 import asyncio
+import random
 import threading
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from msgspec.structs import replace
@@ -13,9 +15,10 @@ from psycopg import sql
 
 from application.projections import Projection
 from application.statistics import Counted, CountsWanted, by_day
-from application.user_statistics import ACTIVE, USER_STATISTICS
+from application.user_statistics import ACTIVE, USER_STATISTICS, DayCount
 from infrastructure.connections import as_projector
 from infrastructure.log_reader import Connection, Wanted, read_range
+from infrastructure.projections.as_of import counts_as_of
 from infrastructure.projections.following import follow_batch
 from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.holding import settle
@@ -53,12 +56,14 @@ def lives(database: str, home: Path) -> str:
     return database
 
 
-def counted_plainly(conninfo: str) -> tuple[dict[tuple[date, str], int], dict[tuple[Any, ...], int], date]:
+def counted_plainly(
+    conninfo: str, upto: int | None = None
+) -> tuple[dict[tuple[date, str], int], dict[tuple[Any, ...], int], date]:
     """Active accounts by day and country, what happened by topic, country, purpose and day, and the last day."""
     with projector(conninfo) as log, psycopg.connect(conninfo) as own:
         own.execute(_FACTS)
         topics = USER_STATISTICS.topics
-        for f in read_range(log, 0, head_of(conninfo), Wanted(topics=topics, metadata=False)):
+        for f in read_range(log, 0, upto or head_of(conninfo), Wanted(topics=topics, metadata=False)):
             country, purpose = getattr(f.event, "country", None), getattr(f.event, "purpose", "")
             values = (f.position, f.event.originator_id, f.topic, country, purpose, f.recorded_at.date())
             own.execute("INSERT INTO fact VALUES (%s, %s, %s, %s, %s, %s)", values)
@@ -130,6 +135,40 @@ TOPICS = {
     "user.consent_granted": "consent_granted",
     "user.consent_withdrawn": "consent_withdrawn",
 }
+
+
+def test_the_counts_as_of_any_position_are_those_of_a_plain_count_over_the_log_up_to_there(lives: str) -> None:
+    for position in [*random.Random(5).sample(range(1, head_of(lives)), 8), head_of(lives)]:
+        active, happened, last = counted_plainly(lives, position)
+
+        counts = list(counts_as_of(as_projector(lives), USER_STATISTICS, position))
+
+        assert {key: n for key, n in levels(counts, ACTIVE, last).items() if n} == active
+        for topic, measure in TOPICS.items():
+            plainly = {(c, p, d): n for (t, c, p, d), n in happened.items() if t == topic}
+            assert {(c.country, c.purpose, c.day): c.count for c in counts if c.measure == measure} == plainly
+
+
+def test_the_counts_as_of_any_position_are_those_that_were_kept_there(lives: str) -> None:
+    with projector(lives) as connection:
+        live = ensure_live(connection, USER_STATISTICS)
+        for limit in [*random.Random(6).sample(range(1, 40), 8), head_of(lives)]:
+            progress = follow_batch(connection, USER_STATISTICS, live.generation, limit)
+
+            assert progress is not None
+            found = counts_as_of(as_projector(lives), USER_STATISTICS, progress.position)
+            assert [msgspec.structs.astuple(count) for count in found] == counts_kept(lives)
+
+
+def levels(counts: list[DayCount], measure: str, last: date) -> dict[tuple[date, str], int]:
+    """What the changes of each day add up to at its end, by country."""
+    days = [FIRST + timedelta(days=number) for number in range((last - FIRST).days + 1)]
+    of_measure = [count for count in counts if count.measure == measure]
+    return {
+        (day, country): sum(c.count for c in of_measure if c.country == country and c.day <= day)
+        for day in days
+        for country in {count.country for count in of_measure}
+    }
 
 
 def test_counts_followed_by_many_and_counts_rebuilt_in_parts_are_the_same(lives: str) -> None:
