@@ -22,7 +22,10 @@ Key = Callable[[Recorded[Any]], UUID | int]
 
 
 class Index(msgspec.Struct, frozen=True):
-    """An index that the model's queries need: columns, in order; or one list, by what is in it."""
+    """A secondary key, by which queries find rows: columns, in order; or one list, by what is in it.
+
+    It is never unique: what only one may have is decided by the log; rows of several streams are not folded at once.
+    """
 
     name: str
     columns: tuple[str, ...]

@@ -54,6 +54,7 @@ class DirectoryFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """Which people; what is not given does not matter."""
 
     email: str | None = None
+    external_id: str | None = None
     q: str | None = None
     """The beginning of a name or an address."""
     country: str | None = None

@@ -97,7 +97,7 @@ def _status(entry: UserEntry) -> UserStatus:
 
 USER_DIRECTORY = Projection(
     name="user_directory",
-    version=2,
+    version=3,
     events=event_types(User),
     reads_personal=(User.Registered, User.EmailChanged, User.DisplayNameChanged),
     row=UserEntry,
@@ -109,6 +109,7 @@ USER_DIRECTORY = Projection(
     fold=user_entry,
     indexes=(
         Index("email", ("email_key",)),
+        Index("external", ("external_id",)),
         Index("name", ("name_key", "user_id")),
         Index("country", ("country", "user_id")),
         Index("status", ("status", "user_id")),

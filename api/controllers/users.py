@@ -26,6 +26,12 @@ from domain.values import UserStatus
 ByEmail = Annotated[
     str | None, QueryParameter(name="email", max_length=254, description="This address, in any spelling.")
 ]
+ByExternalId = Annotated[
+    str | None,
+    QueryParameter(
+        name="externalId", pattern="^[!-~]{1,64}$", description="Known by this id elsewhere; maybe several are."
+    ),
+]
 Beginning = Annotated[
     str | None,
     QueryParameter(name="q", min_length=2, max_length=100, description="The beginning of the display name or address."),
@@ -90,6 +96,7 @@ class UsersController(Controller):
         self,
         request: ApiRequest,
         email: ByEmail = None,
+        external_id: ByExternalId = None,
         q: Beginning = None,
         country: InCountry = None,
         status: HavingStatus = None,
@@ -99,7 +106,12 @@ class UsersController(Controller):
     ) -> Answer[PageView[UserListItem]]:
         """Users in the order in which they were registered; all given filters must hold."""
         wanted = DirectoryFilter(
-            email=email, q=q, country=country, status=status, created_after=instant(created_after, "createdAfter")
+            email=email,
+            external_id=external_id,
+            q=q,
+            country=country,
+            status=status,
+            created_after=instant(created_after, "createdAfter"),
         )
         page = await request.service.directory.page(wanted, page_request(request, limit, cursor))
         put_on_record(request, Reading.LIST, [entry.user_id for entry in page.items])

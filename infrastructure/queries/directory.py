@@ -18,6 +18,7 @@ LAST_CHARACTER = "\U0010ffff"
 
 _CONDITIONS = {
     "email": sql.SQL("m.email_key = %(email)s"),
+    "external_id": sql.SQL("m.external_id = %(external_id)s"),
     "q": sql.SQL(
         "(m.name_key >= %(q)s AND m.name_key < %(q_end)s OR m.email_key >= %(q)s AND m.email_key < %(q_end)s)"
     ),
@@ -57,7 +58,7 @@ def _parameters(wanted: DirectoryFilter) -> Iterator[tuple[str, Any]]:
     if wanted.q is not None:
         yield "q", name_key(wanted.q)
         yield "q_end", name_key(wanted.q) + LAST_CHARACTER
-    for name in ("country", "status", "created_after"):
+    for name in ("external_id", "country", "status", "created_after"):
         value = getattr(wanted, name)
         if value is not None:
             yield name, value

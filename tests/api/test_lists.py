@@ -42,6 +42,16 @@ def test_people_are_found_by_address_in_any_spelling(api: Api, admin: Caller) ->
     assert [item["email"] for item in found["items"]] == [email]
 
 
+def test_people_are_found_by_the_id_that_others_know_them_by(api: Api, admin: Caller) -> None:
+    *both, other = (api.register(externalId=external_id) for external_id in ("crm-17", "crm-17", "crm-171"))
+
+    found = admin.get("/v1/users", params={"externalId": "crm-17"}, headers=after(other)).json()
+    nobody = admin.get("/v1/users", params={"externalId": "CRM-17"}, headers=after(other)).json()
+
+    assert [item["id"] for item in found["items"]] == [one.json()["userId"] for one in both]
+    assert nobody["items"] == []
+
+
 def test_people_are_found_by_when_they_were_registered(api: Api, admin: Caller) -> None:
     first, second = api.register(country="LI"), api.register(country="LI")
     created_at = admin.get(first.headers["location"]).json()["createdAt"]
