@@ -92,7 +92,7 @@ class UsersController(Controller):
         return Answer(user_view(user), headers)
 
     @get(permission=Permission.USERS_LIST, reads=Reading.LIST, refusals=(Kind.CURSOR_INVALID,))
-    async def list_users(  # noqa: PLR0913 - one for each thing to search for
+    async def list_users(  # noqa: PLR0913, PLR0917 - each filter is a parameter
         self,
         request: ApiRequest,
         email: ByEmail = None,
