@@ -23,6 +23,14 @@ from infrastructure.settings import Settings
 PARALLEL_FROM = 100_000
 """Events below which starting processes takes longer than it saves."""
 
+
+class OtherProgramError(Exception):
+    """The program on disk has another definition than the one that has begun."""
+
+    def __init__(self, message: str = "the program on disk has another definition by now") -> None:
+        super().__init__(message)
+
+
 OnEvents = Callable[[int], None]
 """Is told, now and then, how many more positions were read."""
 
@@ -85,7 +93,8 @@ def _fill_in_parallel(
     with ProcessPoolExecutor(
         os.cpu_count(), mp_context=spawn, initializer=_begin, initargs=(count, os.getpid(), granted())
     ) as workers:
-        waiting = {workers.submit(_fill_part_elsewhere, conninfo, projection.name, generation, part) for part in pieces}
+        definition = projection.name, projection.fingerprint
+        waiting = {workers.submit(_fill_part_elsewhere, conninfo, definition, generation, part) for part in pieces}
         try:
             while waiting:
                 for done in _finished(waiting, seconds=0.2):
@@ -135,7 +144,11 @@ def _begin(read: "Synchronized[int]", parent: int, grants: Sequence[Settings]) -
     gc.disable()
 
 
-def _fill_part_elsewhere(conninfo: str, name: str, generation: int, part: Part) -> None:
+def _fill_part_elsewhere(conninfo: str, definition: tuple[str, str], generation: int, part: Part) -> None:
+    name, fingerprint = definition
+    if READ_MODELS[name].fingerprint != fingerprint:
+        raise OtherProgramError
+
     def count(events: int) -> None:
         if os.getppid() != _Elsewhere.parent:
             raise SystemExit

@@ -1,7 +1,7 @@
 """Rebuilds on request: one at a time for each model, carried out by whoever is free, resumed when that one dies."""
 
 import time
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
@@ -11,7 +11,7 @@ from application.read_models import READ_MODELS
 from domain.ids import uuid7
 from infrastructure.connections import as_projector
 from infrastructure.log_reader import Connection
-from infrastructure.projections.generations import check_definition
+from infrastructure.projections.generations import DefinitionChangedError, check_definition, live_generation
 from infrastructure.projections.rebuilding import (
     OnProgress,
     RebuildProgress,
@@ -24,11 +24,21 @@ from infrastructure.projections.rebuilding import (
 REPORT_SECONDS = 0.2
 """How often progress is written down."""
 
+_OPEN: LiteralString = "state IN ('requested', 'running')"
+_OPEN_FOR: LiteralString = f"{_OPEN} AND coalesce(version, 0) <= %(version)s"
+_LOCK: LiteralString = "hashtextextended('rebuild ' || {}, 0)"
+# Asked outside of a transaction, so that it is let go at once.
+_IS_FREE: LiteralString = f"pg_try_advisory_xact_lock({_LOCK.format('name')})"
+
 
 def request_rebuild(connection: Connection, name: str, requested_by: str, *, is_rollback: bool = False) -> UUID:
-    """Ask for a rebuild, or join the one that is requested or running. Raises `LookupError` for an unknown model."""
+    """Ask for a rebuild, or join the one that is requested or running. Raises `LookupError` for an unknown model.
+
+    One that a newer program has asked for, and nobody is at, is given up: whoever went back to this one has decided.
+    """
     if name not in READ_MODELS:
         raise LookupError(name)
+    _give_up_newer(connection, READ_MODELS[name])
     connection.execute(
         "INSERT INTO projection.rebuild (id, name, requested_by, is_rollback) VALUES (%s, %s, %s, %s) "
         "ON CONFLICT DO NOTHING",
@@ -68,22 +78,28 @@ def request_upgrade(connection: Connection, projection: Projection[Any]) -> None
 
 
 def open_requests(connection: Connection) -> list[str]:
-    """The models whose rebuild is wanted and not done; also those whose worker may have died over it."""
-    rows = connection.execute("SELECT name FROM projection.rebuild WHERE state IN ('requested', 'running')").fetchall()
-    return [name for (name,) in rows if name in READ_MODELS]
+    """The models whose rebuild is wanted and nobody is at; also those whose worker has died over it.
+
+    What a newer program has asked for is left to it.
+    """
+    rows = connection.execute(
+        f"SELECT name, coalesce(version, 0) FROM projection.rebuild WHERE {_OPEN} AND {_IS_FREE}"  # noqa: S608 - ours
+    ).fetchall()
+    return [name for name, version in rows if name in READ_MODELS and version <= READ_MODELS[name].version]
 
 
 def perform_rebuild(conninfo: str, name: str, on_progress: OnProgress = lambda _: None) -> Rebuilt | None:
-    """Carry out the open request for a model; None if there is none, or another process is at it.
+    """Carry out the open request for a model; None if there is none for this program, or another process is at it.
 
-    Raises what the rebuild raises, once the failure is written down.
+    One that was begun with another definition has failed; the rows of a newer version are asked for instead. Raises
+    what the rebuild raises, and `DefinitionChangedError`, once the failure is written down.
     """
     projection = READ_MODELS[name]
     conninfo = as_projector(conninfo)
     with psycopg.connect(conninfo, autocommit=True) as connection:
         if not _lock(connection, name):
             return None
-        check_definition(connection, projection)
+        _abandon_if_changed(connection, projection)
         started = _start(connection, projection)
         if started is None:
             return None
@@ -110,21 +126,53 @@ def _is_safe(error: Exception) -> bool:
 
 def _lock(connection: Connection, name: str) -> bool:
     """Held as long as the connection lives: a dead worker's request is free again."""
-    row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (f"rebuild {name}",)).fetchone()
+    row = connection.execute(f"SELECT pg_try_advisory_lock({_LOCK.format('%s::text')})", (name,)).fetchone()
     return bool(row and row[0])
+
+
+def _abandon_if_changed(connection: Connection, projection: Projection[Any]) -> None:
+    """Nobody can go on with what was begun with a definition that is not there any more: it would be tried for ever."""
+    row = connection.execute(
+        f"SELECT id, version, fingerprint FROM projection.rebuild WHERE name = %(name)s AND {_OPEN_FOR}",  # noqa: S608
+        {"name": projection.name, "version": projection.version},
+    ).fetchone()
+    if row is None:
+        return
+    request, version, fingerprint = row
+    report = _Report(connection, request, lambda _: None)
+    try:
+        check_definition(connection, projection)
+    except DefinitionChangedError:
+        report.finish("failed", failure=f"the definition has changed, but not its version, {projection.version}")
+        raise
+    if fingerprint in {None, projection.fingerprint}:
+        return
+    report.finish("failed", failure=f"the definition has changed since it was begun with version {version}")
+    live = live_generation(connection, projection.name)
+    if live is not None and live.version < projection.version:
+        request_upgrade(connection, projection)
+
+
+def _give_up_newer(connection: Connection, projection: Projection[Any]) -> None:
+    connection.execute(
+        "UPDATE projection.rebuild SET state = 'failed', phase = NULL, finished_at = clock_timestamp(), "  # noqa: S608
+        "failure = format('version %%s was asked for meanwhile', %(version)s::integer) "
+        f"WHERE name = %(name)s AND {_OPEN} AND version > %(version)s AND {_IS_FREE}",
+        {"name": projection.name, "version": projection.version},
+    )
 
 
 def _start(connection: Connection, projection: Projection[Any]) -> tuple[UUID, bool] | None:
     """Not if a newer version is live: a program that is behind must not bring its version back by rebuilding."""
     row = connection.execute(
-        """
+        f"""
         UPDATE projection.rebuild r SET state = 'running', phase = 'fill', version = %(version)s,
             fingerprint = %(fingerprint)s, started_at = clock_timestamp()
-        WHERE name = %(name)s AND state IN ('requested', 'running') AND (is_rollback OR NOT EXISTS (
+        WHERE name = %(name)s AND {_OPEN_FOR} AND (is_rollback OR NOT EXISTS (
             SELECT FROM projection.generation g
             WHERE g.name = r.name AND g.state = 'live' AND g.version > %(version)s))
         RETURNING id, is_rollback
-        """,
+        """,  # noqa: S608 - ours
         {"name": projection.name, "version": projection.version, "fingerprint": projection.fingerprint},
     ).fetchone()
     return (row[0], row[1]) if row else None

@@ -51,7 +51,7 @@ recorded meanwhile comes in one batch, whose cost is that of its transaction mor
 RETRY_SECONDS = 0.5
 """The pause after an error; it doubles with each error in a row."""
 AFTER_FAILED_REBUILD_SECONDS = 2.0
-"""The pause after a rebuild that was killed, or cannot begin: the program on disk may be another one by now."""
+"""The pause after a rebuild that was killed, or could not be begun: the program on disk may be another one by now."""
 REBUILD_NICENESS = 10
 """Rebuilds give way to whoever serves and follows on the same machine; so do the processes that they start."""
 LONGEST_RETRY_SECONDS = 15.0
@@ -240,7 +240,8 @@ def _rebuild_for(worker: int, conninfo: str, name: str, grants: Sequence[Setting
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(REBUILD_NICENESS)
-    perform_rebuild(conninfo, name, give_up_without_worker)
+    if perform_rebuild(conninfo, name, give_up_without_worker) is None:
+        raise SystemExit(1)
 
 
 def _sqlstate(error: Exception) -> str | None:

@@ -23,8 +23,9 @@ SELECT g.name, g.version, g.generation, g."position", h."position" AS head, g.fa
        v.verified_at, v.finding,
        CASE WHEN p.measured_at > clock_timestamp() - interval '10 seconds' THEN p.per_second ELSE 0 END
            AS events_per_second,
-       (SELECT format('the rebuild to version %%s failed: %%s', r.version, r.failure) FROM projection.rebuild r
-        WHERE r.name = g.name AND r.state = 'failed' AND r.version > g.version
+       (SELECT CASE WHEN r.state = 'failed' THEN
+            format('the rebuild to version %%s failed: %%s', r.version, r.failure) END FROM projection.rebuild r
+        WHERE r.name = g.name AND r.version > g.version
         ORDER BY r.requested_at DESC LIMIT 1) AS failed_upgrade,
        coalesce(c.reltuples, 0)::bigint AS rows, coalesce(pg_total_relation_size(c.oid), 0) AS size_bytes
 FROM projection.standing g CROSS JOIN log.head h

@@ -1,5 +1,6 @@
 """Versions of a definition: which program may fold what into which rows, and the way forth and back between them."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from application.read_models import READ_MODELS
 from application.recorded import Recorded
 from application.user_directory import USER_DIRECTORY, UserEntry
 from infrastructure.connections import APP_ROLE, as_projector, in_role, reading_pool
+from infrastructure.projections import filling
+from infrastructure.projections.duties import Duty
+from infrastructure.projections.filling import OtherProgramError
 from infrastructure.projections.following import OtherVersionError, follow_batch
 from infrastructure.projections.generations import (
     DefinitionChangedError,
@@ -72,6 +76,7 @@ def test_a_changed_fold_without_a_new_version_is_refused_at_start(
         request_rebuild(connection, NAME, "test")
     with pytest.raises(DefinitionChangedError):
         perform_rebuild(history, NAME)
+    assert perform_rebuild(history, NAME) is None
 
 
 def test_a_definition_that_is_as_it_was_is_accepted(history: str) -> None:
@@ -119,6 +124,126 @@ def test_a_new_version_is_rebuilt_at_deployment_while_the_old_one_serves(
     live = live_of(history)
     assert (live.version, live.position) == (NEXT, head_of(history))
     assert sorted(rows_of(history, USER_DIRECTORY)) == replayed_rows(history, SECOND)
+
+
+def begun_and_killed(conninfo: str, **changes: Any) -> None:
+    """A rebuild that was begun by a program with another definition, and is not done."""
+    with projector(conninfo) as connection:
+        ensure_live(connection, USER_DIRECTORY)
+        request_rebuild(connection, NAME, "test")
+        values = {"version": USER_DIRECTORY.version, "fingerprint": "another", **changes}
+        connection.execute(
+            "UPDATE projection.rebuild SET state = 'running', version = %(version)s, fingerprint = %(fingerprint)s",
+            values,
+        )
+
+
+def requests_in(conninfo: str) -> list[tuple[Any, ...]]:
+    with projector(conninfo) as connection:
+        return connection.execute(
+            "SELECT state, version, requested_by, failure FROM projection.rebuild ORDER BY requested_at"
+        ).fetchall()
+
+
+CHANGED = f"the definition has changed since it was begun with version {NEXT - 1}"
+
+
+def test_a_rebuild_that_was_begun_with_an_older_version_is_given_up_for_one_of_the_new_version(
+    history: str, deployed: Projection[Any]
+) -> None:
+    begun_and_killed(history)
+
+    assert perform_rebuild(history, NAME) is not None
+
+    assert requests_in(history) == [
+        ("failed", NEXT - 1, "test", CHANGED),
+        ("succeeded", NEXT, "system:deploy", None),
+    ]
+    assert live_of(history).version == NEXT
+    assert sorted(rows_of(history, USER_DIRECTORY)) == replayed_rows(history, SECOND)
+
+
+def test_a_rebuild_that_was_begun_with_another_definition_of_the_version_is_given_up(history: str) -> None:
+    begun_and_killed(history)
+
+    assert perform_rebuild(history, NAME) is None
+
+    assert requests_in(history) == [("failed", NEXT - 1, "test", CHANGED)]
+    assert live_of(history).generation == 1
+
+
+def test_a_worker_gives_up_what_no_program_can_carry_out_and_tries_it_no_more(history: str, home: Path) -> None:
+    with projector(history) as connection, worker(settings_in(home), history, [Duty.READ_MODELS]):
+        eventually(lambda: live_generation(connection, NAME), "the worker to be at work")
+        # As if the program on disk were another one by now than that which has made the rows, under the same version.
+        connection.execute("UPDATE projection.generation SET fingerprint = 'another' WHERE name = %s", (NAME,))
+        request_rebuild(connection, NAME, "test")
+
+        eventually(lambda: requests_in(history)[0][0] == "failed", "the rebuild to be given up")
+        assert open_requests(connection) == []
+
+    reason = f"the definition has changed, but not its version, {NEXT - 1}"
+    assert requests_in(history) == [("failed", None, "test", reason)]
+
+
+def test_a_rebuild_that_a_newer_program_has_begun_is_left_to_it(history: str) -> None:
+    begun_and_killed(history, version=NEXT)
+
+    with projector(history) as connection:
+        assert open_requests(connection) == []
+
+    assert perform_rebuild(history, NAME) is None
+    assert requests_in(history) == [("running", NEXT, "test", None)]
+
+
+def test_whoever_goes_back_to_an_older_program_can_rebuild_with_it(history: str) -> None:
+    begun_and_killed(history, version=NEXT)
+    with projector(history) as connection:
+        request_rebuild(connection, NAME, "admin:ann")
+
+    assert perform_rebuild(history, NAME) is not None
+
+    given_up = f"version {NEXT - 1} was asked for meanwhile"
+    assert requests_in(history) == [("failed", NEXT, "test", given_up), ("succeeded", NEXT - 1, "admin:ann", None)]
+
+
+def test_a_rebuild_that_a_newer_program_is_at_is_joined(history: str) -> None:
+    begun_and_killed(history, version=NEXT)
+    with projector(history) as newer, projector(history) as connection:
+        newer.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (f"rebuild {NAME}",))
+
+        request_rebuild(connection, NAME, "admin:ann")
+
+    assert requests_in(history) == [("running", NEXT, "test", None)]
+
+
+def test_nobody_else_is_started_for_a_rebuild_that_somebody_is_at(history: str) -> None:
+    looked: list[list[str]] = []
+    with projector(history) as connection:
+        request_rebuild(connection, NAME, "test")
+        assert open_requests(connection) == [NAME]
+
+        perform_rebuild(history, NAME, lambda _: looked.append(open_requests(connection)))
+
+    assert looked
+    assert all(found == [] for found in looked)
+
+
+def test_parts_are_not_filled_with_another_definition_than_the_one_that_has_begun(
+    history: str, deployed: Projection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The processes that fill them take the definition from the program on disk, which is not this one."""
+    monkeypatch.setattr(filling, "PARALLEL_FROM", 0)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    with projector(history) as connection:
+        ensure_live(connection, USER_DIRECTORY)
+        request_upgrade(connection, deployed)
+
+    with pytest.raises(OtherProgramError):
+        perform_rebuild(history, NAME)
+
+    ((state, _, _, failure),) = requests_in(history)
+    assert (state, failure) == ("failed", "OtherProgramError: the program on disk has another definition by now")
 
 
 def test_a_program_that_is_behind_does_not_bring_its_version_back(history: str) -> None:
