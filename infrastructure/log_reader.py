@@ -67,6 +67,10 @@ class PoisonEventError(Exception):
         self.kind = type(error).__name__
         super().__init__(f"position {position}: {self.kind}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Comes from one process to another without the error, which may hold data."""
+        return Exception.__new__, (type(self), *self.args), vars(self)
+
 
 class Head(msgspec.Struct, frozen=True):
     """The last position that was given out, and its instant."""

@@ -1,5 +1,6 @@
 """Poison events: each holds its own stream and nothing else, loudly, until somebody settles it."""
 
+import os
 import uuid
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from application.recorded import Recorded
 from application.user_directory import USER_DIRECTORY
 from infrastructure.connections import as_projector
 from infrastructure.log_reader import PoisonEventError
+from infrastructure.projections import filling
 from infrastructure.projections import letters as letters_module
 from infrastructure.projections.following import follow_batch
 from infrastructure.projections.generations import ensure_live, generations, live_generation
@@ -220,6 +222,17 @@ def test_a_rebuild_stops_at_the_first_error_and_the_held_stream_stays_held(histo
             rebuild(as_projector(history), broken)
 
         assert [letter["state"] for letter in letters_in(connection)] == ["open"]
+
+
+def test_a_rebuild_in_several_processes_says_which_event_was_poison(
+    history: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "PARALLEL_FROM", 0)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    append_poison(history)
+
+    with pytest.raises(PoisonEventError, match=rf"^position {head_of(history)}: UndecodableEventError$"):
+        rebuild(as_projector(history), USER_DIRECTORY)
 
 
 @pytest.mark.parametrize("phase", ["index", "catch_up", "verify"])
