@@ -13,7 +13,7 @@ import msgspec
 from application.projections import Projection
 from infrastructure.log_reader import ALL_OCTETS, Connection, Octets
 
-EVENTS_PER_PART = 2_000_000
+EVENTS_PER_PART = 2_500_000
 """About how many events a share of the streams has: its rows are held in memory, some hundred megabytes."""
 EVENTS_PER_RANGE = 250_000
 """Of positions. Each event is read once however many ranges there are, so that they can be small."""
@@ -37,7 +37,8 @@ class PartIsFilledError(Exception):
 def parts(projection: Projection[Any], upto: int, processes: int) -> list[Part]:
     """The pieces that make up the whole log up to a position."""
     size = EVENTS_PER_RANGE if projection.appends else EVENTS_PER_PART
-    count = max(processes, -(-upto // size))
+    # As many for each process: otherwise one of them works on the last part while the others have nothing to do.
+    count = processes * max(1, -(-upto // (size * processes)))
     if projection.appends:
         bounds = [upto * number // count for number in range(count + 1)]
         ranges = [(after, end) for after, end in pairwise(bounds) if after < end]

@@ -32,7 +32,7 @@ from infrastructure.log_reader import PoisonEventError
 from infrastructure.privacy.keychain import grant, granted
 from infrastructure.projections.following import fold_all, follow_batch
 from infrastructure.projections.generations import ensure_live, generations, live_generation
-from infrastructure.projections.parts import parts
+from infrastructure.projections.parts import EVENTS_PER_PART, parts
 from infrastructure.projections.rebuild_requests import perform_rebuild, request_rebuild
 from infrastructure.projections.rebuilding import RebuildProgress, rebuild
 from infrastructure.projections.segments import FencedOffError
@@ -76,6 +76,14 @@ def test_the_parts_of_a_rebuild_come_to_the_whole(history: str, model: Projectio
 
     assert len(parts(model, head_of(history), count)) == count
     assert sorted(rows_of(history, model, generation)) == replayed_rows(history, model)
+
+
+def test_the_processes_of_a_rebuild_have_equally_many_parts_of_a_bounded_size() -> None:
+    for upto in (1, 4_999_999, 10_000_000, 10_000_001):
+        pieces = parts(USER_DIRECTORY, upto, 3)
+
+        assert len(pieces) % 3 == 0
+        assert upto / len(pieces) <= EVENTS_PER_PART
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
