@@ -24,6 +24,7 @@ from infrastructure.projections.rebuilding import (
 REPORT_SECONDS = 0.2
 """How often progress is written down."""
 
+_CHANGED: LiteralString = "the definition has changed since it was begun with version "
 _OPEN: LiteralString = "state IN ('requested', 'running')"
 _OPEN_FOR: LiteralString = f"{_OPEN} AND coalesce(version, 0) <= %(version)s"
 _LOCK: LiteralString = "hashtextextended('rebuild ' || {}, 0)"
@@ -34,11 +35,11 @@ _IS_FREE: LiteralString = f"pg_try_advisory_xact_lock({_LOCK.format('name')})"
 def request_rebuild(connection: Connection, name: str, requested_by: str, *, is_rollback: bool = False) -> UUID:
     """Ask for a rebuild, or join the one that is requested or running. Raises `LookupError` for an unknown model.
 
-    One that a newer program has asked for, and nobody is at, is given up: whoever went back to this one has decided.
+    One that belongs to another definition, and nobody is at, is given up: whoever asks this program has decided.
     """
     if name not in READ_MODELS:
         raise LookupError(name)
-    _give_up_newer(connection, READ_MODELS[name])
+    _give_up_other(connection, READ_MODELS[name])
     connection.execute(
         "INSERT INTO projection.rebuild (id, name, requested_by, is_rollback) VALUES (%s, %s, %s, %s) "
         "ON CONFLICT DO NOTHING",
@@ -147,18 +148,20 @@ def _abandon_if_changed(connection: Connection, projection: Projection[Any]) -> 
         raise
     if fingerprint in {None, projection.fingerprint}:
         return
-    report.finish("failed", failure=f"the definition has changed since it was begun with version {version}")
+    report.finish("failed", failure=f"{_CHANGED}{version}")
     live = live_generation(connection, projection.name)
     if live is not None and live.version < projection.version:
         request_upgrade(connection, projection)
 
 
-def _give_up_newer(connection: Connection, projection: Projection[Any]) -> None:
+def _give_up_other(connection: Connection, projection: Projection[Any]) -> None:
     connection.execute(
-        "UPDATE projection.rebuild SET state = 'failed', phase = NULL, finished_at = clock_timestamp(), "  # noqa: S608
-        "failure = format('version %%s was asked for meanwhile', %(version)s::integer) "
-        f"WHERE name = %(name)s AND {_OPEN} AND version > %(version)s AND {_IS_FREE}",
-        {"name": projection.name, "version": projection.version},
+        f"""
+        UPDATE projection.rebuild SET state = 'failed', phase = NULL, finished_at = clock_timestamp(),
+            failure = format('{_CHANGED}%%s', version)
+        WHERE name = %s AND fingerprint <> %s AND {_OPEN} AND {_IS_FREE}
+        """,  # noqa: S608 - ours
+        (projection.name, projection.fingerprint),
     )
 
 

@@ -25,7 +25,7 @@ SELECT g.name, g.version, g.generation, g."position", h."position" AS head, g.fa
            AS events_per_second,
        (SELECT CASE WHEN r.state = 'failed' THEN
             format('the rebuild to version %%s failed: %%s', r.version, r.failure) END FROM projection.rebuild r
-        WHERE r.name = g.name AND r.version > g.version
+        WHERE r.name = g.name AND r.version > g.version AND r.requested_at > coalesce(g.switched_at, '-infinity')
         ORDER BY r.requested_at DESC LIMIT 1) AS failed_upgrade,
        coalesce(c.reltuples, 0)::bigint AS rows, coalesce(pg_total_relation_size(c.oid), 0) AS size_bytes
 FROM projection.standing g CROSS JOIN log.head h

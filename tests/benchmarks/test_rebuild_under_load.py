@@ -26,5 +26,5 @@ def test_nobody_notices_a_rebuild_nor_that_it_was_killed_half_way(
     assert measured.details["events_in_log"] > PARALLEL_FROM
     assert [run["failed_requests"] for run in (undisturbed, killed)] == [0, 0]
     assert [run["rows_that_differ"] for run in (undisturbed, killed)] == [0, 0]
-    assert min(run["requests"] for run in (undisturbed, killed)) > 300
+    assert all(run["requests"] > run["requests_meanwhile"] > 0 for run in (undisturbed, killed))
     assert killed["killed_at_events"] > measured.details["events_in_log"] // 2

@@ -34,6 +34,7 @@ from infrastructure.projections.rebuild_requests import (
     request_upgrade,
 )
 from infrastructure.projections.rebuilding import NothingToRollBackToError, RebuildProgress, rebuild, roll_back
+from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.queries.read_model import ReadModel, Selection
 from tests.support.read_models import head_of, replayed_rows, rows_of
 from tests.support.running import follow_to_head, projector, settings_in, worker
@@ -196,15 +197,17 @@ def test_a_rebuild_that_a_newer_program_has_begun_is_left_to_it(history: str) ->
     assert requests_in(history) == [("running", NEXT, "test", None)]
 
 
-def test_whoever_goes_back_to_an_older_program_can_rebuild_with_it(history: str) -> None:
-    begun_and_killed(history, version=NEXT)
+@pytest.mark.parametrize("version", [NEXT - 2, NEXT - 1, NEXT])
+async def test_whoever_asks_a_program_for_a_rebuild_gets_one_with_its_definition(history: str, version: int) -> None:
+    begun_and_killed(history, version=version)
     with projector(history) as connection:
         request_rebuild(connection, NAME, "admin:ann")
 
     assert perform_rebuild(history, NAME) is not None
 
-    given_up = f"version {NEXT - 1} was asked for meanwhile"
-    assert requests_in(history) == [("failed", NEXT, "test", given_up), ("succeeded", NEXT - 1, "admin:ann", None)]
+    given_up = f"the definition has changed since it was begun with version {version}"
+    assert requests_in(history) == [("failed", version, "test", given_up), ("succeeded", NEXT - 1, "admin:ann", None)]
+    assert await failure_told(history) is None
 
 
 def test_a_rebuild_that_a_newer_program_is_at_is_joined(history: str) -> None:
@@ -266,6 +269,27 @@ def test_an_upgrade_that_has_failed_is_not_begun_again_by_itself(history: str, d
         request_upgrade(connection, deployed)
 
         assert open_requests(connection) == []
+
+
+async def failure_told(conninfo: str) -> str | None:
+    async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
+        return next(status.failure for status in await ProjectionQueries(pool).statuses() if status.name == NAME)
+
+
+async def test_an_upgrade_that_has_failed_is_told_until_another_one_is_under_way(
+    history: str, deployed: Projection[Any]
+) -> None:
+    with projector(history) as connection:
+        ensure_live(connection, USER_DIRECTORY)
+        request_upgrade(connection, deployed)
+        connection.execute("UPDATE projection.rebuild SET state = 'failed', failure = 'too bad'")
+        told = [await failure_told(history)]
+
+        request_rebuild(connection, NAME, "test")
+        connection.execute("UPDATE projection.rebuild SET version = %s WHERE state = 'requested'", (NEXT,))
+        told.append(await failure_told(history))
+
+    assert told == [f"the rebuild to version {NEXT} failed: too bad", None]
 
 
 def test_a_worker_of_the_old_program_leaves_the_new_rows_alone(history: str, home: Path) -> None:
