@@ -1,7 +1,6 @@
 """Nothing is left of an erased person in any file, of the database or of Reprise; everything of the others is there."""
 
 import asyncio
-import os
 import uuid
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -30,7 +29,7 @@ from infrastructure.settings import Settings
 from tests.support.running import context, registration, settings_in, worker
 from tests.support.waiting import eventually
 
-PEOPLE = int(os.environ.get("CANARIES", "16"))
+PEOPLE = 200
 FIRST_BIRTH = date(1900, 1, 1)
 
 
