@@ -43,11 +43,13 @@ def user_entry(entry: UserEntry | None, recorded: Recorded[Any]) -> UserEntry | 
     if entry is None or isinstance(recorded.event, User.Erased):
         return None
     event = recorded.event
-    change = _CHANGES.get(type(event))
-    if change is None:
-        return replace(entry, version=event.originator_version, updated_at=recorded.recorded_at)
-    changed = replace(entry, version=event.originator_version, updated_at=recorded.recorded_at, **change(event))
-    return replace(changed, status=_status(changed))
+    kind = type(event)
+    at = {"version": event.originator_version, "updated_at": recorded.recorded_at}
+    if (flag := _FLAGS.get(kind)) is not None:
+        flags = {name: getattr(entry, name) for name in _STANDING} | flag
+        return replace(entry, status=_status(**flags), **flag, **at)
+    said = _SAID.get(kind)
+    return replace(entry, **at) if said is None else replace(entry, **said(event), **at)
 
 
 def name_key(name: str) -> str:
@@ -71,33 +73,38 @@ def _registered(event: Any, recorded_at: datetime) -> UserEntry:
     )
 
 
-_CHANGES: dict[type, Callable[[Any], dict[str, Any]]] = {
+_SAID: dict[type, Callable[[Any], dict[str, Any]]] = {
     User.EmailVerified: lambda _: {"email_verified": True},
     User.EmailChanged: lambda e: {"email": e.email, "email_key": email_key(e.email), "email_verified": True},
     User.DisplayNameChanged: lambda e: {"display_name": e.display_name, "name_key": name_key(e.display_name)},
     User.CountryChanged: lambda e: {"country": e.country},
     User.LocaleChanged: lambda e: {"locale": e.locale},
-    User.Suspended: lambda _: {"suspended": True},
-    User.Reinstated: lambda _: {"suspended": False},
-    User.Deactivated: lambda _: {"deactivated": True},
-    User.Reactivated: lambda _: {"deactivated": False},
-    User.DeletionRequested: lambda _: {"deletion_requested": True},
-    User.DeletionWithdrawn: lambda _: {"deletion_requested": False},
 }
-"""What a fact changes in the row; all others only make it newer."""
+"""What a fact changes of what the row says about the person."""
+
+_STANDING = ("deletion_requested", "suspended", "deactivated")
+_FLAGS: dict[type, dict[str, bool]] = {
+    User.Suspended: {"suspended": True},
+    User.Reinstated: {"suspended": False},
+    User.Deactivated: {"deactivated": True},
+    User.Reactivated: {"deactivated": False},
+    User.DeletionRequested: {"deletion_requested": True},
+    User.DeletionWithdrawn: {"deletion_requested": False},
+}
+"""What a fact changes of how the account stands. All facts that are in neither list only make the row newer."""
 
 
-def _status(entry: UserEntry) -> UserStatus:
-    if entry.deletion_requested:
+def _status(*, deletion_requested: bool, suspended: bool, deactivated: bool) -> UserStatus:
+    if deletion_requested:
         return UserStatus.DELETION_REQUESTED
-    if entry.suspended:
+    if suspended:
         return UserStatus.SUSPENDED
-    return UserStatus.DEACTIVATED if entry.deactivated else UserStatus.ACTIVE
+    return UserStatus.DEACTIVATED if deactivated else UserStatus.ACTIVE
 
 
 USER_DIRECTORY = Projection(
     name="user_directory",
-    version=3,
+    version=4,
     events=event_types(User),
     reads_personal=(User.Registered, User.EmailChanged, User.DisplayNameChanged),
     row=UserEntry,

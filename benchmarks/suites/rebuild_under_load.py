@@ -175,7 +175,7 @@ def _rows_that_differ(town: Town) -> int:
     conninfo = as_projector(town.conninfo)
     with psycopg.connect(conninfo, autocommit=True) as connection:
         live = ensure_live(connection, USER_DIRECTORY)
-        pieces = parts(USER_DIRECTORY, town.head, processes_for(USER_DIRECTORY, town.head))
+        pieces = parts(connection, USER_DIRECTORY, town.head, processes_for(USER_DIRECTORY, town.head))
         with connection.transaction():
             fresh = add_generation(connection, USER_DIRECTORY, "building")
             plan(connection, USER_DIRECTORY.name, fresh, pieces)

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from msgspec.structs import replace
 
 from application.projections import Projection
-from infrastructure.log_reader import Connection, read_chunks, read_head
-from infrastructure.projections.following import LeftOut, fold_all, left_out, wanted_by
-from infrastructure.projections.parts import Part, parts
+from infrastructure.log_reader import Connection, read_head
+from infrastructure.projections.folding import fold_part
+from infrastructure.projections.following import LeftOut, left_out, wanted_by
+from infrastructure.projections.parts import parts
 
 
 class PositionNotInLogError(ValueError):
@@ -29,8 +29,10 @@ def rows_as_of(conninfo: str, projection: Projection[Any], position: int) -> Ite
         if not 0 <= position <= read_head(connection).position:
             raise PositionNotInLogError(position)
         without = LeftOut(positions=left_out(connection, projection.name, generation=0).positions)
-        for part in parts(projection, position, processes=1):
-            yield from _rows_of(connection, projection, part, without)
+        wanted = wanted_by(projection, without)
+        for part in parts(connection, projection, position, processes=1):
+            for rows in fold_part(connection, projection, part, wanted):
+                yield from (row for row in rows if row is not None)
 
 
 def counts_as_of(conninfo: str, projection: Projection[Any], position: int) -> Iterator[Any]:
@@ -47,14 +49,3 @@ def position_at(connection: Connection, instant: datetime) -> int:
     """The last position that was recorded at an instant or before; 0 if there is none."""
     row = connection.execute("SELECT log.position_before(%s + interval '1 microsecond')", (instant,)).fetchone()
     return row[0] if row else 0
-
-
-def _rows_of(connection: Connection, projection: Projection[Any], part: Part, without: LeftOut) -> Iterator[Any]:
-    wanted = replace(wanted_by(projection, without), octets=part.octets)
-    rows: dict[Any, Any] = {}
-    for _, events in read_chunks(connection, part.after, part.upto, wanted):
-        fold_all(projection, rows, events)
-        if projection.appends:
-            yield from (row for row in rows.values() if row is not None)
-            rows.clear()
-    yield from (row for row in rows.values() if row is not None)

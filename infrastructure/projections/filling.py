@@ -3,8 +3,9 @@
 import gc
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import chain
 from multiprocessing.sharedctypes import Synchronized
 from typing import Any
 
@@ -12,10 +13,9 @@ import psycopg
 
 from application.projections import Projection
 from application.read_models import READ_MODELS
-from application.recorded import Recorded
-from infrastructure.log_reader import ALL_OCTETS, read_chunks
 from infrastructure.privacy.keychain import grant, granted
-from infrastructure.projections.following import add, fold_all, left_out, wanted_by
+from infrastructure.projections.folding import OnEvents, fold_part
+from infrastructure.projections.following import add, left_out, wanted_by
 from infrastructure.projections.parts import Part, note_filled
 from infrastructure.projections.tables import ModelTable
 from infrastructure.settings import Settings
@@ -31,10 +31,6 @@ class OtherProgramError(Exception):
         super().__init__(message)
 
 
-OnEvents = Callable[[int], None]
-"""Is told, now and then, how many more positions were read."""
-
-
 def processes_for(projection: Projection[Any], upto: int) -> int:
     """How many processes fill a table from so many events."""
     is_known_elsewhere = READ_MODELS.get(projection.name) is projection
@@ -45,13 +41,13 @@ def fill(
     conninfo: str, projection: Projection[Any], generation: int, pieces: Sequence[Part], on_events: OnEvents
 ) -> None:
     """Write the rows of those parts that are not filled yet. Raises `PoisonEventError`."""
-    read = _Read(on_events, pieces)
+    on_events(sum(part.events for part in pieces if part.rows is not None))
     todo = [part for part in pieces if part.rows is None]
     if processes_for(projection, max((part.upto for part in pieces), default=0)) > 1:
-        _fill_in_parallel(conninfo, projection, generation, todo, read)
+        _fill_in_parallel(conninfo, projection, generation, todo, on_events)
         return
     for part in todo:
-        fill_part(conninfo, projection, generation, part, read.more)
+        fill_part(conninfo, projection, generation, part, on_events)
 
 
 def fill_part(conninfo: str, projection: Projection[Any], generation: int, part: Part, on_events: OnEvents) -> None:
@@ -61,35 +57,21 @@ def fill_part(conninfo: str, projection: Projection[Any], generation: int, part:
     """
     table = ModelTable(projection, generation)
     with psycopg.connect(conninfo, autocommit=True) as reader, psycopg.connect(conninfo, autocommit=True) as writer:
-        wanted = wanted_by(projection, left_out(reader, projection.name, generation), part.octets)
-        chunks = _told(read_chunks(reader, part.after, part.upto, wanted), part.after, on_events)
-        if projection.appends:
-            with writer.transaction():
-                written = sum(add(writer, table, fold_all(projection, {}, events).values()) for events in chunks)
-                note_filled(writer, projection.name, generation, part, written)
-            return
-        rows: dict[Any, Any] = {}
-        for events in chunks:
-            fold_all(projection, rows, events)
-        # Not before there is something to write: a transaction may not stand idle for long.
+        wanted = wanted_by(projection, left_out(reader, projection.name, generation))
+        folded = fold_part(reader, projection, part, wanted, on_events)
+        # Not begun before there is something to write: a transaction may not stand idle for long.
+        first = next(folded, ())
         with writer.transaction():
-            note_filled(writer, projection.name, generation, part, add(writer, table, rows.values()))
-
-
-def _told(
-    chunks: Iterator[tuple[int, list[Recorded[Any]]]], after: int, on_events: OnEvents
-) -> Iterator[list[Recorded[Any]]]:
-    for end, events in chunks:
-        yield events
-        on_events(end - after)
-        after = end
+            written = sum(add(writer, table, rows) for rows in chain([first], folded))
+            note_filled(writer, projection.name, generation, part, written)
 
 
 def _fill_in_parallel(
-    conninfo: str, projection: Projection[Any], generation: int, pieces: Sequence[Part], read: "_Read"
+    conninfo: str, projection: Projection[Any], generation: int, pieces: Sequence[Part], on_events: OnEvents
 ) -> None:
     spawn = multiprocessing.get_context("spawn")
-    count = spawn.Value("q", read.so_far)
+    count = spawn.Value("q", 0)
+    told = 0
     with ProcessPoolExecutor(
         os.cpu_count(), mp_context=spawn, initializer=_begin, initargs=(count, os.getpid(), granted())
     ) as workers:
@@ -100,25 +82,12 @@ def _fill_in_parallel(
                 for done in _finished(waiting, seconds=0.2):
                     waiting.discard(done)
                     done.result()
-                read.more(count.value - read.so_far)
+                done_by_now = count.value
+                on_events(done_by_now - told)
+                told = done_by_now
         except BaseException:
             workers.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-class _Read:
-    """Turns what was read, each position once for each share of the streams, into positions that are done."""
-
-    def __init__(self, on_events: OnEvents, pieces: Sequence[Part]) -> None:
-        self._on_events = on_events
-        self._times = sum(piece.octets != ALL_OCTETS for piece in pieces) or 1
-        self.so_far = 0
-        self.more(sum(piece.upto - piece.after for piece in pieces if piece.rows is not None))
-
-    def more(self, events: int) -> None:
-        done = self.so_far // self._times
-        self.so_far += events
-        self._on_events(self.so_far // self._times - done)
 
 
 def _finished(waiting: set[Any], seconds: float) -> list[Any]:

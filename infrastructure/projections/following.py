@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 
-from application.projections import Projection
+from application.projections import Key, Projection, stream_id
 from application.recorded import Recorded
 from infrastructure.log_reader import ALL_OCTETS, Connection, Octets, PoisonEventError, Wanted, read_range
 from infrastructure.projections.segments import MOST, hold_segments, move_segments, next_batch
@@ -145,10 +145,31 @@ def write(connection: Connection, table: ModelTable[Any], before: dict[Any, Any]
 
 def fold_all(projection: Projection[Any], rows: dict[Any, Any], events: Sequence[Recorded[Any]]) -> dict[Any, Any]:
     """The rows after these events, by key; None where a row is to go. Changes and returns `rows`."""
+    return _fold_by(projection.key, projection, rows, events)
+
+
+def fold_many(projection: Projection[Any], rows: dict[Any, Any], events: Sequence[Recorded[Any]]) -> dict[Any, Any]:
+    """The same with the rows by whatever tells their keys apart.
+
+    An id is hashed and compared in Python, which takes half as long as the fold; its number is not.
+    """
+    key = _number_of_stream if projection.key is stream_id else projection.key
+    return _fold_by(key, projection, rows, events)
+
+
+def _number_of_stream(recorded: Recorded[Any]) -> int:
+    number: int = recorded.event.originator_id.int
+    return number
+
+
+def _fold_by(
+    key_of: Key, projection: Projection[Any], rows: dict[Any, Any], events: Sequence[Recorded[Any]]
+) -> dict[Any, Any]:
+    fold = projection.fold
     for recorded in events:
         try:
-            key = projection.key(recorded)
-            rows[key] = projection.fold(rows.get(key), recorded)
+            key = key_of(recorded)
+            rows[key] = fold(rows.get(key), recorded)
         except Exception as error:
             raise PoisonEventError(recorded.position, error) from error
     return rows

@@ -1,22 +1,26 @@
 """The parts in which a new generation is filled, on record, so that a rebuild goes on where a killed one has ended.
 
-A model with one row for each stream is folded in shares of the streams; one with a row for each fact in ranges of
+A model with one row for each stream is folded in ranges of streams; one with a row for each fact in ranges of
 positions. Parts do not depend on each other.
 """
 
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from application.projections import Projection
-from infrastructure.log_reader import ALL_OCTETS, Connection, Octets
+from infrastructure.log_reader import Connection
+from infrastructure.stream_reader import ALL_STREAMS, Streams
 
 EVENTS_PER_PART = 2_500_000
-"""About how many events a share of the streams has: its rows are held in memory, some hundred megabytes."""
+"""About how many events a range of streams has: the database sorts some hundred megabytes of them at a time."""
 EVENTS_PER_RANGE = 250_000
-"""Of positions. Each event is read once however many ranges there are, so that they can be small."""
+"""Of positions."""
+DRAWN_PER_PART = 500
+"""Events that are looked at to find ranges of streams that have equally many: more or less by a tenth."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +28,9 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
     after: int
     upto: int
-    octets: Octets = ALL_OCTETS
+    streams: Streams = ALL_STREAMS
+    events: int
+    """About how many it has."""
     number: int = 0
     rows: int | None = None
     """How many it came to, if it is filled."""
@@ -34,43 +40,65 @@ class PartIsFilledError(Exception):
     """Somebody else has filled a part meanwhile: these rows must not be written again."""
 
 
-def parts(projection: Projection[Any], upto: int, processes: int) -> list[Part]:
+def parts(connection: Connection, projection: Projection[Any], upto: int, processes: int) -> list[Part]:
     """The pieces that make up the whole log up to a position."""
+    count = count_of_parts(projection, upto, processes)
+    bounds = [upto * number // count for number in range(count + 1)]
+    if projection.appends:
+        ranges = [(after, end) for after, end in pairwise(bounds) if after < end]
+        return [
+            Part(after=after, upto=end, events=end - after, number=number) for number, (after, end) in enumerate(ranges)
+        ]
+    ranges_of_streams = _ranges_of_streams(connection, projection, upto, count)
+    shares = [upto * number // len(ranges_of_streams) for number in range(len(ranges_of_streams) + 1)]
+    return [
+        Part(after=0, upto=upto, streams=streams, events=end - begin, number=number)
+        for number, (streams, (begin, end)) in enumerate(zip(ranges_of_streams, pairwise(shares), strict=True))
+    ]
+
+
+def count_of_parts(projection: Projection[Any], upto: int, processes: int) -> int:
+    """How many pieces keep so many processes busy to the end, and are of a bounded size."""
     size = EVENTS_PER_RANGE if projection.appends else EVENTS_PER_PART
     # As many for each process: otherwise one of them works on the last part while the others have nothing to do.
-    count = processes * max(1, -(-upto // (size * processes)))
-    if projection.appends:
-        bounds = [upto * number // count for number in range(count + 1)]
-        ranges = [(after, end) for after, end in pairwise(bounds) if after < end]
-        return [Part(after=after, upto=end, number=number) for number, (after, end) in enumerate(ranges)]
-    count = min(256, count)
-    edges = [256 * number // count for number in range(count + 1)]
+    return processes * max(1, -(-upto // (size * processes)))
+
+
+def _ranges_of_streams(connection: Connection, projection: Projection[Any], upto: int, most: int) -> list[Streams]:
+    """Ranges that have about equally many of the facts that are read, by those at some positions."""
+    drawn = min(upto, DRAWN_PER_PART * most) if most > 1 else 0
+    rows = connection.execute(
+        'SELECT stream_id FROM log.event WHERE "position" = ANY (%s::bigint[]) AND topic = ANY (%s) ORDER BY stream_id',
+        ([upto * number // drawn for number in range(1, drawn + 1)], projection.topics),
+    ).fetchall()
+    begins = sorted({rows[len(rows) * number // most][0] for number in range(1, most)} if rows else ())
     return [
-        Part(after=0, upto=upto, octets=((first, end - 1),), number=number)
-        for number, (first, end) in enumerate(pairwise(edges))
-    ]
+        Streams(first, UUID(int=following.int - 1))
+        for first, following in pairwise([ALL_STREAMS.first, *begins])
+        if first < following
+    ] + [Streams(begins[-1] if begins else ALL_STREAMS.first, ALL_STREAMS.last)]
 
 
 def plan(connection: Connection, name: str, generation: int, pieces: Sequence[Part]) -> None:
     """Put on record what is to be filled; part of the caller's transaction."""
     for part in pieces:
-        ((first, last),) = part.octets
         connection.execute(
-            "INSERT INTO projection.part VALUES (%s, %s, %s, %s, %s, %s, %s)",
-            (name, generation, part.number, part.after, part.upto, first, last),
+            'INSERT INTO projection.part (name, generation, number, "after", upto, first_stream, last_stream, events) '
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            (name, generation, part.number, part.after, part.upto, *part.streams, part.events),
         )
 
 
 def planned(connection: Connection, name: str, generation: int) -> list[Part]:
     """What is to be filled, and what of it is."""
     rows = connection.execute(
-        'SELECT "after", upto, first, last, number, rows FROM projection.part '
+        'SELECT "after", upto, first_stream, last_stream, events, number, rows FROM projection.part '
         "WHERE name = %s AND generation = %s ORDER BY number",
         (name, generation),
     ).fetchall()
     return [
-        Part(after=after, upto=upto, octets=((first, last),), number=number, rows=count)
-        for after, upto, first, last, number, count in rows
+        Part(after=after, upto=upto, streams=Streams(first, last), events=events, number=number, rows=count)
+        for after, upto, first, last, events, number, count in rows
     ]
 
 

@@ -85,7 +85,12 @@ def _begin(connection: Connection, projection: Projection[Any]) -> int:
             return int(found)
         generation = add_generation(connection, projection, "building")
         upto = read_head(connection).position
-        plan(connection, projection.name, generation, parts(projection, upto, processes_for(projection, upto)))
+        plan(
+            connection,
+            projection.name,
+            generation,
+            parts(connection, projection, upto, processes_for(projection, upto)),
+        )
     return generation
 
 

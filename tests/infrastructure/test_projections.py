@@ -32,7 +32,7 @@ from infrastructure.log_reader import PoisonEventError
 from infrastructure.privacy.keychain import grant, granted
 from infrastructure.projections.following import fold_all, follow_batch
 from infrastructure.projections.generations import ensure_live, generations, live_generation
-from infrastructure.projections.parts import EVENTS_PER_PART, parts
+from infrastructure.projections.parts import EVENTS_PER_PART, count_of_parts, parts, planned
 from infrastructure.projections.rebuild_requests import perform_rebuild, request_rebuild
 from infrastructure.projections.rebuilding import RebuildProgress, rebuild
 from infrastructure.projections.segments import FencedOffError
@@ -74,16 +74,36 @@ def test_a_rebuild_equals_a_replay(history: str, model: Projection[Any]) -> None
 def test_the_parts_of_a_rebuild_come_to_the_whole(history: str, model: Projection[Any], count: int) -> None:
     generation = filled(history, model, count)
 
-    assert len(parts(model, head_of(history), count)) == count
+    with projector(history) as connection:
+        assert len(planned(connection, model.name, generation)) == count
     assert sorted(rows_of(history, model, generation)) == replayed_rows(history, model)
 
 
 def test_the_processes_of_a_rebuild_have_equally_many_parts_of_a_bounded_size() -> None:
     for upto in (1, 4_999_999, 10_000_000, 10_000_001):
-        pieces = parts(USER_DIRECTORY, upto, 3)
+        count = count_of_parts(USER_DIRECTORY, upto, processes=3)
 
-        assert len(pieces) % 3 == 0
-        assert upto / len(pieces) <= EVENTS_PER_PART
+        assert count % 3 == 0
+        assert upto / count <= EVENTS_PER_PART
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_the_parts_of_a_model_with_a_row_for_each_stream_have_about_equally_many_events(
+    history: str, count: int
+) -> None:
+    with projector(history) as connection:
+        pieces = parts(connection, USER_DIRECTORY, head_of(history), count)
+        sizes = [
+            connection.execute(
+                "SELECT count(*) FROM log.event WHERE stream_id BETWEEN %s AND %s AND topic = ANY (%s)",
+                (*part.streams, USER_DIRECTORY.topics),
+            ).fetchall()[0][0]
+            for part in pieces
+        ]
+        longest = connection.execute("SELECT max(version) FROM log.event").fetchall()[0][0]
+
+    assert max(sizes) - min(sizes) <= 2 * longest
+    assert sum(part.events for part in pieces) == head_of(history)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)

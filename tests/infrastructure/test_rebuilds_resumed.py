@@ -72,7 +72,8 @@ def test_a_rebuild_goes_on_with_the_parts_that_are_not_filled(history: str, mode
 
     rebuilt = rebuild(as_projector(history), model, told)
 
-    assert 0 < len(before) < len(parts(model, head_of(history), 1))
+    with projector(history) as connection:
+        assert 0 < len(before) < len(parts(connection, model, head_of(history), 1))
     assert next(p.events_done for p in told.progress if p.events_done) >= head_of(history) // 4
     assert told.progress[-1].events_done == rebuilt.events == head_of(history)
     assert rebuilt.rows == len(rows_of(history, model))
@@ -97,8 +98,8 @@ def test_a_rebuild_that_was_interrupted_after_the_filling_only_catches_up(histor
 @every_model
 def test_a_part_is_filled_once_whoever_comes_late(history: str, model: Projection[Any]) -> None:
     """As a process of a killed rebuild does that has not noticed yet."""
-    pieces = parts(model, head_of(history), 1)
     with projector(history) as connection:
+        pieces = parts(connection, model, head_of(history), 1)
         generation = add_generation(connection, model, "building")
         plan(connection, model.name, generation, pieces)
     for part in pieces:
@@ -113,7 +114,7 @@ def test_a_part_is_filled_once_whoever_comes_late(history: str, model: Projectio
 def test_what_another_definition_has_left_is_thrown_away(history: str) -> None:
     with projector(history) as connection, connection.transaction():
         left = add_generation(connection, USER_DIRECTORY, "building")
-        plan(connection, USER_DIRECTORY.name, left, parts(USER_DIRECTORY, head_of(history), 1))
+        plan(connection, USER_DIRECTORY.name, left, parts(connection, USER_DIRECTORY, head_of(history), 1))
         connection.execute("UPDATE projection.generation SET fingerprint = 'another'")
 
     rebuilt = rebuild(as_projector(history), USER_DIRECTORY)

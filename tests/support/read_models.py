@@ -49,8 +49,8 @@ async def make_history(service: Service, people: int, prefix: str = "user") -> l
 
 def filled(conninfo: str, model: Projection[Any], count: int = 1) -> int:
     """A new generation that is filled from the whole log, in so many parts."""
-    pieces = parts(model, head_of(conninfo), count)
     with projector(conninfo) as connection, connection.transaction():
+        pieces = parts(connection, model, head_of(conninfo), count)
         generation = add_generation(connection, model, "building")
         plan(connection, model.name, generation, pieces)
     for part in pieces:

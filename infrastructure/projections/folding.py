@@ -1,0 +1,56 @@
+"""Folds whole parts of the log: the rows come out as they are done, so that no part has to fit into memory."""
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+from application.projections import Projection
+from infrastructure.log_reader import Connection, Wanted, read_chunks
+from infrastructure.projections.following import fold_all, fold_many
+from infrastructure.projections.parts import Part
+from infrastructure.stream_reader import read_streams
+
+OnEvents = Callable[[int], None]
+"""Is told, now and then, how many more events are done."""
+
+
+def fold_part(
+    connection: Connection,
+    projection: Projection[Any],
+    part: Part,
+    wanted: Wanted,
+    on_events: OnEvents = lambda _: None,
+) -> Iterator[Collection[Any]]:
+    """The rows that a part comes to, None for none, some at a time; `on_events` is told of part.events in all.
+
+    Raises `PoisonEventError`.
+    """
+    fold = _fold_positions if projection.appends else _fold_streams
+    done = 0
+    for events, rows in fold(connection, projection, part, wanted):
+        yield rows
+        more = min(events, part.events - done)
+        on_events(more)
+        done += more
+    on_events(part.events - done)
+
+
+def _fold_positions(
+    connection: Connection, projection: Projection[Any], part: Part, wanted: Wanted
+) -> Iterator[tuple[int, Collection[Any]]]:
+    after = part.after
+    for end, events in read_chunks(connection, part.after, part.upto, wanted):
+        yield end - after, fold_all(projection, {}, events).values()
+        after = end
+
+
+def _fold_streams(
+    connection: Connection, projection: Projection[Any], part: Part, wanted: Wanted
+) -> Iterator[tuple[int, Collection[Any]]]:
+    rows: dict[Any, Any] = {}
+    for events in read_streams(connection, part.streams, part.upto, wanted):
+        fold_many(projection, rows, events)
+        # The last stream may go on in the next piece.
+        unfinished = dict([rows.popitem()] if rows else [])
+        yield len(events), rows.values()
+        rows = unfinished
+    yield 0, rows.values()
