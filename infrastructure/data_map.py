@@ -143,7 +143,7 @@ TABLES = (
         purpose="which parts of a rebuild are done",
         kept=WITH_THE_SERVICE,
         backup=Backup.NONE,
-        none="name generation number after upto first last rows",
+        none="name generation number after upto first_stream last_stream events rows",
     ),
     Table(
         name="projection.rebuild",

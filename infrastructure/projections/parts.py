@@ -15,11 +15,11 @@ from application.projections import Projection
 from infrastructure.log_reader import Connection
 from infrastructure.stream_reader import ALL_STREAMS, Streams
 
-EVENTS_PER_PART = 2_500_000
+EVENTS_PER_PART = 1_250_000
 """About how many events a range of streams has: the database sorts some hundred megabytes of them at a time."""
 EVENTS_PER_RANGE = 250_000
 """Of positions."""
-DRAWN_PER_PART = 500
+DRAWN_PER_PART = 200
 """Events that are looked at to find ranges of streams that have equally many: more or less by a tenth."""
 
 
