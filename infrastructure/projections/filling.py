@@ -3,7 +3,8 @@
 import gc
 import multiprocessing
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import chain
 from multiprocessing.sharedctypes import Synchronized
@@ -13,9 +14,10 @@ import psycopg
 
 from application.projections import Projection
 from application.read_models import READ_MODELS
+from infrastructure.log_reader import Connection
 from infrastructure.privacy.keychain import grant, granted
 from infrastructure.projections.folding import OnEvents, fold_part
-from infrastructure.projections.following import add, left_out, wanted_by
+from infrastructure.projections.following import left_out, wanted_by
 from infrastructure.projections.parts import Part, note_filled
 from infrastructure.projections.tables import ModelTable
 from infrastructure.settings import Settings
@@ -62,8 +64,20 @@ def fill_part(conninfo: str, projection: Projection[Any], generation: int, part:
         # Not begun before there is something to write: a transaction may not stand idle for long.
         first = next(folded, ())
         with writer.transaction():
-            written = sum(add(writer, table, rows) for rows in chain([first], folded))
-            note_filled(writer, projection.name, generation, part, written)
+            note_filled(writer, projection.name, generation, part, write_rows(writer, table, chain([first], folded)))
+
+
+def write_rows(connection: Connection, table: ModelTable[Any], folded: Iterable[Collection[Any]]) -> int:
+    """Add rows as they come, and to the tally at the end, because others who fill parts add to it, too."""
+    written = 0
+    counts: Counter[tuple[Any, ...]] = Counter()
+    for rows in folded:
+        written += table.copy(connection, (row for row in rows if row is not None))
+        if table.tally:
+            counts.update(table.tally.tally.sum(rows))
+    if table.tally:
+        table.tally.add(connection, counts)
+    return written
 
 
 def _fill_in_parallel(
