@@ -13,6 +13,7 @@ from litestar.types import ASGIApp
 
 from api.admission import admit, check_declarations
 from api.controllers import route_handlers
+from api.http_protocol import WholeAnswers
 from api.logs import configure_logging
 from api.metrics import Metrics
 from api.observation import HeadAnswered, Observed
@@ -93,7 +94,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
     return {
         "host": settings.host,
         "port": settings.port,
-        "http": "httptools",
+        "http": WholeAnswers,
         "loop": "uvloop",
         "ws": "none",
         "lifespan": "on",

@@ -22,6 +22,11 @@ from infrastructure.privacy.stored_events import SubjectKeyMissingError
 
 BATCH_LIMIT = 256
 """Commands in one append: beyond this the batch gets slower, not the commands cheaper."""
+SMALL_BATCH = 32
+"""Commands that an append takes even if few others wait."""
+SHARE = 8
+"""One append takes this part of what waits. While it is on its way, Python has time for the others; and the answers of
+large batches would come all at once, with everybody else behind them."""
 GATHERED = 12
 """Commands that are worth an append at once."""
 QUIET_TURNS = 2
@@ -101,7 +106,8 @@ class GroupCommit:
         batch: list[_Waiting] = []
         left: list[_Waiting] = []
         taken: set[UUID | bytes] = set()
-        while self._waiting and len(batch) < BATCH_LIMIT:
+        limit = min(BATCH_LIMIT, max(SMALL_BATCH, len(self._waiting) // SHARE))
+        while self._waiting and len(batch) < limit:
             waiting = self._waiting.popleft()
             if waiting[1].cancelled():
                 continue

@@ -10,10 +10,12 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from domain.kernel import AggregateEvent
+from infrastructure.binary_arrays import binary_array
 from infrastructure.event_codec import decode
 from infrastructure.privacy.key_cache import Row, SubjectKeys
 from infrastructure.privacy.stored_events import readable_form
 
+# A key is looked up once, with the first of the events, and not at all where there are none.
 _LOAD = """
 SELECT wanted.ordinality, head."position",
        k.subject_id, k.wrapped, k.master_id, e.topic, e.state, e.version, e.recorded_at
@@ -24,7 +26,7 @@ FROM log.head head,
          WHERE e.stream_id = wanted.stream_id AND e.version > wanted.version
          ORDER BY e.version
      ) e ON true
-     LEFT JOIN keys.subject_key k ON k.subject_id = wanted.stream_id AND e.topic IS NOT NULL
+     LEFT JOIN keys.subject_key k ON k.subject_id = CASE e.version WHEN wanted.version + 1 THEN wanted.stream_id END
 ORDER BY wanted.ordinality, e.version
 """
 
@@ -75,7 +77,8 @@ class StreamLoader:
     async def _fetch(self, wanted: list[tuple[UUID, int]]) -> list[StreamTail]:
         async with self._pool.connection() as connection:
             cursor = connection.cursor(binary=True)
-            await cursor.execute(_LOAD, [[w[0] for w in wanted], [w[1] for w in wanted]], prepare=True)
+            ids, versions = zip(*wanted, strict=True)
+            await cursor.execute(_LOAD, (binary_array("uuid", ids), binary_array("integer", versions)), prepare=True)
             rows = await cursor.fetchall()
         # Keys come from the same snapshot as the events, so nobody who was erased is ever read with an old key.
         keys: dict[UUID, Row] = {row[2]: row[2:5] for row in rows if row[2] is not None}

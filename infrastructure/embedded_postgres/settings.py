@@ -1,10 +1,15 @@
 """How the embedded server is configured, and whom it lets in."""
 
+import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from infrastructure.embedded_postgres.programs import Programs
 from infrastructure.embedded_postgres.server_socket import PORT
+
+MEGABYTE = 1 << 20
+_GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 # fsync and synchronous_commit stay on, as they are by default: an answer promises that the events are durable.
 _SETTINGS = {
@@ -12,7 +17,6 @@ _SETTINGS = {
     "listen_addresses": "",
     "port": str(PORT),
     "max_connections": "200",
-    "shared_buffers": "256MB",
     "max_wal_size": "2GB",
     # A new file of the write-ahead log takes tens of milliseconds to make, in the middle of somebody's commit: keep
     # more of the old ones for use again.
@@ -41,6 +45,7 @@ def command_line(
     """The command that runs the server of `directory`; `options` prevail over our settings."""
     settings = {
         **_SETTINGS,
+        "shared_buffers": f"{shared_buffers(memory())}MB",
         **_preloaded(programs),
         "unix_socket_directories": _as_list_element(socket_directory),
         "hba_file": str(directory / "pg_hba.conf"),
@@ -53,6 +58,23 @@ def command_line(
         str(directory / "data"),
         *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
     ]
+
+
+def shared_buffers(octets: int) -> int:
+    """Megabytes of cache for a server on a machine with so much memory: a quarter, as PostgreSQL advises, up to 4 GB.
+
+    None of it is taken before it is used. The system's own cache gives up pages that nobody has looked at for a while,
+    and then whoever comes back after a year is read from the disk, fact by fact.
+    """
+    return min(max(octets // 4 // MEGABYTE, 128), 4_096)
+
+
+def memory() -> int:
+    """The octets of memory that there are for us: those of the machine, or of the control group if that has fewer."""
+    octets = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(OSError, ValueError):  # not in a group, or in one without a limit ("max")
+        octets = min(octets, int(_GROUP_LIMIT.read_text(encoding="ascii")))
+    return octets
 
 
 def write_authentication(directory: Path, users: Iterable[str]) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from infrastructure.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, embedded_postgres
 from infrastructure.embedded_postgres.programs import installed_programs
+from infrastructure.embedded_postgres.settings import memory, shared_buffers
 
 CHECKOUT = Path(__file__).parents[2]
 DAEMON = 1
@@ -125,6 +126,18 @@ def test_the_database_is_durable_checked_and_in_utf_8(directory: Path) -> None:
         "server_encoding": "UTF8",
         "listen_addresses": "",
     }
+
+
+@pytest.mark.parametrize(("gigabytes", "megabytes"), [(0.25, 128), (2, 512), (8, 2_048), (64, 4_096)])
+def test_the_server_may_have_a_quarter_of_the_memory_up_to_4_gigabytes(gigabytes: float, megabytes: int) -> None:
+    assert shared_buffers(int(gigabytes * 1024**3)) == megabytes
+
+
+def test_the_server_knows_how_much_memory_there_is(directory: Path) -> None:
+    with embedded_postgres(directory) as server:
+        blocks = value(server, "SELECT setting::integer FROM pg_settings WHERE name = 'shared_buffers'")
+
+    assert blocks == shared_buffers(memory()) * 1024 // 8
 
 
 def test_options_prevail_over_the_usual_settings(directory: Path) -> None:
