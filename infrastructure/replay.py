@@ -12,7 +12,7 @@ from domain.kernel import AggregateEvent
 from infrastructure.connections import APP_ROLE, in_role
 from infrastructure.database import migrated_database, require_data
 from infrastructure.event_codec import AGGREGATES, FORMS
-from infrastructure.log_reader import Connection, Wanted, facts_from, open_facts, read_chunks, read_head
+from infrastructure.log_reader import Connection, Wanted, facts_from, open_facts, read_head, read_pieces
 from infrastructure.settings import Settings, settings_from
 
 A = TypeVar("A", bound=AggregateEvent)
@@ -91,7 +91,7 @@ class Log:
             return
         if after >= end:
             return
-        for _, facts in read_chunks(self._connection, after, end, Wanted(topics=topics)):
+        for _, facts in read_pieces(self._connection, after, end, Wanted(topics=topics)):
             yield from facts
 
 

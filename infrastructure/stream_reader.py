@@ -5,14 +5,14 @@ reads its pages in the order in which they lie, and sorts.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg.pq import Format
 
 from application.recorded import Recorded
-from infrastructure.garbage_collection import collection_paused
-from infrastructure.log_reader import CHUNK, Connection, Fetched, RowReader, Wanted, facts_from
+from infrastructure.log_reader import CHUNK, Connection, Fetched, RowReader, Wanted
 from infrastructure.read_ahead import ReadAhead
 
 
@@ -26,7 +26,7 @@ class Streams(NamedTuple):
 ALL_STREAMS = Streams(UUID(int=0), UUID(int=(1 << 128) - 1))
 
 _DECLARE = """
-DECLARE facts NO SCROLL CURSOR FOR SELECT {columns} FROM log.event e
+DECLARE facts NO SCROLL CURSOR WITH HOLD FOR SELECT {columns} FROM log.event e
 WHERE e.stream_id BETWEEN {first} AND {last} AND e."position" <= {upto} AND e.topic = ANY ({topics})
 ORDER BY e.stream_id, e.version
 """
@@ -40,27 +40,34 @@ _STREAM_ID = 2
 def read_streams(
     connection: Connection, streams: Streams, upto: int, wanted: Wanted, chunk: int = CHUNK
 ) -> Iterator[list[Recorded[Any]]]:
-    """The wanted facts of some streams up to a position: stream after stream, each in order, in pieces.
+    """The wanted facts of some streams up to a position: stream after stream, each in order, in pieces; none is empty.
 
-    While a piece is worked on, the next one is fetched, so the connection must not be used for anything else. Raises
+    While one chunk is worked on, the next one is fetched, so the connection must not be used for anything else. Raises
     `PoisonEventError`.
     """
-    with connection.transaction(), ReadAhead() as ahead:
-        reader = _StreamReader(connection, wanted)
-        reader.begin(streams, upto)
+    reader = _StreamReader(connection, wanted)
+    with reader.sorted(streams, upto), ReadAhead() as ahead:
         fetching = ahead.begin(reader.fetch, chunk)
         while (fetched := fetching.result()).facts.ntuples:
             fetching = ahead.begin(reader.fetch, chunk)
-            with collection_paused():
-                facts = facts_from(reader.rows(fetched))
-            yield facts
+            yield from reader.facts(fetched)
 
 
 class _StreamReader(RowReader):
-    """Fetches streams in pieces, inside a transaction."""
+    """Fetches streams in pieces."""
 
-    def begin(self, streams: Streams, upto: int) -> None:
-        """Have the facts sorted."""
+    @contextmanager
+    def sorted(self, streams: Streams, upto: int) -> Iterator[None]:
+        """Have the facts sorted. They are kept apart: no transaction need last until they are worked through."""
+        with self._connection.transaction():
+            self._declare(streams, upto)
+        try:
+            yield
+        finally:
+            if not self._connection.broken:
+                self.run(b"CLOSE facts")
+
+    def _declare(self, streams: Streams, upto: int) -> None:
         # Following the index would be to look each fact up on a page of its own; the planner thinks better of it than
         # it deserves. And all rows are wanted, not the first few soon.
         self.run(b"SET LOCAL enable_indexscan = off")

@@ -12,8 +12,10 @@ from benchmarks.rounds import in_turn, ratio
 from infrastructure.connections import as_projector
 from infrastructure.event_codec import FORMS
 from infrastructure.garbage_collection import collection_paused
-from infrastructure.log_reader import CHUNK, Connection, Wanted, read_chunks
+from infrastructure.log_reader import Connection, Wanted, read_pieces
 
+AT_ONCE = 2_500
+"""Rows that are fetched at a time without anything else: more, and fewer, are slower."""
 _COLUMNS = """
 SELECT topic, state, stream_id, version, recorded_at, "position",
        actor, on_behalf_of, client, reason, command_id, correlation_id, causation_id, trace_id
@@ -53,20 +55,20 @@ def measure(lab: Laboratory) -> Figure:
 def replayed(connection: Connection, upto: int) -> int:
     """Read events of all topics, with all that is recorded about them but what is personal; returns how many."""
     wanted = Wanted(topics=list(FORMS), personal=frozenset())
-    return sum(len(facts) for _, facts in read_chunks(connection, 0, upto, wanted))
+    return sum(len(facts) for _, facts in read_pieces(connection, 0, upto, wanted))
 
 
 def opened(connection: Connection, upto: int) -> int:
     """The same with every personal field opened."""
-    return sum(len(facts) for _, facts in read_chunks(connection, 0, upto, Wanted(topics=list(FORMS))))
+    return sum(len(facts) for _, facts in read_pieces(connection, 0, upto, Wanted(topics=list(FORMS))))
 
 
 def fetched(connection: Connection, upto: int) -> int:
     """Fetch the same columns in the driver's binary form, and make nothing of them; returns how many rows."""
     rows = 0
-    for after in range(0, upto, CHUNK):
+    for after in range(0, upto, AT_ONCE):
         cursor = connection.cursor(binary=True)
-        cursor.execute(_COLUMNS, (after, min(after + CHUNK, upto)), prepare=True)
+        cursor.execute(_COLUMNS, (after, min(after + AT_ONCE, upto)), prepare=True)
         with collection_paused():
             rows += len(cursor.fetchall())
     return rows

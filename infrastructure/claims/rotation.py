@@ -24,7 +24,7 @@ from infrastructure.append import Commit, OutcomeKind
 from infrastructure.claims.both_keys import claims_of, follow, says_the_same
 from infrastructure.claims.key_in_force import in_force, put_in_force
 from infrastructure.keyring import ClaimIds, SecretMissingError, load_keyring
-from infrastructure.log_reader import Wanted, read_chunks, read_head
+from infrastructure.log_reader import Wanted, read_head, read_pieces
 from infrastructure.platform import ATTEMPTS, CommandPlatform
 from infrastructure.service import open_commands
 from infrastructure.settings import Settings
@@ -96,7 +96,7 @@ async def _rotated(
 
 def _pieces(reader: psycopg.Connection[Any], chunk: int, on_events: OnEvents) -> Iterator[Sequence[Recorded[Any]]]:
     head = read_head(reader).position
-    for end, facts in read_chunks(reader, 0, head, _WANTED, chunk):
+    for end, facts in read_pieces(reader, 0, head, _WANTED, chunk):
         yield facts
         on_events(end, head)
 

@@ -3,8 +3,7 @@
 import gc
 import multiprocessing
 import os
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import chain
 from multiprocessing.sharedctypes import Synchronized
@@ -14,10 +13,9 @@ import psycopg
 
 from application.projections import Projection
 from application.read_models import READ_MODELS
-from infrastructure.log_reader import Connection
 from infrastructure.privacy.keychain import grant, granted
 from infrastructure.projections.folding import OnEvents, fold_part
-from infrastructure.projections.following import left_out, wanted_by
+from infrastructure.projections.following import add, left_out, wanted_by
 from infrastructure.projections.parts import Part, note_filled
 from infrastructure.projections.tables import ModelTable
 from infrastructure.settings import Settings
@@ -60,24 +58,10 @@ def fill_part(conninfo: str, projection: Projection[Any], generation: int, part:
     table = ModelTable(projection, generation)
     with psycopg.connect(conninfo, autocommit=True) as reader, psycopg.connect(conninfo, autocommit=True) as writer:
         wanted = wanted_by(projection, left_out(reader, projection.name, generation))
-        folded = fold_part(reader, projection, part, wanted, on_events)
-        # Not begun before there is something to write: a transaction may not stand idle for long.
-        first = next(folded, ())
+        rows = list(chain.from_iterable(fold_part(reader, projection, part, wanted, on_events)))
+        # Kept until here, because as long as a transaction lasts, nothing that was replaced meanwhile is cleared away.
         with writer.transaction():
-            note_filled(writer, projection.name, generation, part, write_rows(writer, table, chain([first], folded)))
-
-
-def write_rows(connection: Connection, table: ModelTable[Any], folded: Iterable[Collection[Any]]) -> int:
-    """Add rows as they come, and to the tally at the end, because others who fill parts add to it, too."""
-    written = 0
-    counts: Counter[tuple[Any, ...]] = Counter()
-    for rows in folded:
-        written += table.copy(connection, (row for row in rows if row is not None))
-        if table.tally:
-            counts.update(table.tally.tally.sum(rows))
-    if table.tally:
-        table.tally.add(connection, counts)
-    return written
+            note_filled(writer, projection.name, generation, part, add(writer, table, rows))
 
 
 def _fill_in_parallel(

@@ -1,10 +1,10 @@
-"""Folds whole parts of the log: the rows come out as they are done, so that no part has to fit into memory."""
+"""Folds parts of the log: the rows come out as they are done, with nothing but the stream at hand in memory."""
 
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from application.projections import Projection
-from infrastructure.log_reader import Connection, Wanted, read_chunks
+from infrastructure.log_reader import Connection, Wanted, read_pieces
 from infrastructure.projections.following import fold_all, fold_many
 from infrastructure.projections.parts import Part
 from infrastructure.stream_reader import read_streams
@@ -38,7 +38,7 @@ def _fold_positions(
     connection: Connection, projection: Projection[Any], part: Part, wanted: Wanted
 ) -> Iterator[tuple[int, Collection[Any]]]:
     after = part.after
-    for end, events in read_chunks(connection, part.after, part.upto, wanted):
+    for end, events in read_pieces(connection, part.after, part.upto, wanted):
         yield end - after, fold_all(projection, {}, events).values()
         after = end
 
@@ -50,7 +50,7 @@ def _fold_streams(
     for events in read_streams(connection, part.streams, part.upto, wanted):
         fold_many(projection, rows, events)
         # The last stream may go on in the next piece.
-        unfinished = dict([rows.popitem()] if rows else [])
+        unfinished = dict([rows.popitem()])
         yield len(events), rows.values()
         rows = unfinished
     yield 0, rows.values()

@@ -15,10 +15,11 @@ from application.projections import Projection
 from infrastructure.log_reader import Connection
 from infrastructure.stream_reader import ALL_STREAMS, Streams
 
-EVENTS_PER_PART = 1_250_000
-"""About how many events a range of streams has: the database sorts some hundred megabytes of them at a time."""
-EVENTS_PER_RANGE = 250_000
-"""Of positions."""
+EVENTS_PER_PART = 600_000
+"""About how many events a range of streams has: the database sorts a hundred megabytes of them, and their rows are held in
+memory until all are made."""
+EVENTS_PER_RANGE = 100_000
+"""Positions in a part of a list of facts, each of which may make a row."""
 DRAWN_PER_PART = 200
 """Events that are looked at to find ranges of streams that have equally many: more or less by a tenth."""
 

@@ -4,7 +4,7 @@ They are changed by differences, in the transaction that changes the rows: so wh
 are followed, rebuilt in parts or repaired, befalls them, too.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -41,10 +41,6 @@ class TallyTable:
         """Take off what rows have added, and add what those add that take their place."""
         change = self.tally.sum(after)
         change.subtract(self.tally.sum(before))
-        self.add(connection, change)
-
-    def add(self, connection: Connection, change: Mapping[tuple[Any, ...], int]) -> None:
-        """Add to the counts with these keys; once in a transaction, else workers may wait for each other for ever."""
         # In one order, so that workers who change the same counts wait for each other in a line and not in a circle.
         counts = sorted((*key, count) for key, count in change.items() if count)
         if counts:

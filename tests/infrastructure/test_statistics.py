@@ -3,8 +3,6 @@
 import asyncio
 import random
 import threading
-import uuid
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,16 +15,14 @@ from psycopg import sql
 
 from application.projections import Projection
 from application.statistics import Counted, CountsWanted, by_day
-from application.user_statistics import ACTIVE, USER_STATISTICS, AccountCounts, DayCount
+from application.user_statistics import ACTIVE, USER_STATISTICS, DayCount
 from infrastructure.connections import as_projector
 from infrastructure.log_reader import Connection, Wanted, read_range
 from infrastructure.projections.as_of import counts_as_of
-from infrastructure.projections.filling import write_rows
 from infrastructure.projections.following import follow_batch
-from infrastructure.projections.generations import add_generation, ensure_live
+from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.holding import settle
 from infrastructure.projections.rebuilding import rebuild
-from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.tallies import tally_name
 from infrastructure.projections.verifying import RowDiffersError, check_all, check_tally, verify_sample
 from infrastructure.service import open_service
@@ -188,40 +184,6 @@ def test_counts_followed_by_many_and_counts_rebuilt_in_parts_are_the_same(lives:
     second = filled(lives, USER_STATISTICS, 5)
 
     assert counts_kept(lives, 1) == counts_kept(lives, second) == right_counts(lives)
-
-
-def test_two_who_fill_parts_do_not_wait_for_each_other_in_a_circle(lives: str) -> None:
-    """Each comes to a count that the other one has come to before."""
-    both = threading.Barrier(2, timeout=30)
-    written: list[int] = []
-    with projector(lives) as connection:
-        table = ModelTable(USER_STATISTICS, add_generation(connection, USER_STATISTICS, "building"))
-
-    def counted(country: str) -> AccountCounts:
-        day = DayCount(ACTIVE, country, date(2026, 1, 31), "", 1)
-        return AccountCounts(user_id=uuid.uuid4(), country=country, counts=msgspec.json.encode([day]).decode())
-
-    def pieces(countries: tuple[str, str]) -> Iterator[list[AccountCounts]]:
-        first, second = countries
-        yield [counted(first)]
-        both.wait()
-        yield [counted(second)]
-
-    def fill(first: str, second: str) -> None:
-        with projector(lives) as connection, connection.transaction():
-            written.append(write_rows(connection, table, pieces((first, second))))
-
-    fillers = [threading.Thread(target=fill, args=order) for order in (("SE", "NO"), ("NO", "SE"))]
-    for filler in fillers:
-        filler.start()
-    for filler in fillers:
-        filler.join()
-
-    assert written == [2, 2]
-    assert {(country, count) for _, country, *_, count in counts_kept(lives, table.generation)} == {
-        ("NO", 2),
-        ("SE", 2),
-    }
 
 
 def test_the_counts_of_a_held_stream_catch_up_when_it_is_let_go(lives: str) -> None:
