@@ -16,8 +16,8 @@ from infrastructure.log_reader import Connection
 from infrastructure.stream_reader import ALL_STREAMS, Streams
 
 EVENTS_PER_PART = 600_000
-"""About how many events a range of streams has: the database sorts a hundred megabytes of them, and their rows are held in
-memory until all are made."""
+"""About how many events a range of streams has: the database sorts a hundred megabytes of them, and what they make is
+held in memory until all of it is there."""
 EVENTS_PER_RANGE = 100_000
 """Positions in a part of a list of facts, each of which may make a row."""
 DRAWN_PER_PART = 200
