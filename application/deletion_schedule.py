@@ -36,5 +36,6 @@ DELETION_SCHEDULE = Projection(
         purpose="erasing people when their grace period is over", kept="until it is withdrawn, or the person erased"
     ),
     fold=scheduled_deletion,
+    hurries=False,
     indexes=(Index("due", ("erase_after", "user_id")),),
 )
