@@ -53,7 +53,9 @@ SELECT {columns} FROM log.event e
 WHERE e.stream_id = ANY (%(streams)s) AND e."position" <= %(upto)s AND e.topic = ANY (%(topics)s::text[])
 ORDER BY e."position"
 """
-_STREAM_ID, _POSITION, _STATED, _REASON, _COMMAND_ID = 2, 5, 6, 9, 10
+STREAM_ID = 2
+"""Which column of a row of the log it is."""
+_POSITION, _STATED, _REASON, _COMMAND_ID = 5, 6, 9, 10
 # The last octet of an id is random in version 7 and part of a keyed hash in version 8.
 _OCTET = "get_byte(uuid_send(e.stream_id), 15)"
 
@@ -272,7 +274,7 @@ def _left(rows: list[TupleRow], wanted: Wanted) -> list[TupleRow]:
     return [
         row
         for row in rows
-        if row[_STREAM_ID] not in wanted.without_streams and row[_POSITION] not in wanted.without_positions
+        if row[STREAM_ID] not in wanted.without_streams and row[_POSITION] not in wanted.without_positions
     ]
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from psycopg.pq import Format
 
 from application.recorded import Recorded
-from infrastructure.log_reader import CHUNK, Connection, Fetched, RowReader, Wanted
+from infrastructure.log_reader import CHUNK, STREAM_ID, Connection, Fetched, RowReader, Wanted
 from infrastructure.read_ahead import ReadAhead
 
 
@@ -34,7 +34,6 @@ _FETCH = b"FETCH FORWARD %d FROM facts"
 _KEYS = b"""
 SELECT k.subject_id, k.wrapped, k.master_id FROM keys.subject_key k WHERE k.subject_id BETWEEN $1::uuid AND $2::uuid
 """
-_STREAM_ID = 2
 
 
 def read_streams(
@@ -83,5 +82,5 @@ class _StreamReader(RowReader):
         if not facts.ntuples or not self.personal:
             return Fetched(facts, None)
         # Looked up after the facts, so nobody who was erased by then is read with an old key.
-        ends = [facts.get_value(row, _STREAM_ID) for row in (0, facts.ntuples - 1)]
+        ends = [facts.get_value(row, STREAM_ID) for row in (0, facts.ntuples - 1)]
         return Fetched(facts, self.run(_KEYS, ends, Format.BINARY))

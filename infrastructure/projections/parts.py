@@ -72,12 +72,9 @@ def _ranges_of_streams(connection: Connection, projection: Projection[Any], upto
         'SELECT stream_id FROM log.event WHERE "position" = ANY (%s::bigint[]) AND topic = ANY (%s) ORDER BY stream_id',
         ([upto * number // drawn for number in range(1, drawn + 1)], projection.topics),
     ).fetchall()
-    begins = sorted({rows[len(rows) * number // most][0] for number in range(1, most)} if rows else ())
-    return [
-        Streams(first, UUID(int=following.int - 1))
-        for first, following in pairwise([ALL_STREAMS.first, *begins])
-        if first < following
-    ] + [Streams(begins[-1] if begins else ALL_STREAMS.first, ALL_STREAMS.last)]
+    begins = {rows[len(rows) * number // most][0].int for number in range(1, most)} if rows else set()
+    edges = sorted({ALL_STREAMS.first.int, *begins, ALL_STREAMS.last.int + 1})
+    return [Streams(UUID(int=first), UUID(int=end - 1)) for first, end in pairwise(edges)]
 
 
 def plan(connection: Connection, name: str, generation: int, pieces: Sequence[Part]) -> None:
