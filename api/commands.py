@@ -1,6 +1,7 @@
 """How a request becomes a command: who, why, on which version, under which key."""
 
 import re
+from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from api.preconditions import expected_version
@@ -11,15 +12,19 @@ from application.platform import Saved
 from domain.ids import uuid7
 from domain.values import parse_reason
 
+TRACE_ID = "reprise.trace_id"
+"""In the scope of a request whose trace has been looked for."""
 _KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 
 
-async def run(request: ApiRequest, use_case: UseCase[CommandT], command: CommandT, reason: str | None = None) -> Saved:
+def run(
+    request: ApiRequest, use_case: UseCase[CommandT], command: CommandT, reason: str | None = None
+) -> Awaitable[Saved]:
     """Carry out a command for the bearer of the request's token, for a reason, else for the one in Reprise-Reason."""
     actor = request.access.actor
     sender = "\n".join((str(actor), actor.client or "", actor.on_behalf_of or ""))
-    return await run_as(actor, sender, request, use_case, command, reason)
+    return run_as(actor, sender, request, use_case, command, reason)
 
 
 async def run_as(
@@ -54,7 +59,13 @@ def stated_reason(request: ApiRequest) -> str | None:
 
 def trace_id(scope: Any) -> bytes | None:
     """The id of the trace the request belongs to (W3C Trace Context); one that is malformed does not count."""
-    for name, value in scope["headers"]:
+    if TRACE_ID not in scope:
+        scope[TRACE_ID] = _stated_trace_id(scope["headers"])
+    return scope[TRACE_ID]  # type: ignore[no-any-return] # a scope holds anything
+
+
+def _stated_trace_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    for name, value in headers:
         if name == b"traceparent":
             found = _TRACEPARENT.fullmatch(value)
             return bytes.fromhex(found.group(1).decode()) if found else None

@@ -1,6 +1,7 @@
 """Around everything: one log line and one count for each request. Never bodies, query strings, ids or tokens."""
 
 import time
+from collections.abc import Awaitable
 from typing import Any
 
 from litestar.types import ASGIApp, Message, Receive, Send
@@ -63,11 +64,10 @@ class HeadAnswered:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Any, receive: Receive, send: Send) -> Awaitable[None]:
         """Ask for GET and keep the content back."""
         if scope["type"] != "http" or scope["method"] != "HEAD":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
 
         async def send_head(message: Message) -> None:
             if message["type"] == "http.response.body":
@@ -75,4 +75,4 @@ class HeadAnswered:
             await send(message)
 
         as_get: Any = {**scope, "method": "GET", HEAD: True}
-        await self._app(as_get, receive, send_head)
+        return self._app(as_get, receive, send_head)

@@ -11,7 +11,7 @@ from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
 from psycopg.conninfo import conninfo_to_dict
 
-from benchmarks.in_process import EVENTS_OF_REGISTRATION, PATTERN, CommandsRun
+from benchmarks.in_process import EVENTS_OF_REGISTRATION, PATTERN, CommandsRun, strangers
 from benchmarks.latencies import latencies
 
 THREADS = 8
@@ -131,22 +131,25 @@ def count_events(conninfo: str) -> int:
 
 def _call(people: People, durations: list[float], deadline: float) -> int:
     known: list[UUID] = []
+    words = strangers()
     events = 0
     while True:
         for is_registration in PATTERN:
             begin = time.perf_counter()
             if begin > deadline:
                 return events
-            events += _register(people, known) if is_registration else _change(people, known, len(durations))
+            word = next(words)
+            events += (
+                _register(people, known, word) if is_registration else _change(people, known, len(durations), word)
+            )
             durations.append(time.perf_counter() - begin)
 
 
-def _register(people: People, known: list[UUID]) -> int:
-    someone = uuid.uuid4().hex
+def _register(people: People, known: list[UUID], someone: str) -> int:
     known.append(people.register(f"{someone}@example.com", f"Ingrid {someone[:12]}", "SE", "sv-SE"))
     return EVENTS_OF_REGISTRATION
 
 
-def _change(people: People, known: Sequence[UUID], number: int) -> int:
-    people.change_display_name(known[number % len(known)], uuid.uuid4().hex[:20])
+def _change(people: People, known: Sequence[UUID], number: int, name: str) -> int:
+    people.change_display_name(known[number % len(known)], name)
     return 1

@@ -74,7 +74,7 @@ class AggregateEvent(msgspec.Struct, CanMutateAggregate[UUID], frozen=True, kw_o
             raise OriginatorIDError(self.originator_id, aggregate.id)
         if self.originator_version != aggregate.version + 1:
             raise OriginatorVersionError(self.originator_version, aggregate.version + 1)
-        recorder.assign(aggregate, **{name: getattr(self, name) for name in recorder.fields})
+        recorder.assign(aggregate, *[getattr(self, name) for name in recorder.fields])
         aggregate.version = self.originator_version
         aggregate.modified_on = self.timestamp
         return aggregate
@@ -125,7 +125,7 @@ class Aggregate(BaseAggregate[UUID]):
             originator_topic=get_topic(cls),
             originator_id=cls.create_id(),
             originator_version=cls.INITIAL_VERSION,
-            timestamp=event_class.create_timestamp(),
+            timestamp=datetime.now(UTC),
             **facts,
         )
         made: Self = event.mutate(None)
@@ -134,7 +134,9 @@ class Aggregate(BaseAggregate[UUID]):
 
     def collect_events(self) -> Sequence[AggregateEvent]:
         """Take away the events that are new since the last time."""
-        return cast("Sequence[AggregateEvent]", super().collect_events())
+        collected = cast("list[AggregateEvent]", self.pending_events[:])
+        self.pending_events.clear()
+        return collected
 
 
 class _Recorder(msgspec.Struct, frozen=True):
@@ -157,7 +159,7 @@ def _recording(event_type: Any, assign: Callable[..., None]) -> Callable[..., No
         event = event_type(
             originator_id=self.id,
             originator_version=self.version + 1,
-            timestamp=event_type.create_timestamp(),
+            timestamp=datetime.now(UTC),
             **dict(zip(fields, values, strict=False)),
             **named,
         )

@@ -403,7 +403,7 @@ class User(Aggregate):
         self.birth_date = birth_date
 
     @records(ExplicitContentFilterChanged)
-    def _explicit_content_filter_changed(self, *, explicit_content_filter: bool) -> None:
+    def _explicit_content_filter_changed(self, explicit_content_filter: bool) -> None:  # noqa: FBT001 - assigned by position
         self.explicit_content_filter = explicit_content_filter
 
     @records(ConsentGranted)

@@ -8,7 +8,7 @@ a process that is killed loses what waits without a trace (docs/decisions/0015-a
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol, Self
 from uuid import UUID
@@ -44,7 +44,7 @@ log = structlog.get_logger(__name__)
 class Commits(Protocol):
     """The way into the log."""
 
-    async def commit(self, commit: Commit) -> Outcome:
+    def commit(self, commit: Commit) -> Awaitable[Outcome]:
         """Append. Raises `LogUnavailableError`."""
         ...
 

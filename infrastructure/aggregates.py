@@ -40,8 +40,8 @@ class UserCache:
         kept = self._kept.get(user.id)
         if kept is not None and kept.version >= user.version:
             return
+        # One that is there has just been used, and is the last already; a new one becomes it.
         self._kept[user.id] = user
-        self._kept.move_to_end(user.id)
         if len(self._kept) > self._limit:
             self._kept.popitem(last=False)
 
@@ -107,5 +107,5 @@ def play(aggregate: AggregateT | None, events: Iterable[AggregateEvent]) -> Aggr
 def copy_of(aggregate: AggregateT) -> AggregateT:
     """An aggregate with the same state that can be changed by itself: states hold immutable values only."""
     twin = aggregate.__class__.__new__(aggregate.__class__)
-    twin.__dict__.update(aggregate.__dict__, _pending_events=[])
+    twin.__dict__ = {**aggregate.__dict__, "_pending_events": []}
     return twin

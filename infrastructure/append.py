@@ -39,6 +39,9 @@ class OutcomeKind(StrEnum):
     CONFLICT = "conflict"
 
 
+_KINDS = {kind.value: kind for kind in OutcomeKind}
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """What became of a commit, and where; position and instant are there if it is in the log."""
 
@@ -74,7 +77,7 @@ async def append(connection: psycopg.AsyncConnection[Any], commits: Sequence[Com
     cursor = connection.cursor(binary=True)
     parameters = [*_command_columns(commits), *_event_columns(commits), *_key_columns(commits)]
     await cursor.execute(_APPEND, parameters, prepare=True)
-    return [Outcome(OutcomeKind(kind), *rest) for kind, *rest in await cursor.fetchall()]
+    return [Outcome(_KINDS[kind], *rest) for kind, *rest in await cursor.fetchall()]
 
 
 def _command_columns(commits: Sequence[Commit]) -> list[BinaryArray]:

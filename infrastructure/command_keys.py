@@ -4,7 +4,6 @@ Kept are digests only. Keys are chosen by clients, who put all sorts of things i
 with little in it could be guessed: both are keyed.
 """
 
-import hmac
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,20 +13,21 @@ from psycopg_pool import AsyncConnectionPool
 
 from application.commands import CommandKey, IdempotencyKeyReusedError
 from application.platform import Saved
+from infrastructure.mac import Mac
 
 
 class KeyedCommandKeys:
     """Makes command keys with a secret of the service."""
 
     def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+        self._mac = Mac(secret)
 
     def make(self, sender: str, key: str, *request: bytes) -> CommandKey:
         """The key that a sender gave a request; `request` is all that tells it from another one."""
         return CommandKey(self._digest(sender.encode(), key.encode()), self._digest(*request))
 
     def _digest(self, *parts: bytes) -> bytes:
-        return hmac.digest(self._secret, b"".join([len(part).to_bytes(8) + part for part in parts]), "sha256")
+        return self._mac.of(b"".join([len(part).to_bytes(8) + part for part in parts]))
 
 
 class AnsweredCommands:

@@ -5,12 +5,13 @@ is sealed before it is stored (infrastructure/privacy). What the log keeps in co
 instant) is not repeated in it. An event's `timestamp` is the instant on the log's clock.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import FieldInfo
 
 from domain.access_records import AccessRecord
 from domain.data_exports import DataExport
@@ -38,11 +39,17 @@ class EventForm:
         self.topic: str = event_type.TOPIC  # type: ignore[attr-defined] # every event of ours has one; a test insists
         self.event_type = event_type
         self.personal = personal_fields(event_type)
-        self._defaults = [(field.name, field.default) for field in payload_fields(event_type)]
-        self._clear_defaults = [(name, default) for name, default in self._defaults if name not in self.personal]
-        self._personal_defaults = [(name, default) for name, default in self._defaults if name in self.personal]
-        self._decoder = msgspec.json.Decoder(_payload_type(event_type))
-        self._clear_decoder = msgspec.json.Decoder(_payload_type(event_type, without=self.personal))
+        fields = payload_fields(event_type)
+        whole, clear, personal = (
+            _payload_type(event_type, part)
+            for part in (
+                fields,
+                [field for field in fields if field.name not in self.personal],
+                [field for field in fields if field.name in self.personal],
+            )
+        )
+        self._told, self._told_in_clear, self._told_personally = map(_teller, (whole, clear, personal))
+        self._decoder, self._clear_decoder = msgspec.json.Decoder(whole), msgspec.json.Decoder(clear)
         created = issubclass(event_type, AggregateCreated)
         fixed = {"originator_topic": aggregate.TOPIC} if created else {}  # type: ignore[attr-defined] # as above
         self._event = _maker(event_type, fixed)
@@ -50,11 +57,11 @@ class EventForm:
 
     def encode(self, event: AggregateEvent) -> bytes:
         """The payload of an event, as JSON in the order of its fields."""
-        return _json(_told(event, self._defaults))
+        return _json(self._told(event))
 
     def encode_parts(self, event: AggregateEvent) -> tuple[bytes, bytes]:
         """The same in two: what anybody may read, and what is personal."""
-        return _json(_told(event, self._clear_defaults)), _json(_told(event, self._personal_defaults))
+        return _json(self._told_in_clear(event)), _json(self._told_personally(event))
 
     def decode(self, state: bytes, stream_id: UUID, version: int, recorded_at: datetime) -> AggregateEvent:
         """The event that was stored. Raises `UndecodableEventError`."""
@@ -80,18 +87,22 @@ class EventForm:
 _json = msgspec.json.Encoder().encode
 
 
-def _told(event: AggregateEvent, defaults: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The fields that say something else than their default does."""
-    return {name: value for name, default in defaults if (value := getattr(event, name)) != default}
-
-
-def _payload_type(event_type: type[AggregateEvent], without: frozenset[str] = frozenset()) -> type[msgspec.Struct]:
-    fields = [
+def _payload_type(event_type: type[AggregateEvent], fields: Sequence[FieldInfo]) -> type[msgspec.Struct]:
+    """Some of the fields of an event; encoded are those that say something else than their default does."""
+    declared = [
         (field.name, field.type) if field.default is msgspec.NODEFAULT else (field.name, field.type, field.default)
-        for field in payload_fields(event_type)
-        if field.name not in without
+        for field in fields
     ]
-    return msgspec.defstruct(f"{event_type.__name__}Payload", fields, kw_only=True, frozen=True, gc=False)
+    name = f"{event_type.__name__}Payload"
+    return msgspec.defstruct(name, declared, kw_only=True, frozen=True, gc=False, omit_defaults=True)
+
+
+def _teller(payload_type: type[msgspec.Struct]) -> Callable[[AggregateEvent], msgspec.Struct]:
+    """A function that takes its fields out of an event, compiled for the reason that `_maker` gives."""
+    arguments = ", ".join(f"{name}=event.{name}" for name in payload_type.__struct_fields__)
+    tell: Callable[[AggregateEvent], msgspec.Struct]
+    tell = eval(f"lambda event: payload_type({arguments})", {"payload_type": payload_type})  # noqa: S307 - as there
+    return tell
 
 
 def _maker(

@@ -7,9 +7,8 @@ timer, no delay when idle. One flusher, one connection. See docs/decisions/0002-
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Self
-from uuid import UUID
 
 import psycopg
 import structlog
@@ -66,14 +65,14 @@ class GroupCommit:
             await self._flusher
         await self._disconnect()
 
-    async def commit(self, commit: Commit) -> Outcome:
+    def commit(self, commit: Commit) -> "asyncio.Future[Outcome]":
         """Append, together with whatever else waits. Raises `LogUnavailableError`."""
         if self._closing or len(self._waiting) >= QUEUE_LIMIT:
             raise LogUnavailableError
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((commit, future))
         self._something_waits.set()
-        return await future
+        return future
 
     async def _flush_for_ever(self) -> None:
         while True:
@@ -105,15 +104,15 @@ class GroupCommit:
         """The first that wait, leaving for the next batch what would collide within this one."""
         batch: list[_Waiting] = []
         left: list[_Waiting] = []
-        taken: set[UUID | bytes] = set()
+        taken: set[bytes | int] = set()
         limit = min(BATCH_LIMIT, max(SMALL_BATCH, len(self._waiting) // SHARE))
         while self._waiting and len(batch) < limit:
             waiting = self._waiting.popleft()
             if waiting[1].cancelled():
                 continue
-            marks = set(_marks(waiting[0]))
-            (left if marks & taken else batch).append(waiting)
-            taken |= marks
+            marks = _marks(waiting[0])
+            (batch if taken.isdisjoint(marks) else left).append(waiting)
+            taken.update(marks)
         self._waiting.extendleft(reversed(left))
         return batch
 
@@ -170,12 +169,12 @@ class GroupCommit:
                 await connection.close()
 
 
-def _marks(commit: Commit) -> Iterator[UUID | bytes]:
-    """What two commits of one batch may not share: streams and keys."""
+def _marks(commit: Commit) -> list[bytes | int]:
+    """What two commits of one batch may not share: streams, by the numbers of their ids, and keys."""
+    marks: list[bytes | int] = [event.originator_id.int for event in commit.events]
     if commit.key:
-        yield commit.key.key
-    for event in commit.events:
-        yield event.originator_id
+        marks.append(commit.key.key)
+    return marks
 
 
 async def _look_up_master_keys(commits: list[Commit], connection: psycopg.AsyncConnection[Any]) -> None:

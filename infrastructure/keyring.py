@@ -17,6 +17,7 @@ from application.queries import CursorInvalidError
 from domain import errors
 from domain.users import EmailRequest
 from domain.values import EmailAddress, email_key
+from infrastructure.mac import Mac
 
 KEY_OCTETS = 32
 TOKEN_MAC_OCTETS = 24
@@ -100,16 +101,16 @@ class ClaimIds:
     """Gives each address the id of its claim: a keyed hash, so that the id says nothing without the key."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        self._mac = Mac(key)
 
     @property
     def fingerprint(self) -> str:
         """Tells the key from all others, and nothing of what it is."""
-        return hmac.digest(self._key, b"fingerprint", "sha256")[:FINGERPRINT_OCTETS].hex()
+        return self._mac.of(b"fingerprint")[:FINGERPRINT_OCTETS].hex()
 
     def of(self, address: EmailAddress) -> UUID:
         """A UUID version 8 (RFC 9562 section 5.8) of HMAC-SHA-256 over the address's key form."""
-        digest = hmac.digest(self._key, b"email:" + email_key(address).encode(), "sha256")
+        digest = self._mac.of(b"email:" + email_key(address).encode())
         return UUID(
             bytes=digest[:6] + bytes([digest[6] & 0x0F | 0x80, digest[7], digest[8] & 0x3F | 0x80]) + digest[9:16]
         )

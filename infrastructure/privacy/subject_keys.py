@@ -4,7 +4,7 @@ It lies in `keys.subject_key`, wrapped by a master key: 12 octets of nonce, then
 person's id as associated data. Where a key was destroyed, its row stays, empty: no other key can take its place.
 """
 
-import secrets
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -35,6 +35,11 @@ class SubjectKey(msgspec.Struct, frozen=True):
     secret: bytes | None = None
     masters: MasterKeys | None = None
 
+    @property
+    def is_new(self) -> bool:
+        """Whether it has yet to be stored."""
+        return self.secret is not None
+
     def wrapped(self) -> tuple[int, bytes] | None:
         """The id of the present master key, and this key wrapped by it; None if it is stored already."""
         if self.secret is None or self.masters is None:
@@ -45,13 +50,13 @@ class SubjectKey(msgspec.Struct, frozen=True):
 
 def new_subject_key(subject_id: UUID, masters: MasterKeys) -> SubjectKey:
     """A key for somebody who has none."""
-    secret = secrets.token_bytes(KEY_OCTETS)
+    secret = os.urandom(KEY_OCTETS)
     return SubjectKey(subject_id, AESGCM(secret), secret, masters)
 
 
 def wrap(master: AESGCM, subject_id: UUID, secret: bytes) -> bytes:
     """A person's key, as it is stored."""
-    nonce = secrets.token_bytes(NONCE_OCTETS)
+    nonce = os.urandom(NONCE_OCTETS)
     return nonce + master.encrypt(nonce, secret, subject_id.bytes)
 
 
