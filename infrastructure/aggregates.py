@@ -107,5 +107,5 @@ def play(aggregate: AggregateT | None, events: Iterable[AggregateEvent]) -> Aggr
 def copy_of(aggregate: AggregateT) -> AggregateT:
     """An aggregate with the same state that can be changed by itself: states hold immutable values only."""
     twin = aggregate.__class__.__new__(aggregate.__class__)
-    twin.__dict__ = {**aggregate.__dict__, "_pending_events": []}
+    twin.__dict__.update(aggregate.__dict__, _pending_events=[])
     return twin

@@ -151,7 +151,7 @@ class Attempt:
         saved = _saved(subject, outcome)
         if outcome.kind is OutcomeKind.APPENDED:
             self._platform.aggregates.remember(aggregates, saved.recorded_at)
-            if subject_key is not None and subject_key.is_new:
+            if subject_key is not None:
                 self._platform.keys.remember(subject_key.subject_id, subject_key.cipher)
         return saved
 

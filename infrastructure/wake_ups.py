@@ -16,8 +16,8 @@ from infrastructure.connections import connect
 
 LOG_CHANNEL = "reprise_log"
 """Says that the log has grown."""
-PAUSE_SECONDS = 0.01
-"""Between two hints: a follower that is at work takes what comes in the meantime along anyway."""
+PAUSE_SECONDS = 0.02
+"""Between two hints: a follower takes what comes in the meantime along anyway, and does not begin more often."""
 
 log = structlog.get_logger(__name__)
 
@@ -83,8 +83,8 @@ class WakeUpListener(threading.Thread):
             sleeper.set()
 
     def run(self) -> None:
-        """Listen until stopped; connect again whenever the connection is lost."""
-        while not self._stop_requested.is_set():
+        """Listen until stopped, if anybody sleeps; connect again whenever the connection is lost."""
+        while self._sleepers and not self._stop_requested.is_set():
             try:
                 with psycopg.connect(self._conninfo, autocommit=True) as connection:
                     connection.execute(f"LISTEN {LOG_CHANNEL}")

@@ -21,7 +21,7 @@ from infrastructure.log_reader import Connection, read_head
 
 BATCH = 65_536
 """Events in one transaction."""
-PUBLISH_SECONDS = 0.5
+PUBLISH_SECONDS = 0.4
 """How long a checkpoint waits for more events to come, after the one before: an event is under one within a second."""
 
 

@@ -35,11 +35,6 @@ class SubjectKey(msgspec.Struct, frozen=True):
     secret: bytes | None = None
     masters: MasterKeys | None = None
 
-    @property
-    def is_new(self) -> bool:
-        """Whether it has yet to be stored."""
-        return self.secret is not None
-
     def wrapped(self) -> tuple[int, bytes] | None:
         """The id of the present master key, and this key wrapped by it; None if it is stored already."""
         if self.secret is None or self.masters is None:

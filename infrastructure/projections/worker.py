@@ -71,14 +71,14 @@ def run_worker(
     if Duty.READ_MODELS in duties:
         threads += _keeping_read_models(projector, wake_ups, stop)
     if Duty.MAILS in duties:
-        threads.append(_Thread("confirmation-mails", projector, stop, _mailing(settings), wake_ups.sleeper()))
+        threads.append(_Thread("confirmation-mails", projector, stop, _mailing(settings)))
     if Duty.SEAL in duties:
         sealer = Sealer(CheckpointKeyFile(settings.keys, settings.log_origin))
-        threads.append(_Thread("sealer", as_sealer(conninfo), stop, sealer.seal_due, wake_ups.sleeper()))
+        threads.append(_Thread("sealer", as_sealer(conninfo), stop, sealer.seal_due))
     if Duty.ERASURE in duties:
         due, sweeping = DueDeletions(settings, conninfo), Sweeping(outbox_of(settings))
         threads.append(_Thread("due-deletions", projector, stop, due.erase_due))
-        threads.append(_Thread("sweeping", projector, stop, sweeping.sweep_next, wake_ups.sleeper()))
+        threads.append(_Thread("sweeping", projector, stop, sweeping.sweep_next))
     if Duty.RECEIPTS in duties:
         threads.append(_Thread("receipts", projector, stop, noting_erasures(receipts_path(settings.home))))
     if Duty.RETENTION in duties:
