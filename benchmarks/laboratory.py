@@ -172,6 +172,17 @@ class Laboratory:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
+    def warm(self, town: Town) -> None:
+        """Have the system hold a town in memory, as it does where a server has run for a while."""
+        with psycopg.connect(town.conninfo, autocommit=True) as connection:
+            connection.execute("CREATE EXTENSION IF NOT EXISTS pg_prewarm")
+            connection.execute(_READ_EVERYTHING)
+
+    def checkpoint(self) -> None:
+        """Have the server write what it has changed in memory, now."""
+        with psycopg.connect(self.server.conninfo("postgres"), autocommit=True) as connection:
+            connection.execute("CHECKPOINT")
+
     def _filled_town(self, name: str, users: int, models: tuple[str, ...]) -> Town:
         self.say(f"filling a log with {users:,} users")
         claim_ids = ClaimIds(load_keyring(self.settings.keys).claims)
@@ -219,6 +230,10 @@ def wait_until_followed(town: Town, models: tuple[str, ...] = tuple(READ_MODELS)
     raise NotFollowedError(f"The read models were not at the end of the log within {SETTLE_SECONDS:.0f} s.")
 
 
+_READ_EVERYTHING = """
+SELECT pg_prewarm(c.oid, 'read') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'i') AND n.nspname IN ('log', 'keys', 'read_model', 'projection')
+"""
 _BEHIND = """
 SELECT count(*) FILTER (WHERE g."position" >= h."position")
 FROM log.head h

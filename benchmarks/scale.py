@@ -27,6 +27,8 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     """Events that the library's runner is given, one transaction for each."""
     changed_users: int
     """Users who are changed in each of the growing logs, in each round, each once."""
+    append_rounds: int
+    """Of these changes, in turn."""
     stored_commands: int
     """Commands that are recorded to see what they take on disk."""
     soak_seconds: float
@@ -49,6 +51,7 @@ QUICK = Scale(
     replayed_events=200_000,
     runner_events=600,
     changed_users=2_000,
+    append_rounds=3,
     stored_commands=4_000,
     soak_seconds=5.0,
 )
@@ -64,6 +67,7 @@ FULL = Scale(
     replayed_events=3_000_000,
     runner_events=4_000,
     changed_users=10_000,
+    append_rounds=6,
     stored_commands=20_000,
     soak_seconds=600.0,
 )
