@@ -146,7 +146,7 @@ def _call(people: People, durations: list[float], deadline: float) -> int:
 
 
 def _register(people: People, known: list[UUID], someone: str) -> int:
-    known.append(people.register(f"{someone}@example.com", f"Ingrid {someone[:12]}", "SE", "sv-SE"))
+    known.append(people.register(f"{someone}@example.com", f"Ingrid {someone}", "SE", "sv-SE"))
     return EVENTS_OF_REGISTRATION
 
 

@@ -40,16 +40,12 @@ class EventForm:
         self.event_type = event_type
         self.personal = personal_fields(event_type)
         fields = payload_fields(event_type)
-        whole, clear, personal = (
-            _payload_type(event_type, part)
-            for part in (
-                fields,
-                [field for field in fields if field.name not in self.personal],
-                [field for field in fields if field.name in self.personal],
-            )
-        )
-        self._told, self._told_in_clear, self._told_personally = map(_teller, (whole, clear, personal))
-        self._decoder, self._clear_decoder = msgspec.json.Decoder(whole), msgspec.json.Decoder(clear)
+        whole = _payload_type(event_type, fields)
+        clear = _payload_type(event_type, [field for field in fields if field.name not in self.personal])
+        personal = _payload_type(event_type, [field for field in fields if field.name in self.personal])
+        self._told, self._decoder = _teller(whole), msgspec.json.Decoder(whole)
+        self._told_in_clear, self._clear_decoder = _teller(clear), msgspec.json.Decoder(clear)
+        self._told_personally = _teller(personal)
         created = issubclass(event_type, AggregateCreated)
         fixed = {"originator_topic": aggregate.TOPIC} if created else {}  # type: ignore[attr-defined] # as above
         self._event = _maker(event_type, fixed)
