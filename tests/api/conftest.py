@@ -6,14 +6,18 @@ from pathlib import Path
 import pytest
 
 from tests.support.api import Api, Caller, serving
-from tests.support.running import settings_in, worker
+from tests.support.processes import serving_process, worker_process
+from tests.support.running import settings_in
 
 
 @pytest.fixture(scope="package")
 def api(shared_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """The running API, with a projection worker behind it."""
-    settings = settings_in(tmp_path_factory.mktemp("api"), REPRISE_WAIT_SECONDS="20")
-    with worker(settings, shared_database), serving(settings, shared_database) as running:
+    settings = settings_in(tmp_path_factory.mktemp("api"))
+    with (
+        worker_process(settings, shared_database),
+        serving_process(settings, shared_database, REPRISE_WAIT_SECONDS="20") as running,
+    ):
         yield running
 
 

@@ -1,5 +1,9 @@
-"""Every operation, as it is described, with whatever a fuzzer makes of the description (Schemathesis)."""
+"""Every operation, as it is described, with whatever a fuzzer makes of the description (Schemathesis).
 
+`REPRISE_TEST_EXAMPLES=2000 make test ARGS="tests/api/test_fuzzing.py"` tries more than the suite has time for.
+"""
+
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,9 +14,11 @@ from schemathesis import Case
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-from tests.support.api import Api, described_api, serving
-from tests.support.running import settings_in
+from tests.support.api import Api, described_api
+from tests.support.processes import serving_process
 
+EXAMPLES = int(os.environ.get("REPRISE_TEST_EXAMPLES", "30"))
+"""For each operation."""
 schema = schemathesis.openapi.from_dict(described_api())
 NOT_DESCRIBED: list[Any] = [positive_data_acceptance, not_a_server_error]
 """What is well-formed may still break a rule of the domain (422), or ask for a position that is far away (503)."""
@@ -21,12 +27,12 @@ NOT_DESCRIBED: list[Any] = [positive_data_acceptance, not_a_server_error]
 @pytest.fixture(scope="module")
 def impatient_api(api: Api) -> Iterator[Api]:
     """Another process of the same service, which does not wait long for a position."""
-    with serving(settings_in(api.settings.home, REPRISE_WAIT_SECONDS="0.05"), api.conninfo) as running:
+    with serving_process(api.settings, api.conninfo, REPRISE_WAIT_SECONDS="0.05") as running:
         yield running
 
 
 @schema.parametrize()
-@settings(max_examples=30, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 def test_no_operation_answers_what_it_does_not_describe(case: Case[Any], impatient_api: Api) -> None:
     answer = case.call_and_validate(
         base_url=impatient_api.url,

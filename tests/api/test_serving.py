@@ -1,26 +1,24 @@
 """The API as a process of its own: it ends in order, and there can be several of it."""
 
-import os
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import httpx
 import psutil  # type: ignore[import-untyped] # its stubs are a package of their own
 import pytest
 
 from tests.support.api import Api, a_person, refusal
+from tests.support.processes import address, is_listening, serving_processes
 from tests.support.waiting import eventually
 
 
 def test_requests_under_way_are_answered_before_the_process_ends(api: Api) -> None:
     next_position = {"Min-Log-Position": str(api.head() + 1), "Authorization": f"Bearer {api.admin.token}"}
 
-    with process(api, workers=1) as (server, url), ThreadPoolExecutor() as others:
+    with another(api, workers=1) as (server, url), ThreadPoolExecutor() as others:
         waiting = others.submit(httpx.get, f"{url}/v1/users", headers=next_position, timeout=60)
         eventually(lambda: "in_flight 2.0" in httpx.get(f"{url}/metrics").text, "a request to be under way")
         server.send_signal(signal.SIGTERM)
@@ -37,7 +35,7 @@ def test_a_command_under_way_is_durable_or_refused_when_the_process_ends(api: Ap
     headers = {"Authorization": f"Bearer {api.admin.token}"}
 
     with (
-        process(api, workers=1) as (server, url),
+        another(api, workers=1) as (server, url),
         httpx.Client(base_url=url, headers=headers, timeout=60) as client,
         ThreadPoolExecutor(16) as others,
     ):
@@ -56,7 +54,7 @@ def test_a_command_under_way_is_durable_or_refused_when_the_process_ends(api: Ap
 def test_several_workers_serve_one_port_and_end_together(api: Api, workers: int) -> None:
     headers = {"Authorization": f"Bearer {api.admin.token}"}
 
-    with process(api, workers) as (server, url):
+    with another(api, workers) as (server, url):
         with httpx.Client(base_url=url, headers=headers) as client:
             registered = [client.post("/v1/users", json=a_person()) for _ in range(10)]
         children = psutil.Process(server.pid).children()
@@ -94,42 +92,6 @@ def test_no_answer_depends_on_the_host_header(api: Api, host: str) -> None:
         refusal(registered, 400, "request_malformed")
 
 
-@contextmanager
-def process(api: Api, workers: int) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """One more process of the service, with the keys of the first."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    environment = os.environ | {
-        "REPRISE_HOME": str(api.settings.home),
-        "REPRISE_PORT": str(port),
-        "REPRISE_WAIT_SECONDS": "30",
-        "PYTHONWARNINGS": "default",
-    }
-    command = [sys.executable, "-m", "tests.support.api_process", api.conninfo, str(workers)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as server:
-        try:
-            eventually(lambda: is_listening(url) and answers(url), "the process to serve")
-            yield server, url
-        finally:
-            server.kill()
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/healthz").status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def is_listening(url: str) -> bool:
-    try:
-        socket.create_connection(address(url)).close()
-    except OSError:
-        return False
-    return True
-
-
-def address(url: str) -> tuple[str, int]:
-    host, port = url.removeprefix("http://").split(":")
-    return host, int(port)
+def another(api: Api, workers: int) -> AbstractContextManager[tuple[subprocess.Popen[bytes], str]]:
+    """More processes of the service, with the keys of the first."""
+    return serving_processes(api.settings.home, api.conninfo, workers, REPRISE_WAIT_SECONDS="30")

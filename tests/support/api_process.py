@@ -2,8 +2,12 @@
 
 import sys
 
+from api.cli.lifeline import watch_lifeline
+from api.logs import configure_logging
 from api.main import serve
 from infrastructure.settings import settings_from
 
 if __name__ == "__main__":
+    watch_lifeline()
+    configure_logging()
     serve(settings_from(), sys.argv[1], int(sys.argv[2]))
