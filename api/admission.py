@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from http import HTTPStatus
+from urllib.parse import unquote_to_bytes
 
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
@@ -28,6 +29,7 @@ MEDIA_TYPES = "media_types"
 """The option that declares what a route answers, where that is not JSON: a tuple, the one that is usual first."""
 JSON_ONLY = (JSON,)
 
+_PARAMETER_NAME = re.compile(rb"[A-Za-z]{1,30}")
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -112,6 +114,7 @@ def _check_query(request: ApiRequest) -> None:
     """
     if not request.scope["query_string"]:
         return
+    _check_encoding(request.scope["query_string"])
     known = query_parameters(request.route_handler)
     for name, values in request.query_params.dict().items():
         if name not in known:
@@ -119,6 +122,17 @@ def _check_query(request: ApiRequest) -> None:
         is_null = values[0].lower() == "null" and not known[name]
         if len(values) > 1 or is_null or _FORBIDDEN.search(values[0]):
             raise Refused(Kind.PARAMETER_INVALID, name, "query")
+
+
+def _check_encoding(query: bytes) -> None:
+    """What is not UTF-8 would be read as something else, and find nobody."""
+    for pair in query.split(b"&"):
+        name, _, value = pair.partition(b"=")
+        try:
+            unquote_to_bytes(value).decode()
+        except UnicodeDecodeError:
+            place = name.decode("ascii") if _PARAMETER_NAME.fullmatch(name) else None
+            raise Refused(Kind.PARAMETER_INVALID, place, "query", detail="Queries are in UTF-8.") from None
 
 
 @cache

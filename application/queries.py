@@ -11,6 +11,7 @@ from application.user_diff import UserDiff
 from application.user_directory import UserEntry
 from application.user_timeline import TimelineEntry
 from domain.users import User
+from domain.values import EmailAddress
 
 ItemT = TypeVar("ItemT")
 
@@ -53,7 +54,7 @@ class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
 class DirectoryFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which people; what is not given does not matter."""
 
-    email: str | None = None
+    email: EmailAddress | None = None
     external_id: str | None = None
     q: str | None = None
     """The beginning of a name or an address."""

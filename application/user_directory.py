@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from application.projections import UNTIL_ERASED, Holds, Index, Projection
 from application.recorded import Recorded
+from domain.free_text import search_key
 from domain.kernel import event_types
 from domain.users import User
 from domain.values import UserStatus, email_key
@@ -54,7 +55,7 @@ def user_entry(entry: UserEntry | None, recorded: Recorded[Any]) -> UserEntry | 
 
 def name_key(name: str) -> str:
     """The form in which names are searched."""
-    return name.casefold()
+    return search_key(name)
 
 
 def _registered(event: Any, recorded_at: datetime) -> UserEntry:
@@ -104,7 +105,7 @@ def _status(*, deletion_requested: bool, suspended: bool, deactivated: bool) -> 
 
 USER_DIRECTORY = Projection(
     name="user_directory",
-    version=4,
+    version=5,
     events=event_types(User),
     reads_personal=(User.Registered, User.EmailChanged, User.DisplayNameChanged),
     row=UserEntry,

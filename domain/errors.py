@@ -14,6 +14,7 @@ DomainError
 │   └── VersionIsStale
 └── RuleBroken                      a value or a token that no rule allows
     ├── EmailInvalid
+    ├── EmailDomainReserved
     ├── DisplayNameBlank
     ├── DisplayNameTooLong
     ├── DisplayNameHasControlCharacters
@@ -21,6 +22,7 @@ DomainError
     ├── LocaleUnknown
     ├── BirthDateInFuture
     ├── TooYoung
+    ├── BirthDateTooLongAgo
     ├── ConsentPurposeInvalid
     ├── DocumentVersionInvalid
     ├── ReasonInvalid
@@ -134,6 +136,14 @@ class EmailInvalid(RuleBroken):
     field = "email"
 
 
+class EmailDomainReserved(RuleBroken):
+    """An address in a domain that no mail can reach from outside, such as `.local`."""
+
+    code = "email_domain_reserved"
+    sentence = "No mail reaches this domain: it is reserved, as .local, .test and home.arpa are."
+    field = "email"
+
+
 class DisplayNameBlank(RuleBroken):
     """Nothing visible in the name."""
 
@@ -159,18 +169,18 @@ class DisplayNameHasControlCharacters(RuleBroken):
 
 
 class CountryUnknown(RuleBroken):
-    """Not an officially assigned country code."""
+    """Neither an officially assigned country code nor XK."""
 
     code = "country_unknown"
-    sentence = "The country must be an ISO 3166-1 alpha-2 code in upper case."
+    sentence = "The country must be an ISO 3166-1 alpha-2 code in upper case, or XK."
     field = "country"
 
 
 class LocaleUnknown(RuleBroken):
-    """A locale without data in the CLDR."""
+    """A locale whose language, script or region is not registered."""
 
     code = "locale_unknown"
-    sentence = "The locale is not known; it has a form like sv-SE."
+    sentence = "The locale is not known: a language, script and region of BCP 47, such as sv-SE or zh-Hant-TW."
     field = "locale"
 
 
@@ -187,6 +197,14 @@ class TooYoung(RuleBroken):
 
     code = "too_young"
     sentence = "A user must be at least 13 years old."
+    field = "birthDate"
+
+
+class BirthDateTooLongAgo(RuleBroken):
+    """A birth date of somebody who would be older than anybody ever was."""
+
+    code = "birth_date_too_long_ago"
+    sentence = "Nobody is older than 130 years."
     field = "birthDate"
 
 

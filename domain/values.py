@@ -4,18 +4,19 @@ They are plain `str` and `date` at run time (NewTypes), so that storing and load
 """
 
 import re
-import unicodedata
 from datetime import date, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import NewType
 
 import babel
-from babel.core import parse_locale
-from email_validator import EmailNotValidError, validate_email
+import idna
+import langcodes
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES
 
 from domain import errors
+from domain.free_text import composed, has_control_characters, has_visible_character, nfkc, search_key
 
 EmailAddress = NewType("EmailAddress", str)
 DisplayName = NewType("DisplayName", str)
@@ -35,21 +36,28 @@ SEALED = "[sealed]"
 MINIMUM_AGE_YEARS = 13
 DISPLAY_NAME_LIMIT = 50
 REASON_LIMIT = 500
+FREE_TEXT_ROOM = 20
+"""How many times its limit a text may be long before it is trimmed, composed and freed of what is not shown."""
+OLDEST_AGE_YEARS = 130
+"""Nobody has lived that long."""
 EMAIL_LIMIT = 254
 """Octets in an address that SMTP can carry (RFC 5321 section 4.5.3.1.3, less the angle brackets)."""
 
+LOCAL_PART_LIMIT = 64
+"""Octets before the @ (RFC 5321 section 4.5.3.1.1)."""
+
 # CLDR territories that ISO 3166-1 has reserved or never assigned to a country.
-_NOT_COUNTRIES = frozenset({"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "XK", "ZZ"})
-# Overrides and isolates can make a name look like another one (Unicode Technical Report 36).
-_BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-# Letters and symbols that show nothing: fillers of Hangul, the blank of Braille.
-_FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
-_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_NOT_COUNTRIES = frozenset({"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"})
 # What nearly all addresses are: a dot-atom of at most 64 octets (RFC 5322 section 3.2.3, RFC 5321 section 4.5.3.1.1)
 # before ASCII that may be a domain. All that is known here is that such a local part is its own normal form.
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
 _PLAIN_ADDRESS = re.compile(rf"(?=[^@]{{1,64}}@)({_ATEXT}+(?:\.{_ATEXT}+)*)@([A-Za-z0-9.-]+)")
-_LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z]{4})?([-_]([A-Za-z]{2}|[0-9]{3}))?")
+_LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z]{4})?(?:[-_]([A-Za-z]{2}|[0-9]{3}))?")
+_NO_LANGUAGES = frozenset({None, "und", "mis", "mul", "zxx"})
+_NO_REGIONS = frozenset({"UK", "ZZ"})
+"""What people write for GB and was never registered; and what says that the region is not known."""
+_PRIVATE = re.compile(r"q[a-t][a-z]|Qa[a-b][a-x]|Zzzz|AA|Q[M-Z]|X[A-JL-Z]")
+"""Subtags for private use, which say nothing to anybody else."""
 _PURPOSE = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _EXTERNAL_ID = re.compile(r"[\x21-\x7e]{1,64}")
 _ACCESS_PURPOSE = re.compile(r"[0-9A-Za-z][0-9A-Za-z ._:/#-]{0,99}")
@@ -76,9 +84,19 @@ def parse_email_address(text: str) -> EmailAddress:
         if domain is not None:
             return EmailAddress(f"{plain[1]}@{domain}")
     try:
-        return EmailAddress(_validated_address(text))
+        address = _validated_address(text)
     except EmailNotValidError:
-        raise errors.EmailInvalid from None
+        raise _refusal_of(text) from None
+    if len(address.rpartition("@")[0].encode()) > LOCAL_PART_LIMIT:
+        raise errors.EmailInvalid
+    return EmailAddress(address)
+
+
+def _refusal_of(text: str) -> errors.DomainError:
+    """Why something is no address: a reserved domain is told, because all else about the address may be right."""
+    domain = text.rpartition("@")[2].lower()
+    is_reserved = any(f".{domain}".endswith(f".{name}") for name in SPECIAL_USE_DOMAIN_NAMES)
+    return errors.EmailDomainReserved() if is_reserved else errors.EmailInvalid()
 
 
 @lru_cache(maxsize=16_384)
@@ -99,18 +117,42 @@ def _validated_address(text: str) -> str:
 
 
 def email_key(address: EmailAddress) -> str:
-    """The form under which two spellings of an address are the same: case-folded, in Unicode form NFKC."""
+    """The form under which two spellings of an address are the same: its local part as `search_key` has it.
+
+    Domains have one spelling each: one with ß is another than that with ss (IDNA 2008).
+    """
     if address.isascii():
         return address.lower()
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", address).casefold())
+    local_part, _, domain = address.rpartition("@")
+    return f"{search_key(local_part)}@{domain}"
+
+
+def address_beginning(text: str) -> str:
+    """The form of the beginning of an address that `email_key` of such addresses begins with."""
+    local_part, at, domain = composed(text).partition("@")
+    labels = re.split("[.\u3002]", nfkc(domain).lower())
+    return search_key(local_part) + at + ".".join(map(_label, labels))
+
+
+def _label(label: str) -> str:
+    """A label of a domain in Unicode; as it is, if it is none yet."""
+    try:
+        return idna.decode(label) if label.startswith("xn--") else label
+    except idna.IDNAError:
+        return label
 
 
 def parse_display_name(text: str) -> DisplayName:
-    """A name trimmed and in NFC, of 1 to 50 characters, with something to see and nothing to trick the eye."""
-    name = unicodedata.normalize("NFC", text.strip())
-    if _has_control_characters(name):
+    """A name trimmed and in NFC, of 1 to 50 characters, with something to see and nothing to trick the eye.
+
+    Characters that are not shown are left out (U+200B, U+FEFF, U+3164 and others), joiners that do something stay.
+    """
+    name = _free_text(text, DISPLAY_NAME_LIMIT)
+    if name is None:
+        raise errors.DisplayNameTooLong
+    if has_control_characters(name):
         raise errors.DisplayNameHasControlCharacters
-    if not _has_visible_character(name):
+    if not has_visible_character(name):
         raise errors.DisplayNameBlank
     if len(name) > DISPLAY_NAME_LIMIT:
         raise errors.DisplayNameTooLong
@@ -119,10 +161,17 @@ def parse_display_name(text: str) -> DisplayName:
 
 def parse_reason(text: str) -> Reason:
     """A reason trimmed and in NFC, of 1 to 500 characters."""
-    reason = unicodedata.normalize("NFC", text.strip())
-    if not _has_visible_character(reason) or len(reason) > REASON_LIMIT or _has_control_characters(reason):
+    reason = _free_text(text, REASON_LIMIT)
+    if reason is None or has_control_characters(reason):
+        raise errors.ReasonInvalid
+    if not has_visible_character(reason) or len(reason) > REASON_LIMIT:
         raise errors.ReasonInvalid
     return Reason(reason)
+
+
+def _free_text(text: str, limit: int) -> str | None:
+    """Composed; None for what is so long that it need not be looked at."""
+    return composed(text) if len(text) <= FREE_TEXT_ROOM * limit else None
 
 
 def parse_access_purpose(text: str) -> AccessPurpose:
@@ -136,7 +185,7 @@ def parse_access_purpose(text: str) -> AccessPurpose:
 
 
 def parse_country(text: str) -> Country:
-    """An ISO 3166-1 alpha-2 code in upper case. Raises `CountryUnknown`."""
+    """An ISO 3166-1 alpha-2 code in upper case, or XK. Raises `CountryUnknown`."""
     if text not in countries():
         raise errors.CountryUnknown
     return Country(text)
@@ -144,37 +193,64 @@ def parse_country(text: str) -> Country:
 
 @lru_cache(maxsize=1)
 def countries() -> frozenset[str]:
-    """Every assigned ISO 3166-1 alpha-2 code, as the CLDR knows them."""
+    """Every assigned ISO 3166-1 alpha-2 code, as the CLDR knows them, and XK.
+
+    XK is Kosovo, in the range that ISO leaves to its users; the European Union and banks use it so.
+    """
     codes = babel.Locale("en").territories
     return frozenset(code for code in map(str, codes) if re.fullmatch("[A-Z]{2}", code)) - _NOT_COUNTRIES
 
 
 @lru_cache(maxsize=1024)
 def parse_locale_tag(text: str) -> Locale:
-    """A locale with CLDR data, written `sv_SE` or `sv-SE`, as a BCP 47 tag (`sv-SE`). Raises `LocaleUnknown`."""
-    if not _LOCALE.fullmatch(text):
+    """A language, with script and region if there are any, as a BCP 47 tag (`sv-SE`). Raises `LocaleUnknown`.
+
+    Any that are registered, in any combination. `sv_SE` is read, too. Kept is the canonical form: with what replaced
+    deprecated subtags (`iw-IL` is `he-IL`), without a script that goes without saying, but with one that tells two
+    forms of a language apart (`zh-TW` is `zh-Hant-TW`).
+    """
+    written = _LOCALE.fullmatch(text)
+    if written is None or not _is_region(written[1]):
         raise errors.LocaleUnknown
-    name = text.replace("-", "_")
+    tag = langcodes.Language.get(text)
+    if any(_PRIVATE.fullmatch(part) for part in (tag.language, tag.script, tag.territory) if part):
+        raise errors.LocaleUnknown
+    registered = langcodes.standardize_tag(tag)
+    form = _form_of_cldr(registered)
+    if form is None and (tag.language in _NO_LANGUAGES or not tag.is_valid()):
+        raise errors.LocaleUnknown
+    return Locale(form or registered)
+
+
+def _is_region(written: str | None) -> bool:
+    """Whether a region may be meant; groups of countries have numbers (UN M49)."""
+    if written is None or not written.isdigit():
+        return written is None or written.upper() not in _NO_REGIONS
+    return written in babel.Locale("en").territories
+
+
+def _form_of_cldr(tag: str) -> str | None:
+    """The form that the CLDR has of a locale it has data for."""
     # Babel keeps the regions of Norwegian under Bokmål, and knows `no` without one only (CLDR: `no` is nb's parent).
-    if name.lower().startswith("no_"):
-        name = f"nb{name[2:]}"
+    name = f"nb{tag[2:]}" if tag.startswith("no-") else tag
     try:
-        language, territory, script, *_ = parse_locale(name)
-        found = babel.Locale.parse(name)
+        found = babel.Locale.parse(name, sep="-")
     except (ValueError, babel.UnknownLocaleError):
-        raise errors.LocaleUnknown from None
+        return None
     # Babel falls back to a near relative where it has no data; a near relative is not what was asked for.
-    if found.language != language or territory not in {None, found.territory} or script not in {None, found.script}:
-        raise errors.LocaleUnknown
-    return Locale("-".join(part for part in (found.language, found.script, found.territory) if part))
+    form = "-".join(part for part in (found.language, found.script, found.territory) if part)
+    return form if set(name.split("-")) <= set(form.split("-")) else None
 
 
 def parse_birth_date(born: date, today: date) -> BirthDate:
-    """A date in the past, of somebody who is at least 13 years old today."""
+    """A date in the past, of somebody who is between 13 and 130 years old today."""
     if born >= today:
         raise errors.BirthDateInFuture
-    if _years_between(born, today) < MINIMUM_AGE_YEARS:
+    age = _years_between(born, today)
+    if age < MINIMUM_AGE_YEARS:
         raise errors.TooYoung
+    if age > OLDEST_AGE_YEARS:
+        raise errors.BirthDateTooLongAgo
     return BirthDate(born)
 
 
@@ -206,16 +282,3 @@ def has_passed(instant: datetime, now: datetime) -> bool:
 
 def _years_between(born: date, today: date) -> int:
     return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
-
-
-def _has_control_characters(text: str) -> bool:
-    if text.isascii():
-        return not text.isprintable()
-    return any(unicodedata.category(char) in _FORBIDDEN_CATEGORIES or char in _BIDI_CONTROLS for char in text)
-
-
-def _has_visible_character(text: str) -> bool:
-    if text.isascii() and text.isprintable():
-        return not text.isspace() and text != ""
-    # A mark needs something that it marks.
-    return any(unicodedata.category(char)[0] not in "ZCM" and char not in _FILLERS for char in text)

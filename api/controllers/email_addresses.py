@@ -35,7 +35,7 @@ class EmailChangeController(Controller):
     @post(
         permission=Permission.USERS_CHANGE_EMAIL,
         status_code=200,
-        refusals=(*OPEN_ACCOUNT, errors.EmailTaken, errors.EmailInvalid),
+        refusals=(*OPEN_ACCOUNT, errors.EmailTaken, errors.EmailInvalid, errors.EmailDomainReserved),
     )
     async def request_email_change(
         self, request: ApiRequest, user_id: FromPath[UUID], data: JSONBody[WantedAddress]

@@ -10,7 +10,7 @@ from api.answers import Answer, PageView, Receipt, created, done, page_of, posit
 from api.commands import run
 from api.permissions import Permission
 from api.preconditions import etag, is_known
-from api.problems import Kind
+from api.problems import Kind, Refused
 from api.queries import Cursor, Limit, instant, page_request, reached
 from api.readings import put_on_record
 from api.refusals import OPEN_ACCOUNT
@@ -21,7 +21,8 @@ from application.queries import DirectoryFilter
 from application.register_user import RegisterUser, register_user
 from domain import errors
 from domain.access_records import Reading
-from domain.values import UserStatus
+from domain.free_text import is_word, search_key
+from domain.values import EmailAddress, UserStatus, parse_email_address
 
 ByEmail = Annotated[
     str | None, QueryParameter(name="email", max_length=254, description="This address, in any spelling.")
@@ -34,7 +35,12 @@ ByExternalId = Annotated[
 ]
 Beginning = Annotated[
     str | None,
-    QueryParameter(name="q", min_length=2, max_length=100, description="The beginning of the display name or address."),
+    QueryParameter(
+        name="q",
+        min_length=1,
+        max_length=100,
+        description="The beginning of the display name or address: two characters, or one that is a word in itself.",
+    ),
 ]
 InCountry = Annotated[
     str | None, QueryParameter(name="country", pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2 code.")
@@ -44,7 +50,7 @@ CreatedAfter = Annotated[
     str | None, QueryParameter(format="date-time", name="createdAfter", description="Registered after this instant.")
 ]
 
-EMAIL_RULES = (errors.EmailInvalid, errors.ExternalIdInvalid)
+EMAIL_RULES = (errors.EmailInvalid, errors.EmailDomainReserved, errors.ExternalIdInvalid)
 PROFILE_RULES = (
     errors.DisplayNameBlank,
     errors.DisplayNameTooLong,
@@ -53,6 +59,7 @@ PROFILE_RULES = (
     errors.LocaleUnknown,
     errors.BirthDateInFuture,
     errors.TooYoung,
+    errors.BirthDateTooLongAgo,
 )
 
 
@@ -106,9 +113,9 @@ class UsersController(Controller):
     ) -> Answer[PageView[UserListItem]]:
         """Users in the order in which they were registered; all given filters must hold."""
         wanted = DirectoryFilter(
-            email=email,
+            email=None if email is None else _address(email),
             external_id=external_id,
-            q=q,
+            q=None if q is None else _beginning(q),
             country=country,
             status=status,
             created_after=instant(created_after, "createdAfter"),
@@ -123,3 +130,20 @@ class UsersController(Controller):
     ) -> Answer[Receipt]:
         """Change what is named (JSON merge patch, RFC 7396): one fact for each thing that really changes."""
         return done(await run(request, change_profile, ChangeProfile(user_id=user_id, patch=data)))
+
+
+def _address(text: str) -> EmailAddress:
+    """What `email` asks for; what no address can be is a mistake of the caller's, such as a + that was not encoded."""
+    try:
+        return parse_email_address(text)
+    except (errors.EmailInvalid, errors.EmailDomainReserved):
+        detail = "This is no email address (encode a + as %2B)."
+        raise Refused(Kind.PARAMETER_INVALID, "email", "query", detail=detail) from None
+
+
+def _beginning(text: str) -> str:
+    """What `q` asks for. A single letter is the beginning of too many names, a single ideograph is a name."""
+    if len(search_key(text)) > 1 or is_word(text):
+        return text
+    detail = "Two characters are the least, but where one is a word (ideographs, kana, Hangul)."
+    raise Refused(Kind.PARAMETER_INVALID, "q", "query", detail=detail)

@@ -8,8 +8,7 @@ from psycopg import sql
 
 from application.queries import DirectoryFilter, Page, PageRequest
 from application.user_directory import USER_DIRECTORY, UserEntry, name_key
-from domain.errors import EmailInvalid
-from domain.values import email_key, parse_email_address
+from domain.values import address_beginning, email_key
 from infrastructure.keyring import Cursors
 from infrastructure.queries.pages import Pages, page_size
 from infrastructure.queries.read_model import Pool, ReadModel, Selection
@@ -20,7 +19,8 @@ _CONDITIONS = {
     "email": sql.SQL("m.email_key = %(email)s"),
     "external_id": sql.SQL("m.external_id = %(external_id)s"),
     "q": sql.SQL(
-        "(m.name_key >= %(q)s AND m.name_key < %(q_end)s OR m.email_key >= %(q)s AND m.email_key < %(q_end)s)"
+        "(m.name_key >= %(q)s AND m.name_key < %(q_end)s"
+        " OR m.email_key >= %(address)s AND m.email_key < %(address_end)s)"
     ),
     "country": sql.SQL("m.country = %(country)s"),
     "status": sql.SQL("m.status = %(status)s"),
@@ -54,19 +54,13 @@ class DirectoryQueries:
 
 def _parameters(wanted: DirectoryFilter) -> Iterator[tuple[str, Any]]:
     if wanted.email is not None:
-        yield "email", _email_key(wanted.email)
+        yield "email", email_key(wanted.email)
     if wanted.q is not None:
         yield "q", name_key(wanted.q)
         yield "q_end", name_key(wanted.q) + LAST_CHARACTER
+        yield "address", address_beginning(wanted.q)
+        yield "address_end", address_beginning(wanted.q) + LAST_CHARACTER
     for name in ("external_id", "country", "status", "created_after"):
         value = getattr(wanted, name)
         if value is not None:
             yield name, value
-
-
-def _email_key(text: str) -> str:
-    """What is not an address is nobody's address."""
-    try:
-        return email_key(parse_email_address(text))
-    except EmailInvalid:
-        return ""

@@ -1,6 +1,7 @@
 """Searching and listing people, and reading your own writes in the lists."""
 
 import threading
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,6 +41,39 @@ def test_people_are_found_by_address_in_any_spelling(api: Api, admin: Caller) ->
     found = admin.get("/v1/users", params={"email": email.upper()}, headers=after(registered)).json()
 
     assert [item["email"] for item in found["items"]] == [email]
+
+
+@pytest.mark.parametrize(
+    ("name", "spellings"),
+    [
+        ("Zo\u0308e Quarz", ["Z\u00f6e Q", "Zo\u0308e Q", "z\u00f6E q", "\uff3a\u00f6e"]),
+        ("\u674e\u5c0f\u9f8d", ["\u674e", "\u674e\u5c0f"]),
+        ("\uae40\ucca0\uc218", ["\uae40", "\u1100\u1175\u11b7", "\u1100\u1175\u11b7\u110e\u1165\u11af"]),
+        ("\u3055\u304f\u3089", ["\u3055"]),
+        ("\uff21\uff44\uff41\uff22\uff42", ["adabb", "ADABB"]),
+    ],
+)
+def test_people_are_found_by_name_in_any_spelling(api: Api, admin: Caller, name: str, spellings: list[str]) -> None:
+    registered = api.register(displayName=name)
+
+    for spelling in spellings:
+        found = admin.get("/v1/users", params={"q": spelling, "limit": 200}, headers=after(registered)).json()
+
+        assert registered.json()["userId"] in [item["id"] for item in found["items"]], spelling
+
+
+@pytest.mark.parametrize("local_part", ["anders", "J\u00f6rg"])
+def test_people_are_found_by_the_beginning_of_an_address_in_any_spelling(
+    api: Api, admin: Caller, local_part: str
+) -> None:
+    registered = api.register(f"{local_part}.{uuid.uuid4().hex}@xn--dme-sna.se")
+    address = admin.get(registered.headers["location"]).json()["email"]
+    before = address.split("@")[0]
+
+    for spelling in [address, f"{before}@xn--dme-sna.se", f"{before.upper()}@D\u00d6ME", f"{before}@do\u0308me"]:
+        found = admin.get("/v1/users", params={"q": spelling}, headers=after(registered)).json()
+
+        assert [item["id"] for item in found["items"]] == [registered.json()["userId"]], spelling
 
 
 def test_people_are_found_by_the_id_that_others_know_them_by(api: Api, admin: Caller) -> None:

@@ -6,15 +6,17 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from domain.errors import BirthDateInFuture, TooYoung
-from domain.values import MINIMUM_AGE_YEARS, parse_birth_date
+from domain.errors import BirthDateInFuture, BirthDateTooLongAgo, TooYoung
+from domain.values import MINIMUM_AGE_YEARS, OLDEST_AGE_YEARS, parse_birth_date
 from tests.support.outcomes import answer
 
 DAY = timedelta(days=1)
 TODAY = date(2026, 3, 14)
 
 
-@pytest.mark.parametrize("born", [date(2013, 3, 14), date(2013, 3, 13), date(1990, 12, 10), date(1900, 1, 1)])
+@pytest.mark.parametrize(
+    "born", [date(2013, 3, 14), date(2013, 3, 13), date(1990, 12, 10), date(1900, 1, 1), date(1895, 3, 15)]
+)
 def test_a_person_of_13_may_have_an_account_from_their_birthday_on(born: date) -> None:
     assert parse_birth_date(born, TODAY) == born
 
@@ -28,6 +30,12 @@ def test_a_person_under_13_is_too_young(born: date) -> None:
 @pytest.mark.parametrize("born", [TODAY, TODAY + DAY, date(9999, 12, 31)])
 def test_a_birth_date_is_in_the_past(born: date) -> None:
     with pytest.raises(BirthDateInFuture):
+        parse_birth_date(born, TODAY)
+
+
+@pytest.mark.parametrize("born", [date(1895, 3, 14), date(1800, 1, 1), date(1, 1, 1)])
+def test_nobody_is_older_than_130(born: date) -> None:
+    with pytest.raises(BirthDateTooLongAgo):
         parse_birth_date(born, TODAY)
 
 
@@ -52,7 +60,9 @@ def test_age_is_the_number_of_birthdays(born: date, today: date) -> None:
 
     accepted = answer(parse_birth_date, born, today)
 
-    if birthdays >= MINIMUM_AGE_YEARS:
+    if birthdays > OLDEST_AGE_YEARS:
+        assert type(accepted) is BirthDateTooLongAgo
+    elif birthdays >= MINIMUM_AGE_YEARS:
         assert accepted == born
     else:
         assert type(accepted) is (TooYoung if born < today else BirthDateInFuture)

@@ -27,6 +27,7 @@ from application.user_directory import USER_DIRECTORY, UserEntry
 from application.user_timeline import USER_TIMELINE
 from domain import errors
 from domain.users import User
+from domain.values import EmailAddress
 from infrastructure.connections import as_projector
 from infrastructure.log_reader import PoisonEventError
 from infrastructure.privacy.keychain import grant, granted
@@ -288,7 +289,7 @@ def test_rebuilding_while_twenty_clients_read_and_write_disturbs_nobody(database
         seen = 0
         while not done.is_set() or requests < 10:
             saved = await service.commands.run(register_user, registration(f"client{number}.{requests}"), context())
-            wanted = DirectoryFilter(email=f"client{number}.{requests}@example.com")
+            wanted = DirectoryFilter(email=EmailAddress(f"client{number}.{requests}@example.com"))
             page = await service.directory.page(wanted, PageRequest(min_position=saved.position))
             assert [entry.user_id for entry in page.items] == [saved.aggregate_id]
             assert page.position >= max(seen, saved.position)
