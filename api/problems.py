@@ -22,6 +22,7 @@ STATUS_OF_ERROR: dict[type[errors.DomainError], HTTPStatus] = {
     errors.UserIsDeactivated: HTTPStatus.CONFLICT,
     errors.DeletionIsPending: HTTPStatus.CONFLICT,
     errors.GracePeriodIsOver: HTTPStatus.CONFLICT,
+    errors.TooManyConsentPurposes: HTTPStatus.CONFLICT,
     errors.VersionIsStale: HTTPStatus.PRECONDITION_FAILED,
     errors.EmailInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.EmailDomainReserved: HTTPStatus.UNPROCESSABLE_ENTITY,

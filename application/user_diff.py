@@ -1,6 +1,6 @@
 """What changed about a user between two moments: field by field, with the fact that changed it last."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,30 @@ FIELDS: dict[str, Callable[[User], Any]] = {
     "eraseAfter": lambda user: user.erase_after,
 }
 """What is compared of a user besides their consents; by the names on the wire."""
+
+ASSIGNED_BY: dict[type, tuple[str, ...]] = {
+    User.Registered: tuple(FIELDS),
+    User.EmailVerificationRequested: ("pendingEmail",),
+    User.EmailVerified: ("emailVerified", "pendingEmail"),
+    User.EmailChangeRequested: ("pendingEmail",),
+    User.EmailChangeWithdrawn: ("pendingEmail",),
+    User.EmailChanged: ("email", "emailVerified", "pendingEmail"),
+    User.DisplayNameChanged: ("displayName",),
+    User.CountryChanged: ("country",),
+    User.LocaleChanged: ("locale",),
+    User.BirthDateChanged: ("birthDate",),
+    User.ExplicitContentFilterChanged: ("explicitContentFilter",),
+    User.ConsentGranted: (),
+    User.ConsentWithdrawn: (),
+    User.Suspended: ("status",),
+    User.Reinstated: ("status",),
+    User.Deactivated: ("status",),
+    User.Reactivated: ("status",),
+    User.DeletionRequested: ("status", "eraseAfter"),
+    User.DeletionWithdrawn: ("status", "eraseAfter"),
+    User.Erased: ("email", "pendingEmail", "displayName", "birthDate", "externalId", "status"),
+}
+"""Which of these fields a fact of each type may change; those about consents change that of their purpose."""
 
 
 class UserPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,43 +80,62 @@ class DiffIsBackwardsError(ValueError):
     """The first moment is later than the second one."""
 
 
-def user_diff(facts: Sequence[Recorded[User.Event]], old_version: int) -> UserDiff:
-    """The difference that all facts after a version make; `facts` are those of the user's stream, from the first on."""
-    changes, before = dict[str, FieldChange](), Values()
-    user: User | None = None
-    start: Values = {}
-    for fact in facts:
-        user = fact.event.mutate(user)
-        after = values_of(user)
-        if fact.event.originator_version <= old_version:
-            start = after
-        else:
-            changes |= dict(_changed(before, after, fact))
-        before = after
-    net = (msgspec.structs.replace(change, old=start.get(name)) for name, change in changes.items())
-    return UserDiff(
-        old=_point([fact for fact in facts if fact.event.originator_version <= old_version]),
-        new=_point(facts),
-        changes=sorted((c for c in net if c.old != c.new), key=lambda change: change.fact.position),
-    )
+class Comparison:
+    """Compares a user at two moments while their facts go by, from the first one to the last before the second moment.
+
+    A fact costs the same however much there is of the user: only what its type may assign is looked at.
+    """
+
+    def __init__(self, old_version: int) -> None:
+        """The first moment is after the fact with this version, or before the registration (0)."""
+        self._old_version = old_version
+        self._user: User | None = None
+        self._old: Recorded[User.Event] | None = None
+        self._new: Recorded[User.Event] | None = None
+        self._start = Values()
+        """What each field that has changed was at the first moment."""
+        self._changes = dict[str, FieldChange]()
+
+    def add(self, facts: Iterable[Recorded[User.Event]]) -> None:
+        """Let the next facts go by."""
+        for fact in facts:
+            if fact.event.originator_version <= self._old_version:
+                self._user = fact.event.mutate(self._user)
+                self._old = fact
+            else:
+                self._compare(fact)
+            self._new = fact
+
+    def _compare(self, fact: Recorded[User.Event]) -> None:
+        before = _assigned(fact.event, self._user)
+        self._user = fact.event.mutate(self._user)
+        for name, value in _assigned(fact.event, self._user).items():
+            if before[name] != value:
+                start = self._start.setdefault(name, before[name])
+                self._changes[name] = FieldChange(field=name, old=start, new=value, fact=fact)
+
+    @property
+    def version(self) -> int:
+        """That of the last fact that went by."""
+        return self._new.event.originator_version if self._new else 0
+
+    def difference(self) -> UserDiff:
+        """What changed between the two moments."""
+        net = (change for change in self._changes.values() if change.old != change.new)
+        return UserDiff(
+            old=_point(self._old), new=_point(self._new), changes=sorted(net, key=lambda change: change.fact.position)
+        )
 
 
-def values_of(user: User | None) -> Values:
-    """All that is compared of a user, by field; nothing of nobody."""
-    if user is None:
-        return {}
-    consents = {f"consents.{purpose}": msgspec.to_builtins(consent) for purpose, consent in user.consents.items()}
-    return {name: value(user) for name, value in FIELDS.items()} | consents
+def _assigned(event: User.Event, user: User | None) -> Values:
+    """What a fact may assign, as it is with this user; None stands for what nobody has said yet."""
+    if isinstance(event, User.ConsentGranted | User.ConsentWithdrawn):
+        consent = user.consents.get(event.purpose) if user else None
+        return {f"consents.{event.purpose}": msgspec.to_builtins(consent)}
+    return {name: FIELDS[name](user) if user else None for name in ASSIGNED_BY[type(event)]}
 
 
-def _changed(before: Values, after: Values, fact: Recorded[User.Event]) -> Iterator[tuple[str, FieldChange]]:
-    for name, value in after.items():
-        if before.get(name) != value:
-            yield name, FieldChange(field=name, old=before.get(name), new=value, fact=fact)
-
-
-def _point(facts: Sequence[Recorded[User.Event]]) -> UserPoint:
-    if not facts:
+def _point(fact: Recorded[User.Event] | None) -> UserPoint:
+    if fact is None:
         return UserPoint(version=0)
-    last = facts[-1]
-    return UserPoint(version=last.event.originator_version, position=last.position, recorded_at=last.recorded_at)
+    return UserPoint(version=fact.event.originator_version, position=fact.position, recorded_at=fact.recorded_at)

@@ -11,6 +11,7 @@ DomainError
 │   ├── UserIsDeactivated
 │   ├── DeletionIsPending
 │   ├── GracePeriodIsOver
+│   ├── TooManyConsentPurposes
 │   └── VersionIsStale
 └── RuleBroken                      a value or a token that no rule allows
     ├── EmailInvalid
@@ -113,6 +114,13 @@ class GracePeriodIsOver(Conflict):
 
     code = "grace_period_is_over"
     sentence = "The grace period is over: this user will be erased."
+
+
+class TooManyConsentPurposes(Conflict):
+    """An answer about one purpose more than a person can have."""
+
+    code = "too_many_consent_purposes"
+    sentence = "The user has answered about 50 purposes; what was answered can still be changed."
 
 
 class VersionIsStale(Conflict):

@@ -119,6 +119,15 @@ class Aggregate(BaseAggregate[UUID]):
         blank.__base_init__(stream_id, 0, _BEFORE_EVERYTHING)
         return blank
 
+    def twin(self) -> Self:
+        """One with the same state that can be changed by itself, without what is not saved yet.
+
+        States hold immutable values; a kind whose state has something else copies that, too.
+        """
+        twin = self.__class__.__new__(self.__class__)
+        twin.__dict__.update(self.__dict__, _pending_events=[])
+        return twin
+
     @classmethod
     def _create(cls, event_class: Any, **facts: Any) -> Self:
         event = event_class(

@@ -1,8 +1,7 @@
 """The user account: the facts of its life, and when each of them may come to pass."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, cast
+from typing import Annotated, Self, cast
 
 import msgspec
 
@@ -22,6 +21,12 @@ from domain.values import (
     UserStatus,
     has_passed,
 )
+
+CONSENT_LIMIT = 50
+"""Purposes that one person can have said something about: many times what a product asks for.
+
+Without a limit anybody could make their account as heavy as they like.
+"""
 
 # What the fields of events hold, and what for.
 ContactAddress = Annotated[Personal[EmailAddress], serves("reaching the person; one account for each address")]
@@ -207,12 +212,19 @@ class User(Aggregate):
         self.birth_date = birth_date
         self.explicit_content_filter = explicit_content_filter
         self.external_id = external_id
-        self.consents: Mapping[Purpose, Consent] = {}
+        self.consents: dict[Purpose, Consent] = {}
         self.email_request = EmailRequest(email, confirm_by, self.version) if confirm_by else None
         self.suspended = False
         self.deactivated = False
         self.erase_after: datetime | None = None
         self.erased = False
+
+    def twin(self) -> Self:
+        """One with the same state that can be changed by itself."""
+        twin = super().twin()
+        # One mapping for each user and not one for each answer: histories may be long.
+        twin.consents = self.consents.copy()
+        return twin
 
     @property
     def status(self) -> UserStatus:
@@ -283,11 +295,16 @@ class User(Aggregate):
             self._explicit_content_filter_changed(explicit_content_filter=explicit_content_filter)
 
     def record_consent(self, purpose: Purpose, document_version: DocumentVersion, *, granted: bool) -> None:
-        """Say yes or no to a purpose; a right that neither suspension nor a pending deletion takes away."""
+        """Say yes or no to a purpose; a right that neither suspension nor a pending deletion takes away.
+
+        Raises `TooManyConsentPurposes` for one purpose more than there can be; what was said can always be changed.
+        """
         self._must_not_be_erased()
         present = self.consents.get(purpose)
         if present and (present.granted, present.document_version) == (granted, document_version):
             return
+        if present is None and len(self.consents) >= CONSENT_LIMIT:
+            raise errors.TooManyConsentPurposes
         (self._consent_granted if granted else self._consent_withdrawn)(purpose, document_version)
 
     def suspend(self, reason: Reason) -> None:
@@ -408,11 +425,11 @@ class User(Aggregate):
 
     @records(ConsentGranted)
     def _consent_granted(self, purpose: Purpose, document_version: DocumentVersion) -> None:
-        self.consents = {**self.consents, purpose: Consent(granted=True, document_version=document_version)}
+        self.consents[purpose] = Consent(granted=True, document_version=document_version)
 
     @records(ConsentWithdrawn)
     def _consent_withdrawn(self, purpose: Purpose, document_version: DocumentVersion) -> None:
-        self.consents = {**self.consents, purpose: Consent(granted=False, document_version=document_version)}
+        self.consents[purpose] = Consent(granted=False, document_version=document_version)
 
     @records(Suspended)
     def _suspended(self, reason: Reason) -> None:  # noqa: ARG002 - the event keeps the reason, the state need not

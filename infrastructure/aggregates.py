@@ -13,7 +13,7 @@ from uuid import UUID
 from domain.email_claims import EmailClaim
 from domain.kernel import Aggregate, AggregateEvent
 from domain.users import User
-from infrastructure.streams import StreamLoader
+from infrastructure.streams import StreamLoader, StreamTail
 
 AggregateT = TypeVar("AggregateT", bound=Aggregate)
 
@@ -68,9 +68,9 @@ class Aggregates:
             return kept, tail.head
         if not isinstance(tail.events[0], User.Event):
             return None, tail.head  # the id is that of another kind of stream
-        user: User = play(copy_of(kept) if kept else None, tail.events)
+        user, head = await self._played(kept.twin() if kept else None, tail)
         self.cache.keep(user)
-        return user, tail.head
+        return user, head
 
     async def email_claim(self, claim_id: UUID) -> EmailClaim:
         """The claim as of now.
@@ -78,8 +78,16 @@ class Aggregates:
         It is not kept: that an address is taken is never believed without asking, and nearly all that are asked for
         are free.
         """
-        tail = await self._streams.load(claim_id)
-        return play(EmailClaim.vacant(claim_id), tail.events)
+        claim, _ = await self._played(EmailClaim.vacant(claim_id), await self._streams.load(claim_id))
+        return claim
+
+    async def _played(self, aggregate: AggregateT | None, tail: StreamTail) -> tuple[AggregateT, int]:
+        """An aggregate after a tail of its stream and all that follows it, and the log position that this reflects."""
+        aggregate = play(aggregate, tail.events)
+        while tail.may_go_on:
+            tail = await self._streams.load(aggregate.id, aggregate.version)
+            aggregate = play(aggregate, tail.events)
+        return aggregate, tail.head
 
     def remember(self, aggregates: Iterable[Aggregate], instant: datetime) -> None:
         """Keep users whose new events were recorded at an instant of the log's clock.
@@ -102,10 +110,3 @@ def play(aggregate: AggregateT | None, events: Iterable[AggregateEvent]) -> Aggr
         msg = "a stream without events has no state"
         raise ValueError(msg)
     return aggregate
-
-
-def copy_of(aggregate: AggregateT) -> AggregateT:
-    """An aggregate with the same state that can be changed by itself: states hold immutable values only."""
-    twin = aggregate.__class__.__new__(aggregate.__class__)
-    twin.__dict__.update(aggregate.__dict__, _pending_events=[])
-    return twin

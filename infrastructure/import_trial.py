@@ -12,7 +12,7 @@ from domain.email_claims import EmailClaim
 from domain.kernel import Aggregate
 from domain.users import User
 from domain.values import EmailAddress
-from infrastructure.aggregates import Aggregates, copy_of
+from infrastructure.aggregates import Aggregates
 from infrastructure.claims.both_keys import leading_claim
 from infrastructure.claims.key_in_force import require_claims_key
 from infrastructure.command_keys import AnsweredCommands, KeyedCommandKeys
@@ -66,7 +66,7 @@ class _Trial:
         user, _ = await self._commands.aggregates.user(user_id)
         if user is None:
             raise errors.UserNotFound
-        return copy_of(user)
+        return user.twin()
 
     async def email_claim(self, address: EmailAddress) -> EmailClaim:
         return await leading_claim(self._commands.aggregates, self._commands.claim_ids, address)

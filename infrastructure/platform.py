@@ -25,7 +25,7 @@ from domain.email_claims import EmailClaim
 from domain.kernel import Aggregate, AggregateEvent
 from domain.users import User
 from domain.values import EmailAddress
-from infrastructure.aggregates import Aggregates, copy_of
+from infrastructure.aggregates import Aggregates
 from infrastructure.append import Commit, Outcome, OutcomeKind
 from infrastructure.command_keys import AnsweredCommands, answer_from, answer_to
 from infrastructure.group_commit import GroupCommit
@@ -106,7 +106,7 @@ class Attempt:
         expected = self._context.expected_version
         if expected is not None and expected != user.version:
             raise errors.VersionIsStale(user_id, expected, user.version)
-        return copy_of(user)
+        return user.twin()
 
     async def _find_user(self, user_id: UUID) -> User | None:
         kept = None if self._fresh else self._platform.aggregates.cache.get(user_id)

@@ -7,6 +7,8 @@ from uuid import UUID
 
 import msgspec
 import psycopg
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from domain.kernel import AggregateEvent
@@ -14,6 +16,9 @@ from infrastructure.binary_arrays import binary_array
 from infrastructure.event_codec import decode
 from infrastructure.privacy.key_cache import Row, SubjectKeys
 from infrastructure.privacy.stored_events import readable_form
+
+PIECE = 500
+"""Events that are read and folded at a time, in some milliseconds; then others get their turn."""
 
 # A key is looked up once, with the first of the events, and not at all where there are none.
 _LOAD = """
@@ -24,7 +29,7 @@ FROM log.head head,
      LEFT JOIN LATERAL (
          SELECT topic, state, version, recorded_at FROM log.event e
          WHERE e.stream_id = wanted.stream_id AND e.version > wanted.version
-         ORDER BY e.version
+         ORDER BY e.version LIMIT %s
      ) e ON true
      LEFT JOIN keys.subject_key k ON k.subject_id = CASE e.version WHEN wanted.version + 1 THEN wanted.stream_id END
 ORDER BY wanted.ordinality, e.version
@@ -37,6 +42,11 @@ class StreamTail(msgspec.Struct, frozen=True):
     events: Sequence[AggregateEvent]
     head: int
 
+    @property
+    def may_go_on(self) -> bool:
+        """Whether there may be more of it."""
+        return len(self.events) == PIECE
+
 
 class StreamLoader:
     """Loads streams, many at a time."""
@@ -48,7 +58,7 @@ class StreamLoader:
         self._queries: set[asyncio.Task[None]] = set()
 
     async def load(self, stream_id: UUID, after_version: int = 0) -> StreamTail:
-        """Everything the stream recorded after a version, as of now."""
+        """What the stream recorded after a version, as of now: the first `PIECE` events of it."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[StreamTail] = loop.create_future()
         if not self._wanted:
@@ -78,15 +88,25 @@ class StreamLoader:
         async with self._pool.connection() as connection:
             cursor = connection.cursor(binary=True)
             ids, versions = zip(*wanted, strict=True)
-            await cursor.execute(_LOAD, (binary_array("uuid", ids), binary_array("integer", versions)), prepare=True)
-            rows = await cursor.fetchall()
-        # Keys come from the same snapshot as the events, so nobody who was erased is ever read with an old key.
-        keys: dict[UUID, Row] = {row[2]: row[2:5] for row in rows if row[2] is not None}
-        ciphers = await self._keys.opened(keys.values())
-        events: list[list[AggregateEvent]] = [[] for _ in wanted]
-        for ordinal, _, _, _, _, topic, state, version, recorded_at in rows:
-            if topic is not None:
-                stream_id = wanted[ordinal - 1][0]
-                readable = readable_form(topic, state, stream_id, version, ciphers)
-                events[ordinal - 1].append(decode(topic, readable, stream_id, version, recorded_at))
-        return [StreamTail(found, rows[0][1]) for found in events]
+            parameters = (binary_array("uuid", ids), binary_array("integer", versions), PIECE)
+            await cursor.execute(_LOAD, parameters, prepare=True)
+            return await self._tails([stream_id for stream_id, _ in wanted], cursor)
+
+    async def _tails(self, ids: Sequence[UUID], cursor: psycopg.AsyncCursor[TupleRow]) -> list[StreamTail]:
+        """What was found, opened. Many long streams at a time keep nobody else waiting either."""
+        ciphers = dict[UUID, AESGCM | None]()
+        events: list[list[AggregateEvent]] = [[] for _ in ids]
+        head = 0
+        while rows := await cursor.fetchmany(PIECE):
+            # Keys come from the same snapshot as the events, so nobody who was erased is ever read with an old key.
+            keys: dict[UUID, Row] = {row[2]: row[2:5] for row in rows if row[2] is not None}
+            ciphers.update(await self._keys.opened(keys.values()))
+            for ordinal, head, _, _, _, topic, state, version, recorded_at in rows:  # noqa: B007
+                if topic is not None:
+                    stream_id = ids[ordinal - 1]
+                    readable = readable_form(topic, state, stream_id, version, ciphers)
+                    events[ordinal - 1].append(decode(topic, readable, stream_id, version, recorded_at))
+            if len(rows) < PIECE:
+                break
+            await asyncio.sleep(0)
+        return [StreamTail(found, head) for found in events]

@@ -22,7 +22,12 @@ class ConsentsController(Controller):
 
     @put(
         permission=Permission.USERS_CONSENT,
-        refusals=(*EXISTING_ACCOUNT, errors.ConsentPurposeInvalid, errors.DocumentVersionInvalid),
+        refusals=(
+            *EXISTING_ACCOUNT,
+            errors.ConsentPurposeInvalid,
+            errors.DocumentVersionInvalid,
+            errors.TooManyConsentPurposes,
+        ),
     )
     async def record_consent(
         self, request: ApiRequest, user_id: FromPath[UUID], purpose: FromPath[str], data: JSONBody[ConsentChoice]

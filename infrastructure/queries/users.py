@@ -1,14 +1,13 @@
 """One user: as of now, or as of any moment, always from the log itself."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
 from psycopg import sql
 
 from application.queries import Moment, UserAt
-from application.recorded import Recorded
-from application.user_diff import DiffIsBackwardsError, UserDiff, user_diff
+from application.user_diff import Comparison, DiffIsBackwardsError, UserDiff
 from domain.users import User
 from infrastructure.aggregates import Aggregates, play
 from infrastructure.event_codec import decode
@@ -16,21 +15,25 @@ from infrastructure.log_reader import facts_from
 from infrastructure.privacy.key_cache import SubjectKeys
 from infrastructure.queries.opened_rows import open_with
 from infrastructure.queries.read_model import Pool
+from infrastructure.streams import PIECE
 
 _LIMITS = {
     "version": sql.SQL("version <= %(limit)s"),
     "position": sql.SQL('"position" <= %(limit)s'),
     "at": sql.SQL("recorded_at <= %(limit)s"),
 }
-_PAST = sql.SQL("""
-SELECT topic, state, stream_id, version, recorded_at, "position" FROM log.event
-WHERE stream_id = %(stream_id)s AND {limit} ORDER BY version
+_FACT = sql.SQL('topic, state, stream_id, version, recorded_at, "position"')
+_WITH_METADATA = _FACT + sql.SQL(
+    ", actor, on_behalf_of, client, reason, command_id, correlation_id, causation_id, trace_id"
+)
+_PIECE = sql.SQL("""
+SELECT {columns} FROM log.event
+WHERE stream_id = %(stream_id)s AND version > %(after)s AND {limit} ORDER BY version LIMIT %(count)s
 """)
-_FACTS = sql.SQL("""
-SELECT topic, state, stream_id, version, recorded_at, "position",
-       actor, on_behalf_of, client, reason, command_id, correlation_id, causation_id, trace_id
-FROM log.event WHERE stream_id = %(stream_id)s AND {limit} ORDER BY version
+_LAST_VERSION = sql.SQL("""
+SELECT version FROM log.event WHERE stream_id = %(stream_id)s AND {limit} ORDER BY version DESC LIMIT 1
 """)
+_VERSION = 3
 
 
 class UserQueries:
@@ -47,14 +50,16 @@ class UserQueries:
 
     async def user_at(self, user_id: UUID, moment: Moment) -> UserAt | None:
         """The user as they were; None before they were registered, or for a version that was never reached."""
-        rows = await self._past(user_id, moment)
-        if not rows or (moment.version is not None and rows[-1][3] != moment.version):
+        user: User | None = None
+        last: tuple[Any, ...] = ()
+        async for rows in self._pieces(user_id, moment, _FACT):
+            events = [decode(*row[:5]) for row in rows]
+            if user is None and not isinstance(events[0], User.Event):
+                return None  # the id is that of another kind of stream
+            user, last = play(user, events), rows[-1]
+        if user is None or (moment.version is not None and last[_VERSION] != moment.version):
             return None
-        events = [decode(*row[:5]) for row in rows]
-        if not isinstance(events[0], User.Event):
-            return None  # the id is that of another kind of stream
-        user: User = play(None, events)
-        *_, version, recorded_at, position = rows[-1]
+        *_, version, recorded_at, position = last
         return UserAt(user=user, version=version, position=position, recorded_at=recorded_at)
 
     async def diff(self, user_id: UUID, old: Moment, new: Moment) -> UserDiff | None:
@@ -62,34 +67,54 @@ class UserQueries:
 
         None if `user_at` is None for the second one, or for a version. Raises `DiffIsBackwardsError`.
         """
-        # The first moment must not be judged by less than there was at it, so everything is read up to the later one.
-        before, facts = await self._facts(user_id, old), await self._facts(user_id, new)
-        if not facts or not isinstance(facts[0].event, User.Event):
+        # The first moment must not be judged by less than there was at it, so it is looked at first.
+        before = await self._version_at(user_id, old)
+        comparison = Comparison(before)
+        async for rows in self._pieces(user_id, new, _WITH_METADATA):
+            facts = facts_from(rows)
+            if not isinstance(facts[0].event, User.Event):
+                return None
+            comparison.add(facts)
+        if not comparison.version or not _is_reached(old, before) or not _is_reached(new, comparison.version):
             return None
-        if not _is_reached(old, before) or not _is_reached(new, facts):
-            return None
-        if len(before) > len(facts):
+        if before > comparison.version:
             raise DiffIsBackwardsError
-        return user_diff(facts, before[-1].event.originator_version if before else 0)
+        return comparison.difference()
 
-    async def _facts(self, user_id: UUID, moment: Moment) -> list[Recorded[Any]]:
-        name, value = next((name, value) for name in _LIMITS if (value := getattr(moment, name)) is not None)
+    async def _version_at(self, user_id: UUID, moment: Moment) -> int:
+        """That of the last fact by a moment; 0 if there was none."""
+        name, value = _bound(moment)
         async with self._pool.connection() as connection:
-            cursor = connection.cursor(binary=True)
-            await cursor.execute(_FACTS.format(limit=_LIMITS[name]), {"stream_id": user_id, "limit": value})
-            rows = await cursor.fetchall()
-        return facts_from(await open_with(self._keys, rows))
+            cursor = await connection.execute(
+                _LAST_VERSION.format(limit=_LIMITS[name]), {"stream_id": user_id, "limit": value}
+            )
+            row = await cursor.fetchone()
+        return int(row[0]) if row else 0
 
-    async def _past(self, user_id: UUID, moment: Moment) -> list[tuple[Any, ...]]:
-        name, value = next((name, value) for name in _LIMITS if (value := getattr(moment, name)) is not None)
-        async with self._pool.connection() as connection:
-            cursor = connection.cursor(binary=True)
-            await cursor.execute(_PAST.format(limit=_LIMITS[name]), {"stream_id": user_id, "limit": value})
-            rows = await cursor.fetchall()
-        return await open_with(self._keys, rows)
+    async def _pieces(
+        self, user_id: UUID, moment: Moment, columns: sql.Composable
+    ) -> AsyncIterator[list[tuple[Any, ...]]]:
+        """The rows of all facts by a moment, opened, in pieces: long histories keep nobody else waiting."""
+        name, value = _bound(moment)
+        query = _PIECE.format(columns=columns, limit=_LIMITS[name])
+        after, rows = -1, list[tuple[Any, ...]]()
+        while after < 0 or len(rows) == PIECE:
+            parameters = {"stream_id": user_id, "limit": value, "after": after, "count": PIECE}
+            async with self._pool.connection() as connection:
+                cursor = connection.cursor(binary=True)
+                await cursor.execute(query, parameters)
+                rows = await cursor.fetchall()
+            if not rows:
+                return
+            after = rows[-1][_VERSION]
+            yield await open_with(self._keys, rows)
 
 
-def _is_reached(moment: Moment, facts: Sequence[Recorded[Any]]) -> bool:
-    """Whether the user ever had the version that is meant, if one is."""
-    last = facts[-1].event.originator_version if facts else 0
-    return moment.version is None or moment.version == last
+def _bound(moment: Moment) -> tuple[str, Any]:
+    """How a moment is given, and its value."""
+    return next((name, value) for name in _LIMITS if (value := getattr(moment, name)) is not None)
+
+
+def _is_reached(moment: Moment, version: int) -> bool:
+    """Whether the user ever had the version that is meant, if one is; the last one by the moment is given."""
+    return moment.version is None or moment.version == version

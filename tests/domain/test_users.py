@@ -5,6 +5,7 @@ import inspect
 import pytest
 from hypothesis import given as for_all
 
+from domain import errors
 from domain.errors import DomainError
 from domain.users import Consent, User
 from domain.values import Purpose, UserStatus
@@ -24,7 +25,7 @@ from tests.support.users import (
 def test_every_method_of_a_user_is_asked_in_every_state() -> None:
     methods = {name for name, _ in inspect.getmembers(User, inspect.isfunction) if name in vars(User)}
 
-    public = {name for name in methods if not name.startswith("_")}
+    public = {name for name in methods if not name.startswith("_")} - {"twin"}
 
     assert public == set(ASKS)
 
@@ -108,15 +109,43 @@ def test_each_purpose_has_an_answer_of_its_own() -> None:
     }
 
 
-def test_a_change_leaves_the_values_of_the_state_before_as_they_were() -> None:
+def test_a_change_of_a_twin_leaves_the_other_as_it_was() -> None:
     user = an_unverified_user()
-    consents, request = user.consents, user.email_request
+    request = user.email_request
+    twin = user.twin()
 
-    user.record_consent(ADS, DOCUMENT, granted=True)
-    user.confirm_email(NOW)
+    twin.record_consent(ADS, DOCUMENT, granted=True)
+    twin.confirm_email(NOW)
+    user.record_consent(Purpose("newsletter"), DOCUMENT, granted=True)
 
-    assert consents == {}
+    assert (list(user.consents), list(twin.consents)) == (["newsletter"], [ADS])
+    assert (user.email_request, twin.email_request) == (request, None)
     with pytest.raises(AttributeError, match="immutable"):
-        user.consents[ADS].granted = False  # type: ignore[misc] # that is what must fail
+        twin.consents[ADS].granted = False  # type: ignore[misc] # that is what must fail
     with pytest.raises(AttributeError, match="immutable"):
         request.confirm_by = NOW  # type: ignore[misc, union-attr] # that is what must fail
+
+
+def test_a_person_answers_about_fifty_purposes_and_can_change_each_answer() -> None:
+    user = an_active_user()
+    for number in range(50):
+        user.record_consent(Purpose(f"purpose-{number}"), DOCUMENT, granted=True)
+
+    with pytest.raises(errors.TooManyConsentPurposes):
+        user.record_consent(ADS, DOCUMENT, granted=True)
+    user.record_consent(Purpose("purpose-7"), DOCUMENT, granted=False)
+
+    assert len(user.consents) == 50
+    assert not user.consents[Purpose("purpose-7")].granted
+
+
+def test_who_had_more_purposes_before_keeps_them_and_can_change_them() -> None:
+    user = an_active_user()
+    for number in range(60):
+        user._consent_granted(Purpose(f"purpose-{number}"), DOCUMENT)
+
+    user.record_consent(Purpose("purpose-59"), DOCUMENT, granted=False)
+
+    assert not user.consents[Purpose("purpose-59")].granted
+    with pytest.raises(errors.TooManyConsentPurposes):
+        user.record_consent(ADS, DOCUMENT, granted=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,8 +15,8 @@ from msgspec.structs import replace
 
 from application.queries import Moment
 from application.service import Service
-from application.user_diff import UserDiff, values_of
-from domain.kernel import AggregateEvent, personal_fields
+from application.user_diff import ASSIGNED_BY, FIELDS, UserDiff
+from domain.kernel import AggregateEvent, event_types, personal_fields
 from domain.users import User
 from domain.values import ERASED
 from infrastructure.append import append
@@ -60,6 +61,14 @@ def folded(events: Life) -> User | None:
     return user
 
 
+def values_of(user: User | None) -> dict[str, Any]:
+    """All that is compared of a user, by field; nothing of nobody."""
+    if user is None:
+        return {}
+    consents = {f"consents.{purpose}": msgspec.to_builtins(consent) for purpose, consent in user.consents.items()}
+    return {name: value(user) for name, value in FIELDS.items()} | consents
+
+
 def instants_around(life: Life) -> list[datetime]:
     return [at + shift for _, at in life for shift in (-MICROSECOND, timedelta(), MICROSECOND)]
 
@@ -98,6 +107,11 @@ async def check_diff(service: Service, user_id: UUID, moments: tuple[Moment, Mom
         before, after = (values_of(folded(new[:count])) for count in (version - 1, version))
         assert before.get(change.field) != after[change.field] == change.new
         assert all(values_of(folded(new[:count]))[change.field] == change.new for count in range(version, len(new) + 1))
+
+
+def test_of_each_fact_it_is_known_what_it_assigns() -> None:
+    assert set(ASSIGNED_BY) == set(event_types(User))
+    assert {field for fields in ASSIGNED_BY.values() for field in fields} == set(FIELDS)
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
