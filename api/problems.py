@@ -54,6 +54,10 @@ class Kind(Enum):
     PARAMETER_INVALID = HTTPStatus.BAD_REQUEST, "A parameter or header does not have the form that is asked for."
     PARAMETER_UNKNOWN = HTTPStatus.BAD_REQUEST, "This resource does not know one of the query parameters."
     CURSOR_INVALID = HTTPStatus.BAD_REQUEST, "This cursor was not given out for this query."
+    POSITION_UNKNOWN = (
+        HTTPStatus.BAD_REQUEST,
+        "The log has not come to this position: Min-Log-Position is one that an answer has given.",
+    )
     TOKEN_MISSING = (
         HTTPStatus.UNAUTHORIZED,
         "This request needs an access token (Authorization: Bearer …).",
@@ -88,6 +92,16 @@ class Kind(Enum):
     IDEMPOTENCY_KEY_REUSED = (
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "This idempotency key was used before, for another request.",
+    )
+    WRITE_CONFLICT = (
+        HTTPStatus.CONFLICT,
+        "Others keep changing the same thing. Nothing was recorded; try again.",
+        {"Retry-After": "1"},
+    )
+    TOO_MANY_WAITING = (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Too many requests wait for a position of the log already.",
+        {"Retry-After": "1"},
     )
     POSITION_NOT_REACHED = (
         HTTPStatus.SERVICE_UNAVAILABLE,

@@ -9,7 +9,7 @@ from litestar.params import QueryParameter
 
 from api.problems import Kind, Refused
 from api.requests import ApiRequest, header_refused
-from application.queries import PAGE_LIMIT, PageRequest, PositionNotReachedError
+from application.queries import PAGE_LIMIT, Freshness, PageRequest, PositionNotReachedError, PositionUnknownError
 from application.statistics import DayInvalidError, parse_day
 
 HIGHEST_POSITION = 2**63 - 1
@@ -33,16 +33,27 @@ def min_position(request: ApiRequest) -> int:
     return int(value)
 
 
-def reached(request: ApiRequest, position: int) -> int:
-    """The position an answer reflects, if it is far enough. Raises `PositionNotReachedError`."""
-    if position < min_position(request):
-        raise PositionNotReachedError
+async def reached(request: ApiRequest, position: int) -> int:
+    """The position an answer reflects, if it is far enough.
+
+    Raises `PositionNotReachedError`, and `PositionUnknownError` for what the log has not come to.
+    """
+    wanted = min_position(request)
+    if position < wanted:
+        # The answer may be older than the request: whoever asks may know a position that was given out meanwhile.
+        raise PositionUnknownError if wanted > await request.service.log.head() else PositionNotReachedError
     return position
+
+
+def freshness(request: ApiRequest) -> Freshness:
+    """How much of the log an answer from a read model must reflect, and who waits for that."""
+    return Freshness(min_position(request), str(request.access.actor))
 
 
 def page_request(request: ApiRequest, limit: int, cursor: str | None) -> PageRequest:
     """Which page, and how fresh."""
-    return PageRequest(limit=limit, cursor=cursor, min_position=min_position(request))
+    asked = freshness(request)
+    return PageRequest(limit=limit, cursor=cursor, min_position=asked.position, reader=asked.reader)
 
 
 def instant(text: str | None, name: str) -> datetime | None:

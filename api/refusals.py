@@ -21,9 +21,14 @@ from litestar.types import ExceptionHandlersMap
 from api.admission import allow_header
 from api.problems import MEDIA_TYPE, Kind, Problem, Refused, document_of
 from application.access import TokenRefusedError
-from application.commands import IdempotencyKeyReusedError, LogUnavailableError
+from application.commands import IdempotencyKeyReusedError, LogUnavailableError, WriteConflictError
 from application.proof.queries import NotSealedError
-from application.queries import CursorInvalidError, PositionNotReachedError
+from application.queries import (
+    CursorInvalidError,
+    PositionNotReachedError,
+    PositionUnknownError,
+    TooManyWaitingError,
+)
 from domain import errors
 
 log = structlog.get_logger(__name__)
@@ -34,6 +39,9 @@ _KIND_OF: dict[type[Exception], Kind] = {
     LogUnavailableError: Kind.LOG_UNAVAILABLE,
     CursorInvalidError: Kind.CURSOR_INVALID,
     PositionNotReachedError: Kind.POSITION_NOT_REACHED,
+    PositionUnknownError: Kind.POSITION_UNKNOWN,
+    TooManyWaitingError: Kind.TOO_MANY_WAITING,
+    WriteConflictError: Kind.WRITE_CONFLICT,
     NotSealedError: Kind.NOT_SEALED,
     NotFoundException: Kind.RESOURCE_NOT_FOUND,
 }

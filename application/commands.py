@@ -36,7 +36,7 @@ class Commands(Protocol):
     async def run(self, use_case: UseCase[CommandT], command: CommandT, context: CommandContext) -> Saved:
         """Carry out a command, once, and return what it came to.
 
-        Raises the use case's refusals, `IdempotencyKeyReusedError` and `LogUnavailableError`.
+        Raises the use case's refusals, `IdempotencyKeyReusedError`, `WriteConflictError` and `LogUnavailableError`.
         """
         ...
 
@@ -51,6 +51,10 @@ class CommandKeys(Protocol):
 
 class IdempotencyKeyReusedError(Exception):
     """The key was used before, by the same sender, for another command."""
+
+
+class WriteConflictError(Exception):
+    """Others have changed the same streams again and again; nothing was recorded."""
 
 
 class LogUnavailableError(Exception):

@@ -29,6 +29,14 @@ class PositionNotReachedError(Exception):
     """A read model has not come as far as the caller has already seen, within the time it may take."""
 
 
+class PositionUnknownError(Exception):
+    """A position that is waited for was never given out: the log has not come to it."""
+
+
+class TooManyWaitingError(Exception):
+    """No place is left for one more query that waits, or none for this reader."""
+
+
 class LetterIsSettledError(Exception):
     """The letter's event was folded, left out, or overtaken by a rebuild meanwhile."""
 
@@ -42,6 +50,19 @@ class Page(msgspec.Struct, Generic[ItemT], frozen=True, kw_only=True):
     """The log position that the page reflects."""
 
 
+class Freshness(msgspec.Struct, frozen=True):
+    """How much of the log an answer must reflect."""
+
+    position: int = 0
+    """The log up to here (Min-Log-Position)."""
+    reader: str | None = None
+    """Who waits for that; of one reader only so many may wait."""
+
+
+AS_IT_IS = Freshness()
+"""Nothing is waited for."""
+
+
 class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Which page, and how fresh."""
 
@@ -49,6 +70,13 @@ class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None = None
     min_position: int = 0
     """The page must reflect the log up to here (Min-Log-Position)."""
+    reader: str | None = None
+    """Who waits for that."""
+
+    @property
+    def freshness(self) -> Freshness:
+        """How much of the log the page must reflect."""
+        return Freshness(self.min_position, self.reader)
 
 
 class DirectoryFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -212,7 +240,10 @@ class Directory(Protocol):
     """All people."""
 
     async def page(self, wanted: DirectoryFilter, page: PageRequest) -> Page[UserEntry]:
-        """People in the order of their ids. Raises `CursorInvalidError` and `PositionNotReachedError`."""
+        """People in the order of their ids.
+
+        Raises `CursorInvalidError`, `PositionNotReachedError`, `PositionUnknownError` and `TooManyWaitingError`.
+        """
         ...
 
 
@@ -227,8 +258,8 @@ class Timeline(Protocol):
         """Facts in the order of the log. Raises like `Directory.page`."""
         ...
 
-    async def all_of(self, wanted: AuditFilter, min_position: int = 0) -> Findings[TimelineEntry]:
-        """All facts up to the present, however many, in the order of the log. Raises `PositionNotReachedError`."""
+    async def all_of(self, wanted: AuditFilter, freshness: Freshness = AS_IT_IS) -> Findings[TimelineEntry]:
+        """All facts up to the present, however many, in the order of the log. Raises like `Directory.page`."""
         ...
 
 

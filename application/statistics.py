@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from application.queries import AS_IT_IS, Freshness
 from application.user_statistics import LEVELS
 
 Figures = Mapping[str, int]
@@ -65,8 +66,8 @@ class Counts(msgspec.Struct, frozen=True):
 class Statistics(Protocol):
     """How many there are."""
 
-    async def counts(self, wanted: CountsWanted, min_position: int = 0) -> Counts:
-        """Counts that are not 0, in no particular order. Raises `PositionNotReachedError`."""
+    async def counts(self, wanted: CountsWanted, freshness: Freshness = AS_IT_IS) -> Counts:
+        """Counts that are not 0, in no particular order. Raises like `Directory.page`."""
         ...
 
 

@@ -16,10 +16,11 @@ from application.commands import (
     CommandKey,
     CommandT,
     IdempotencyKeyReusedError,
-    LogUnavailableError,
     UseCase,
+    WriteConflictError,
 )
 from application.platform import EmailTokens, Policy, Saved
+from application.turns import Turn, Turns
 from domain import errors
 from domain.email_claims import EmailClaim
 from domain.kernel import Aggregate, AggregateEvent
@@ -59,26 +60,35 @@ class CommandPlatform:
         self.email_tokens = email_tokens
         self.policy = policy
         self._begin = begin
+        self._turns = Turns()
 
     async def run(self, use_case: UseCase[CommandT], command: CommandT, context: CommandContext) -> Saved:
         """Carry out a command, once, and return what it came to.
 
-        Raises the use case's refusals, `IdempotencyKeyReusedError` and `LogUnavailableError`.
+        Raises the use case's refusals, `IdempotencyKeyReusedError`, `WriteConflictError` and `LogUnavailableError`.
         """
-        for number in range(ATTEMPTS):
-            attempt = self._begin(self, context, fresh=number > 0)
-            try:
-                return await use_case(command, attempt)
-            except _OutdatedError:
-                continue
-            except errors.DomainError:
-                if attempt.rests_on_memory:
-                    continue
-                answer = await self._earlier_answer(context.key)
-                if answer is None:
-                    raise
-                return answer
-        raise LogUnavailableError
+        turn: Turn | None = None
+        try:
+            for number in range(ATTEMPTS):
+                attempt = self._begin(self, context, fresh=number > 0)
+                try:
+                    return await use_case(command, attempt)
+                except _OutdatedError as error:
+                    if turn is None and error.lost:
+                        # Those of this process who lost do not race each other again, but go one after another.
+                        turn = self._turns.take(*error.lost)
+                        await turn.come()
+                except errors.DomainError:
+                    if attempt.rests_on_memory:
+                        continue
+                    answer = await self._earlier_answer(context.key)
+                    if answer is None:
+                        raise
+                    return answer
+            raise WriteConflictError
+        finally:
+            if turn is not None:
+                turn.end()
 
     async def _earlier_answer(self, key: CommandKey | None) -> Saved | None:
         """The answer to this very command, if what refuses it now is that it was carried out already."""
@@ -148,7 +158,7 @@ class Attempt:
                 subject_key=subject_key,
             )
         )
-        saved = _saved(subject, outcome)
+        saved = _saved(aggregates, outcome)
         if outcome.kind is OutcomeKind.APPENDED:
             self._platform.aggregates.remember(aggregates, saved.recorded_at)
             if subject_key is not None:
@@ -185,12 +195,18 @@ def _subject_of(event: AggregateEvent) -> UUID:
 class _OutdatedError(Exception):
     """What the attempt rested on is not so (any more): try again, on fresh state."""
 
+    def __init__(self, lost: Sequence[str] = ()) -> None:
+        super().__init__(lost)
+        self.lost = lost
+        """The streams for one of which somebody else was faster, if that is why."""
 
-def _saved(subject: Aggregate, outcome: Outcome) -> Saved:
+
+def _saved(aggregates: Sequence[Aggregate], outcome: Outcome) -> Saved:
+    subject = aggregates[0]
     if outcome.kind is OutcomeKind.KEY_REUSED:
         raise IdempotencyKeyReusedError
     if outcome.kind is OutcomeKind.CONFLICT or outcome.position is None or outcome.recorded_at is None:
-        raise _OutdatedError
+        raise _OutdatedError([aggregate.id.hex for aggregate in aggregates])
     if outcome.kind is OutcomeKind.KNOWN:
         return answer_from(outcome.result or b"", outcome.position, outcome.recorded_at)
     return Saved(subject.id, subject.version, outcome.position, outcome.recorded_at)

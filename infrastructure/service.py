@@ -27,7 +27,7 @@ from infrastructure.queries.erasures import ErasureQueries
 from infrastructure.queries.mails import MailQueries
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.queries.proofs import ProofQueries
-from infrastructure.queries.read_model import Pool
+from infrastructure.queries.read_model import Lists, Pool
 from infrastructure.queries.statistics import StatisticsQueries
 from infrastructure.queries.timeline import TimelineQueries
 from infrastructure.queries.users import UserQueries
@@ -36,6 +36,9 @@ from infrastructure.streams import StreamLoader
 from infrastructure.wake_ups import WakeUpSender
 
 READING_CONNECTIONS = 8
+"""For commands, and for reads that come from the log itself."""
+LISTING_CONNECTIONS = 4
+"""For what comes from read models, so that nothing else queues behind long lists and those who wait for them."""
 
 
 class LogQueries:
@@ -57,23 +60,27 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
     """The service of one process on a migrated database; commands under way are finished before it closes."""
     keyring = load_keyring(settings.keys)
     cursors = Cursors(keyring.derive("cursors"))
-    async with _writing(settings, keyring, conninfo) as (pool, commands):
+    async with (
+        _writing(settings, keyring, conninfo) as (pool, commands),
+        reading_pool(in_role(conninfo, APP_ROLE), LISTING_CONNECTIONS) as listing_pool,
+    ):
         keys, aggregates = commands.keys, commands.aggregates
+        lists = Lists(listing_pool, settings.wait_seconds)
         async with Forgetting(pool, keys, aggregates.cache), AccessRecorder(commands.commits) as accesses:
             yield Service(
                 commands=commands,
                 command_keys=KeyedCommandKeys(keyring.derive("commands")),
                 users=UserQueries(pool, aggregates, keys),
-                directory=DirectoryQueries(pool, cursors, settings.wait_seconds),
-                timeline=TimelineQueries(pool, keys, cursors, settings.wait_seconds),
-                statistics=StatisticsQueries(pool, settings.wait_seconds),
+                directory=DirectoryQueries(lists, cursors),
+                timeline=TimelineQueries(lists, keys, cursors),
+                statistics=StatisticsQueries(lists),
                 erasures=ErasureQueries(pool, keys),
                 projections=ProjectionQueries(pool),
                 proofs=ProofQueries(pool),
                 mails=MailQueries(pool),
                 log=LogQueries(pool),
                 accesses=accesses,
-                access_log=AccessLogQueries(pool, cursors, settings.wait_seconds),
+                access_log=AccessLogQueries(lists, cursors),
                 exports=DataExportQueries(pool, keyring.derive("export links")),
             )
 

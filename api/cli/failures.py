@@ -35,7 +35,7 @@ def explained(error: Exception) -> Failure | None:
     """The failure that an error means to the caller of a command; None if it is a mistake in this program."""
     if isinstance(error, Failure):
         return error
-    return _of_system(error) or _of_proof(error) or _of_projections(error) or _of_reprise(error)
+    return _of_system(error) or _of_others(error) or _of_proof(error) or _of_projections(error) or _of_reprise(error)
 
 
 def _of_system(error: Exception) -> Failure | None:
@@ -43,6 +43,19 @@ def _of_system(error: Exception) -> Failure | None:
         return None
     what = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
     return Failure(what, errno.errorcode.get(error.errno, "os_error").lower())
+
+
+def _of_others(error: Exception) -> Failure | None:
+    from application.commands import WriteConflictError
+    from application.queries import PositionNotReachedError
+
+    match error:
+        case WriteConflictError():
+            return Failure("Others keep changing the same thing; nothing was recorded.", "write_conflict")
+        case PositionNotReachedError():
+            return Failure("A read model is too far behind the log.", "position_not_reached")
+        case _:
+            return None
 
 
 def _of_proof(error: Exception) -> Failure | None:
@@ -82,7 +95,6 @@ def _of_reprise(error: Exception) -> Failure | None:
     from psycopg_pool import PoolTimeout
 
     from application.commands import LogUnavailableError
-    from application.queries import PositionNotReachedError
     from domain.errors import DomainError
     from infrastructure.database import DatabaseUnavailableError
     from infrastructure.embedded_postgres import EmbeddedPostgresError
@@ -107,8 +119,6 @@ def _of_reprise(error: Exception) -> Failure | None:
             return Failure(str(error), "schema_out_of_date")
         case LogUnavailableError() | PoolTimeout() | psycopg.OperationalError():
             return Failure(f"The database does not answer (any more). {error}", "database_unavailable")
-        case PositionNotReachedError():
-            return Failure("A read model is too far behind the log.", "position_not_reached")
         case psycopg.Error():
             return Failure(f"The database refused: {error}", "database_refused")
         case _:

@@ -13,7 +13,7 @@ from api.exports import FORM_OF, ExportFormat, exported
 from api.media_types import preferred
 from api.permissions import Permission
 from api.problems import Kind
-from api.queries import Cursor, Limit, instant, min_position, page_request
+from api.queries import Cursor, Limit, freshness, instant, page_request
 from api.readings import put_on_record
 from api.requests import ApiRequest
 from api.views import FactView, fact
@@ -87,7 +87,7 @@ class AuditController(Controller):
         """
         times = (instant(recorded_from, "from"), instant(recorded_to, "to"))
         wanted = _filter(actor, user, topic, times, command, correlation)
-        found = await request.service.timeline.all_of(wanted, min_position(request))
+        found = await request.service.timeline.all_of(wanted, freshness(request))
         people = [] if user is None else [user]
         put_on_record(request, Reading.EXPORT, people, msgspec.json.encode(wanted).decode())
         form = form or FORM_OF[preferred(request.header(b"accept"), tuple(FORM_OF)) or b""]

@@ -47,7 +47,7 @@ class ErasureController(Controller):
         `sweptAt` is null until nothing is left in what is kept beside the log; `proof`, until the log is sealed so far,
         about a second.
         """
-        head = reached(request, await request.service.log.head())
+        head = await reached(request, await request.service.log.head())
         found = await erasure_view(request.service, user_id)
         if found is None:
             raise Refused(Kind.ERASURE_NOT_FOUND)

@@ -76,7 +76,7 @@ class HistoryController(Controller):
         """The user as they were at a version, at a position of the log, or at an instant: name exactly one of these."""
         if [version, position, at].count(None) != 2:  # noqa: PLR2004 - of three
             raise Refused(Kind.PARAMETER_INVALID, source="query", detail="Name one of version, position and at.")
-        head = reached(request, await request.service.log.head())
+        head = await reached(request, await request.service.log.head())
         moment = Moment(version=version, position=position, at=instant(at, "at"))
         found = await request.service.users.user_at(user_id, moment)
         if found is None:
@@ -89,7 +89,7 @@ class HistoryController(Controller):
         self, request: ApiRequest, user_id: FromPath[UUID], old: From, new: To = None
     ) -> Answer[UserDiffView]:
         """What changed about the user between two moments: field by field, and the fact that changed each last."""
-        head = reached(request, await request.service.log.head())
+        head = await reached(request, await request.service.log.head())
         before, after = _moment(old, "from"), Moment(position=head) if new is None else _moment(new, "to")
         try:
             found = await request.service.users.diff(user_id, before, after)

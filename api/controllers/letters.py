@@ -37,7 +37,7 @@ class LettersController(Controller):
     @get(permission=Permission.PROJECTIONS_READ, refusals=(Kind.PROJECTION_NOT_FOUND,))
     async def list_letters(self, request: ApiRequest, name: FromPath[str]) -> Answer[LetterList]:
         """The events that a read model could not fold: position, stream, kind of error, what became of them."""
-        head = reached(request, await request.service.log.head())
+        head = await reached(request, await request.service.log.head())
         try:
             letters = await request.service.projections.letters(name)
         except LookupError:
@@ -49,7 +49,7 @@ class LettersController(Controller):
         self, request: ApiRequest, name: FromPath[str], letter_id: FromPath[UUID]
     ) -> Answer[LetterStatus]:
         """One letter."""
-        head = reached(request, await request.service.log.head())
+        head = await reached(request, await request.service.log.head())
         try:
             letter = await request.service.projections.letter(name, letter_id)
         except LookupError:
@@ -83,7 +83,7 @@ class LettersController(Controller):
 
 
 async def _asked(request: ApiRequest, name: str, letter_id: UUID, reason: str | None) -> Answer[LetterStatus]:
-    head = reached(request, await request.service.log.head())
+    head = await reached(request, await request.service.log.head())
     by = str(request.access.actor)
     try:
         letter = await request.service.projections.ask_to_settle(name, letter_id, by, reason)

@@ -30,7 +30,7 @@ class ProjectionsController(Controller):
     @get(permission=Permission.PROJECTIONS_READ)
     async def list_projections(self, request: ApiRequest) -> Answer[ProjectionList]:
         """Where each read model stands: position, lag, health."""
-        head = reached(request, await request.service.log.head())
+        head = await reached(request, await request.service.log.head())
         return Answer(ProjectionList(await request.service.projections.statuses()), [position_header(head)])
 
     @post(
@@ -42,7 +42,7 @@ class ProjectionsController(Controller):
     async def request_rebuild(self, request: ApiRequest, name: FromPath[str]) -> Answer[RebuildStatus]:
         """Have a read model rebuilt from the whole log while it serves on; joins a rebuild that is under way."""
         await request.body()
-        head = reached(request, await request.service.log.head())
+        head = await reached(request, await request.service.log.head())
         try:
             rebuild_id = await request.service.projections.request_rebuild(name, str(request.access.actor))
         except LookupError:
@@ -60,7 +60,7 @@ class ProjectionsController(Controller):
         self, request: ApiRequest, name: FromPath[str], rebuild_id: FromPath[UUID]
     ) -> Answer[RebuildStatus]:
         """How a rebuild goes."""
-        head = reached(request, await request.service.log.head())
+        head = await reached(request, await request.service.log.head())
         return Answer(await _rebuild(request, name, rebuild_id), [position_header(head)])
 
     @get(
@@ -74,7 +74,7 @@ class ProjectionsController(Controller):
 
         Each has the same content as the rebuild itself. The stream lasts ten minutes at most; then open another one.
         """
-        head = reached(request, await request.service.log.head())
+        head = await reached(request, await request.service.log.head())
         status = await _rebuild(request, name, rebuild_id)
         stream = progress_of(request.service.projections, status)
         return Streamed(stream, EVENT_STREAM.decode(), [position_header(head)])

@@ -52,7 +52,7 @@ class ProofsController(Controller):
     async def get_checkpoint(self, request: ApiRequest, size: Size = None) -> Answer[CheckpointView]:
         """The newest checkpoint, or the one that was published at a size; they are kept for ever."""
         found = await request.service.proofs.checkpoint(size)
-        return Answer(checkpoint_view(found), [position_header(reached(request, found.size))])
+        return Answer(checkpoint_view(found), [position_header(await reached(request, found.size))])
 
     @get("/proofs/inclusion", permission=Permission.AUDIT_PROVE, refusals=(Kind.NOT_SEALED,))
     async def prove_inclusion(
@@ -60,7 +60,7 @@ class ProofsController(Controller):
     ) -> Answer[InclusionProofView]:
         """Proof that the event at a position is part of the log, as of a size."""
         proof = await request.service.proofs.inclusion(position, size)
-        return Answer(inclusion_view(proof), [position_header(reached(request, proof.size))])
+        return Answer(inclusion_view(proof), [position_header(await reached(request, proof.size))])
 
     @get("/proofs/consistency", permission=Permission.AUDIT_PROVE, refusals=(Kind.NOT_SEALED,))
     async def prove_consistency(
@@ -68,4 +68,4 @@ class ProofsController(Controller):
     ) -> Answer[ConsistencyProofView]:
         """Proof that the log as of one size is the beginning of the log as of another one."""
         proof = await request.service.proofs.consistency(old, new)
-        return Answer(consistency_view(proof), [position_header(reached(request, proof.new_size))])
+        return Answer(consistency_view(proof), [position_header(await reached(request, proof.new_size))])

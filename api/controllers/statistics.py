@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 from api.answers import Answer, position_header
 from api.permissions import Permission
 from api.problems import Kind, Refused
-from api.queries import day, min_position
+from api.queries import day, freshness
 from api.requests import ApiRequest
 from api.statistics_views import (
     COUNTRY_MEASURES,
@@ -126,7 +126,7 @@ class StatisticsController(Controller):
 
 
 async def _counts(request: ApiRequest, wanted: CountsWanted) -> Counts:
-    return await request.service.statistics.counts(wanted, min_position(request))
+    return await request.service.statistics.counts(wanted, freshness(request))
 
 
 def _country(text: str | None) -> str | None:

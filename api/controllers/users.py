@@ -92,7 +92,7 @@ class UsersController(Controller):
             raise errors.UserNotFound
         if user.erased:
             raise errors.UserIsErased
-        headers = [(b"etag", etag(user.version)), position_header(reached(request, position))]
+        headers = [(b"etag", etag(user.version)), position_header(await reached(request, position))]
         if is_known(request, user.version):
             return Answer(None, headers, status=304)
         put_on_record(request, Reading.PROFILE, (user.id,))

@@ -9,7 +9,7 @@ from application.access_records import AccessFilter
 from application.queries import Page, PageRequest
 from infrastructure.keyring import Cursors
 from infrastructure.queries.pages import BETWEEN_INSTANTS, Pages, page_size
-from infrastructure.queries.read_model import Pool, ReadModel, Selection
+from infrastructure.queries.read_model import Lists, ReadModel, Selection
 
 _CONDITIONS = {
     "user_id": sql.SQL("m.user_ids @> ARRAY[%(user_id)s]::uuid[]"),
@@ -27,15 +27,15 @@ _ORDER = sql.SQL('m."position"')
 class AccessLogQueries:
     """The access log, as ports see it."""
 
-    def __init__(self, pool: Pool, cursors: Cursors, wait_seconds: float) -> None:
-        self._model = ReadModel(pool, ACCESS_LOG, wait_seconds, AccessEntry)
+    def __init__(self, lists: Lists, cursors: Cursors) -> None:
+        self._model = ReadModel(lists, ACCESS_LOG, AccessEntry)
         self._pages = Pages(cursors, "accesses")
 
     async def page(self, wanted: AccessFilter, page: PageRequest) -> Page[AccessEntry]:
         """Access records in the order of the log."""
         place = self._pages.place(wanted, page)
         selection = _selection(wanted, None if place is None else int.from_bytes(place), page_size(page) + 1)
-        selected = await self._model.select(selection, page.min_position)
+        selected = await self._model.select(selection, page.freshness)
         entries = [entry for entry, _ in selected.rows]
         return self._pages.page(wanted, page, entries, selected.position, lambda entry: entry.position.to_bytes(8))
 

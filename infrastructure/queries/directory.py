@@ -11,7 +11,7 @@ from application.user_directory import USER_DIRECTORY, UserEntry, name_key
 from domain.values import address_beginning, email_key
 from infrastructure.keyring import Cursors
 from infrastructure.queries.pages import Pages, page_size
-from infrastructure.queries.read_model import Pool, ReadModel, Selection
+from infrastructure.queries.read_model import Lists, ReadModel, Selection
 
 LAST_CHARACTER = "\U0010ffff"
 
@@ -32,8 +32,8 @@ _CONDITIONS = {
 class DirectoryQueries:
     """The directory, as ports see it."""
 
-    def __init__(self, pool: Pool, cursors: Cursors, wait_seconds: float) -> None:
-        self._model = ReadModel(pool, USER_DIRECTORY, wait_seconds, UserEntry)
+    def __init__(self, lists: Lists, cursors: Cursors) -> None:
+        self._model = ReadModel(lists, USER_DIRECTORY, UserEntry)
         self._pages = Pages(cursors, "directory")
 
     async def page(self, wanted: DirectoryFilter, page: PageRequest) -> Page[UserEntry]:
@@ -47,7 +47,7 @@ class DirectoryQueries:
             sql.SQL(" AND ").join([sql.SQL("true"), *conditions])
         )
         parameters["limit"] = page_size(page) + 1
-        selected = await self._model.select(Selection(clauses, parameters), page.min_position)
+        selected = await self._model.select(Selection(clauses, parameters), page.freshness)
         entries = [row for row, _ in selected.rows]
         return self._pages.page(wanted, page, entries, selected.position, lambda entry: entry.user_id.bytes)
 

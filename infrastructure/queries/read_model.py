@@ -15,9 +15,10 @@ from psycopg.errors import UndefinedColumn, UndefinedTable
 from psycopg_pool import AsyncConnectionPool
 
 from application.projections import Projection
-from application.queries import PositionNotReachedError
+from application.queries import AS_IT_IS, Freshness
 from infrastructure.projections.columns import SCHEMA, table_name
 from infrastructure.projections.tallies import tally_name
+from infrastructure.queries.waiting import Waiting
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
@@ -28,8 +29,8 @@ _FACTS: LiteralString = '(SELECT * FROM {table} f WHERE f.{key} <= g."position")
 
 FIRST_TRIES = 3
 """Tries that wait for nothing, so that the live generation can be found out about."""
-LOOK_SECONDS = 0.01
-"""How often a waiting query looks whether the model has come far enough."""
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.01, 0.25
+"""Between further tries; each time twice as long."""
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -51,42 +52,51 @@ class Selected(msgspec.Struct, Generic[Row], frozen=True):
     position: int
 
 
+class Lists:
+    """What the queries on all read models of a process share: connections, and who waits for a position."""
+
+    def __init__(self, pool: Pool, wait_seconds: float) -> None:
+        self.pool = pool
+        self.waiting = Waiting(pool)
+        self.wait_seconds = wait_seconds
+        """How long a query waits for a model."""
+
+
 class ReadModel(Generic[Row]):
     """Queries on one read model."""
 
-    def __init__(self, pool: Pool, projection: Projection[Any], wait_seconds: float, row: type[Row]) -> None:
+    def __init__(self, lists: Lists, projection: Projection[Any], row: type[Row]) -> None:
         """Rows of the model, or of another form, if the source of each selection is of that form."""
-        self._pool = pool
+        self._lists = lists
+        self._pool = lists.pool
         self._projection = projection
         self._source: LiteralString = _FACTS if projection.appends else "{table}"
         self._kind = row
-        self._wait_seconds = wait_seconds
         self._generation = 0
         self._fields = {field.name: field for field in msgspec.structs.fields(self._kind)}
         self._columns = self._kind.__struct_fields__
         """Those that the known generation has: during a deployment it may be one of another version."""
 
-    async def select(self, selection: Selection, min_position: int = 0) -> Selected[Row]:
+    async def select(self, selection: Selection, freshness: Freshness = AS_IT_IS) -> Selected[Row]:
         """Rows that reflect the log at least up to a position; waits for that, for a bounded time.
 
-        Raises `PositionNotReachedError`.
+        Raises `PositionNotReachedError`, `PositionUnknownError` and `TooManyWaitingError`.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._wait_seconds
-        tries = 0
+        now = asyncio.get_running_loop().time
+        deadline = now() + self._lists.wait_seconds
+        tries, pause = 0, PAUSE_SECONDS
         while True:
             selected = await self._try_select(selection)
-            if selected is not None and selected.position >= min_position:
+            if selected is not None and selected.position >= freshness.position:
                 return selected
             tries += 1
             if selected is None and tries < FIRST_TRIES:
                 continue
-            if loop.time() > deadline:
-                raise PositionNotReachedError
+            await self._lists.waiting.until_reached(self._projection.name, freshness, deadline - now())
             if selected is None:
-                await asyncio.sleep(LOOK_SECONDS)
-            else:
-                await self._wait_for(min_position, deadline)
+                # It is there, but not in a form that this program can read.
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _try_select(self, selection: Selection) -> Selected[Row] | None:
         """None if another generation has become the live one, which then is known for the next try."""
@@ -139,8 +149,8 @@ class ReadModel(Generic[Row]):
             there = {name for (name,) in await cursor.fetchall()}
         columns = tuple(name for name in self._fields if name in there)
         if columns == self._columns or any(self._fields[name].required for name in self._fields.keys() - there):
-            await asyncio.sleep(LOOK_SECONDS)
-        elif self._generation == generation:
+            return
+        if self._generation == generation:
             self._columns = columns
 
     async def _live_generation(self) -> int:
@@ -151,21 +161,6 @@ class ReadModel(Generic[Row]):
             )
             row = await cursor.fetchone()
         return row[0] if row else 0
-
-    async def _wait_for(self, position: int, deadline: float) -> None:
-        """Return when the model has reached a position, or the time is up."""
-        loop = asyncio.get_running_loop()
-        while loop.time() <= deadline:
-            async with self._pool.connection() as connection:
-                cursor = await connection.execute(
-                    """SELECT "position" FROM projection.standing WHERE name = %s AND state = 'live'""",
-                    (self._projection.name,),
-                    prepare=True,
-                )
-                row = await cursor.fetchone()
-            if row and row[0] >= position:
-                return
-            await asyncio.sleep(LOOK_SECONDS)
 
     def _row(self, columns: Sequence[str], values: Sequence[Any]) -> Row:
         return self._kind(**dict(zip(columns, values, strict=True)))

@@ -5,9 +5,10 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
+from application.queries import AS_IT_IS, Freshness
 from application.statistics import Counted, Counts, CountsWanted
 from application.user_statistics import USER_STATISTICS
-from infrastructure.queries.read_model import Pool, ReadModel, Selection
+from infrastructure.queries.read_model import Lists, ReadModel, Selection
 
 _SUMMED: LiteralString = """ AS part, greatest(t.day, %(before)s) AS day, sum(t.count)::bigint AS count
     FROM {tally} t WHERE t.measure = ANY (%(measures)s) AND t.day <= %(last)s"""
@@ -25,11 +26,11 @@ _CONDITIONS: dict[str, LiteralString] = {
 class StatisticsQueries:
     """The statistics, as ports see them."""
 
-    def __init__(self, pool: Pool, wait_seconds: float) -> None:
-        self._model = ReadModel(pool, USER_STATISTICS, wait_seconds, Counted)
+    def __init__(self, lists: Lists) -> None:
+        self._model = ReadModel(lists, USER_STATISTICS, Counted)
 
-    async def counts(self, wanted: CountsWanted, min_position: int = 0) -> Counts:
-        """Counts that are not 0, in no particular order. Raises `PositionNotReachedError`."""
+    async def counts(self, wanted: CountsWanted, freshness: Freshness = AS_IT_IS) -> Counts:
+        """Counts that are not 0, in no particular order. Raises like `ReadModel.select`."""
         parameters: dict[str, Any] = {
             "measures": list(wanted.measures),
             "before": wanted.first - timedelta(days=1),
@@ -38,7 +39,7 @@ class StatisticsQueries:
             "purpose": wanted.purpose,
         }
         clauses = sql.SQL("WHERE m.count <> 0")
-        selected = await self._model.select(Selection(clauses, parameters, source=_source(wanted)), min_position)
+        selected = await self._model.select(Selection(clauses, parameters, source=_source(wanted)), freshness)
         return Counts([row for row, _ in selected.rows], selected.position)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from psycopg import sql
 
-from application.queries import AuditFilter, Findings, Page, PageRequest, TimelineItem
+from application.queries import AS_IT_IS, AuditFilter, Findings, Freshness, Page, PageRequest, TimelineItem
 from application.user_timeline import USER_TIMELINE, TimelineEntry, TimelineRow
 from infrastructure.event_codec import payload
 from infrastructure.keyring import Cursors
@@ -15,7 +15,7 @@ from infrastructure.privacy.key_cache import SubjectKeys
 from infrastructure.privacy.reasons import open_reason, subjects_of
 from infrastructure.queries.opened_rows import open_with
 from infrastructure.queries.pages import Pages, page_size
-from infrastructure.queries.read_model import Pool, ReadModel, Selected, Selection
+from infrastructure.queries.read_model import Lists, ReadModel, Selected, Selection
 from infrastructure.queries.timeline_search import search_for
 
 BATCH = 1_000
@@ -25,9 +25,9 @@ BATCH = 1_000
 class TimelineQueries:
     """The timeline, as ports see it."""
 
-    def __init__(self, pool: Pool, keys: SubjectKeys, cursors: Cursors, wait_seconds: float) -> None:
+    def __init__(self, lists: Lists, keys: SubjectKeys, cursors: Cursors) -> None:
         self._keys = keys
-        self._model = ReadModel(pool, USER_TIMELINE, wait_seconds, TimelineRow)
+        self._model = ReadModel(lists, USER_TIMELINE, TimelineRow)
         self._of_user = Pages(cursors, "timeline")
         self._search = Pages(cursors, "audit")
 
@@ -35,7 +35,7 @@ class TimelineQueries:
         """One account's facts with their content, oldest first."""
         parameters = {"user_id": user_id} | _after(self._of_user.place(user_id, page))
         selection = _selection(parameters, page_size(page) + 1, also=_STATE)
-        selected = await self._model.select(selection, page.min_position)
+        selected = await self._model.select(selection, page.freshness)
         entries = await self._entries(selected)
         facts = [(row.topic, state, row.stream_id, row.version) for row, (_, state) in selected.rows]
         opened = await open_with(self._keys, facts)
@@ -47,12 +47,12 @@ class TimelineQueries:
     async def search(self, wanted: AuditFilter, page: PageRequest) -> Page[TimelineEntry]:
         """Facts in the order of the log."""
         parameters = dict(_given(wanted)) | _after(self._search.place(wanted, page))
-        selected = await self._model.select(_selection(parameters, page_size(page) + 1), page.min_position)
+        selected = await self._model.select(_selection(parameters, page_size(page) + 1), page.freshness)
         return self._search.page(wanted, page, await self._entries(selected), selected.position, _place)
 
-    async def all_of(self, wanted: AuditFilter, min_position: int = 0) -> Findings[TimelineEntry]:
+    async def all_of(self, wanted: AuditFilter, freshness: Freshness = AS_IT_IS) -> Findings[TimelineEntry]:
         """All facts up to the present, however many, in the order of the log."""
-        first = await self._batch(wanted, 0, None, min_position)
+        first = await self._batch(wanted, 0, None, freshness)
         return Findings(first.position, self._batches(wanted, first))
 
     async def _batches(self, wanted: AuditFilter, first: Selected[TimelineRow]) -> AsyncIterator[list[TimelineEntry]]:
@@ -65,10 +65,10 @@ class TimelineQueries:
             batch = await self._batch(wanted, batch.rows[-1][0].position, first.position)
 
     async def _batch(
-        self, wanted: AuditFilter, after: int, upto: int | None, min_position: int = 0
+        self, wanted: AuditFilter, after: int, upto: int | None, freshness: Freshness = AS_IT_IS
     ) -> Selected[TimelineRow]:
         parameters = dict(_given(wanted)) | {"after": after} | ({} if upto is None else {"upto": upto})
-        return await self._model.select(_selection(parameters, BATCH), min_position)
+        return await self._model.select(_selection(parameters, BATCH), freshness)
 
     async def _entries(self, selected: Selected[TimelineRow]) -> list[TimelineEntry]:
         """Rows of the model, and why, which is in the log only."""

@@ -106,7 +106,7 @@ def test_filters_hold_and_pages_and_cursors_are_for_searches(api: Api, auditor: 
 
     assert json.loads(line)["userId"] == wanted["user"]
     assert refusal(auditor.get(EXPORT, params={"limit": 5}), 400, "parameter_unknown")
-    refusal(auditor.get(EXPORT, headers={"Min-Log-Position": "999999999"}), 503, "position_not_reached")
+    refusal(auditor.get(EXPORT, headers={"Min-Log-Position": "999999999"}), 400, "position_unknown")
 
 
 def test_the_head_of_an_export_comes_without_making_the_rest(long_api: Api) -> None:

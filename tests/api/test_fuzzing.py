@@ -21,7 +21,7 @@ EXAMPLES = int(os.environ.get("REPRISE_TEST_EXAMPLES", "30"))
 """For each operation."""
 schema = schemathesis.openapi.from_dict(described_api())
 NOT_DESCRIBED: list[Any] = [positive_data_acceptance, not_a_server_error]
-"""What is well-formed may still break a rule of the domain (422), or ask for a position that is far away (503)."""
+"""What is well-formed may still break a rule of the domain (422)."""
 
 
 @pytest.fixture(scope="module")

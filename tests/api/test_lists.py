@@ -121,15 +121,28 @@ def test_a_list_that_is_not_fresh_enough_in_time_is_refused(own_api: Api) -> Non
     registered = own_api.register()
     follow_to_head(own_api.conninfo)
     current = own_api.admin.get("/v1/users", headers=after(registered))
-    beyond = {"Min-Log-Position": str(int(registered.headers["log-position"]) + 1)}
+    latest = own_api.register()
 
     assert current.status_code == 200
     for path in ("/v1/users", "/v1/audit/events", f"{registered.headers['location']}/events"):
-        answer = own_api.admin.get(path, headers=beyond)
+        answer = own_api.admin.get(path, headers=after(latest))
         refusal(answer, 503, "position_not_reached")
         assert answer.headers["retry-after"] == "1"
     for path in (registered.headers["location"], "/v1/projections"):
-        refusal(own_api.admin.get(path, headers=beyond), 503, "position_not_reached")
+        assert own_api.admin.get(path, headers=after(latest)).status_code == 200
+
+
+@pytest.mark.parametrize("position", ["head", str(2**63 - 1)])
+def test_a_position_that_was_never_given_out_is_refused_at_once(api: Api, position: str) -> None:
+    registered = api.register()
+    user = registered.headers["location"]
+    beyond = {"Min-Log-Position": str(api.head() + 1_000_000) if position == "head" else position}
+
+    for path in ("/v1/users", "/v1/audit/events", "/v1/statistics/users", user, f"{user}/events", "/v1/projections"):
+        answer = api.admin.get(path, headers=beyond)
+
+        refusal(answer, 400, "position_unknown")
+        assert "retry-after" not in answer.headers
 
 
 def test_whoever_writes_finds_it_in_the_list_at_once_while_others_write(api: Api) -> None:

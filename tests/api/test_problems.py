@@ -18,8 +18,13 @@ from api.problems import STATUS_OF_ERROR, Kind, document_of, problems_as_markdow
 from api.refusals import exception_handlers
 from api.requests import ApiRequest
 from application.access import TokenRefusedError
-from application.commands import IdempotencyKeyReusedError, LogUnavailableError
-from application.queries import CursorInvalidError, PositionNotReachedError
+from application.commands import IdempotencyKeyReusedError, LogUnavailableError, WriteConflictError
+from application.queries import (
+    CursorInvalidError,
+    PositionNotReachedError,
+    PositionUnknownError,
+    TooManyWaitingError,
+)
 from domain import errors
 from tests.support.api import refusal, serving
 from tests.support.cut_line import CuttableLine
@@ -57,6 +62,9 @@ def test_the_guide_lists_every_code() -> None:
         (IdempotencyKeyReusedError(), 422, "idempotency_key_reused"),
         (CursorInvalidError(SECRET), 400, "cursor_invalid"),
         (PositionNotReachedError(), 503, "position_not_reached"),
+        (PositionUnknownError(), 400, "position_unknown"),
+        (TooManyWaitingError(), 503, "too_many_waiting"),
+        (WriteConflictError(), 409, "write_conflict"),
         (LogUnavailableError(), 503, "log_unavailable"),
         (psycopg.OperationalError(SECRET), 503, "database_unavailable"),
         (psycopg.errors.AdminShutdown(SECRET), 503, "database_unavailable"),
@@ -78,7 +86,7 @@ async def test_whatever_goes_wrong_is_answered_with_a_document_that_tells_nothin
     refusal(answer, status, code)
     assert SECRET not in answer.text
     assert answer.headers["cache-control"] == "no-store"
-    assert ("retry-after" in answer.headers) == (status == 503)
+    assert ("retry-after" in answer.headers) == (status == 503 or code == "write_conflict")
     assert [entry["event"] for entry in of_requests(logs)] == (["request.failed"] if status == 500 else [])
     assert SECRET not in str(logs)
 

@@ -143,4 +143,4 @@ def test_a_checkpoint_must_be_as_new_as_was_asked_for(api: Api, auditor: Caller)
 
     answer = auditor.get("/v1/audit/checkpoint", headers={"Min-Log-Position": "9999999"})
 
-    refusal(answer, 503, "position_not_reached")
+    refusal(answer, 400, "position_unknown")

@@ -12,19 +12,22 @@ import pytest
 
 from tests.support.api import Api, a_person, refusal
 from tests.support.processes import address, is_listening, serving_processes
+from tests.support.running import follow_to_head
 from tests.support.waiting import eventually
 
 
-def test_requests_under_way_are_answered_before_the_process_ends(api: Api) -> None:
-    next_position = {"Min-Log-Position": str(api.head() + 1), "Authorization": f"Bearer {api.admin.token}"}
+def test_requests_under_way_are_answered_before_the_process_ends(own_api: Api) -> None:
+    follow_to_head(own_api.conninfo)
+    position = own_api.register().headers["log-position"]
+    headers = {"Min-Log-Position": position, "Authorization": f"Bearer {own_api.admin.token}"}
 
-    with another(api, workers=1) as (server, url), ThreadPoolExecutor() as others:
-        waiting = others.submit(httpx.get, f"{url}/v1/users", headers=next_position, timeout=60)
+    with another(own_api, workers=1) as (server, url), ThreadPoolExecutor() as others:
+        waiting = others.submit(httpx.get, f"{url}/v1/users", headers=headers, timeout=60)
         eventually(lambda: "in_flight 2.0" in httpx.get(f"{url}/metrics").text, "a request to be under way")
         server.send_signal(signal.SIGTERM)
         eventually(lambda: not is_listening(url), "the process to take no more connections")
         assert not waiting.done()
-        api.register()
+        follow_to_head(own_api.conninfo)
         answer = waiting.result()
 
         assert answer.status_code == 200

@@ -13,15 +13,22 @@ from msgspec.structs import replace
 
 from application.actors import Actor, Role
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
-from application.commands import CommandContext, CommandKey, IdempotencyKeyReusedError, LogUnavailableError
+from application.commands import (
+    CommandContext,
+    CommandKey,
+    IdempotencyKeyReusedError,
+    LogUnavailableError,
+    WriteConflictError,
+)
 from application.confirm_email import ConfirmEmail, confirm_email
-from application.platform import Saved
+from application.platform import Platform, Saved
 from application.register_user import register_user
 from application.reinstate_user import ReinstateUser, reinstate_user
 from application.request_email_change import RequestEmailChange, request_email_change
 from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
 from domain import errors
+from domain.values import Country
 from infrastructure.aggregates import Aggregates, UserCache
 from infrastructure.append import Commit
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
@@ -249,6 +256,54 @@ def test_commands_that_named_no_version_all_come_through(database: str, service:
     answers = asyncio.run(scenario())
 
     assert sorted(answer.version for answer in answers) == list(range(2, 12))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_hundreds_who_change_one_user_at_once_all_come_through(
+    database: str, service: OpenService, processes: int
+) -> None:
+    count = 300
+
+    async def scenario() -> list[Saved]:
+        async with service() as here, service() as there:
+            ada = (await here.commands.run(register_user, registration("ada"), context())).aggregate_id
+            those = [here, there][:processes]
+            return await asyncio.gather(
+                *(
+                    those[n % processes].commands.run(change_profile, rename(ada, f"Name {n}"), context())
+                    for n in range(count)
+                )
+            )
+
+    answers = asyncio.run(scenario())
+
+    assert sorted(answer.version for answer in answers) == list(range(2, count + 2))
+    assert topics(database).count("user.display_name_changed") == count
+
+
+def test_who_always_loses_is_told_that_nothing_was_recorded_and_may_try_again(
+    database: str, service: OpenService
+) -> None:
+    async def scenario() -> Saved:
+        async with service() as here, service() as there:
+            ada = (await here.commands.run(register_user, registration("ada"), context())).aggregate_id
+            faster = iter(range(1_000))
+
+            async def too_slow(command: ChangeProfile, platform: Platform) -> Saved:
+                user = await platform.user(command.user_id)
+                await there.commands.run(change_profile, rename(ada, f"Name {next(faster)}"), context())
+                user.change_country(Country("NO"))
+                return await platform.save(user)
+
+            with pytest.raises(WriteConflictError):
+                await here.commands.run(too_slow, rename(ada, "Slow"), context(key("key")))
+            return await here.commands.run(change_profile, rename(ada, "In time"), context(key("key")))
+
+    saved = asyncio.run(scenario())
+
+    recorded = topics(database)
+    assert "user.country_changed" not in recorded
+    assert saved.version == recorded.count("user.display_name_changed") + 1
 
 
 def test_what_is_kept_in_memory_equals_its_replay(database: str, service: OpenService) -> None:

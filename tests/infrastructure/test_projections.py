@@ -18,7 +18,14 @@ from msgspec.structs import replace
 
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.projections import Projection
-from application.queries import AuditFilter, CursorInvalidError, DirectoryFilter, PageRequest, PositionNotReachedError
+from application.queries import (
+    AuditFilter,
+    CursorInvalidError,
+    DirectoryFilter,
+    PageRequest,
+    PositionNotReachedError,
+    PositionUnknownError,
+)
 from application.read_models import READ_MODELS
 from application.recorded import Recorded
 from application.register_user import register_user
@@ -366,13 +373,25 @@ def with_service(database: str, home: Path, ask: Callable[[Service], Any], **var
 def test_a_reader_who_has_seen_more_waits_and_is_told_in_the_end(history: str, home: Path) -> None:
     follow_to_head(history)
 
+    async def ask(service: Service) -> None:
+        saved = await service.commands.run(register_user, registration("latest"), context())
+        await service.directory.page(DirectoryFilter(), PageRequest(min_position=saved.position))
+
     with pytest.raises(PositionNotReachedError):
-        with_service(
-            history,
-            home,
-            lambda service: service.directory.page(DirectoryFilter(), PageRequest(min_position=head_of(history) + 1)),
-            REPRISE_WAIT_SECONDS="0.05",
-        )
+        with_service(history, home, ask, REPRISE_WAIT_SECONDS="0.05")
+
+
+@pytest.mark.parametrize("beyond", [1, 2**62])
+def test_a_position_that_the_log_has_not_come_to_is_told_at_once(history: str, home: Path, beyond: int) -> None:
+    follow_to_head(history)
+
+    async def ask(service: Service) -> None:
+        page = PageRequest(min_position=head_of(history) + beyond)
+        async with asyncio.timeout(30):
+            await service.directory.page(DirectoryFilter(), page)
+
+    with pytest.raises(PositionUnknownError):
+        with_service(history, home, ask, REPRISE_WAIT_SECONDS="60")
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "AAAA", "\u00e9", "A" * 5000])

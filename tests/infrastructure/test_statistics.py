@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from psycopg import sql
 
 from application.projections import Projection
+from application.queries import Freshness
 from application.statistics import Counted, CountsWanted, by_day
 from application.user_statistics import ACTIVE, USER_STATISTICS, DayCount
 from infrastructure.connections import as_projector
@@ -107,7 +108,7 @@ def test_the_statistics_are_those_of_a_plain_count_over_the_log(lives: str, home
 
     async def ask(wanted: CountsWanted) -> list[Counted]:
         async with open_service(settings_in(home), lives) as service:
-            counts = await service.statistics.counts(wanted, head_of(lives))
+            counts = await service.statistics.counts(wanted, Freshness(head_of(lives)))
         assert counts.position == head_of(lives)
         return counts.items
 

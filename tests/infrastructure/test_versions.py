@@ -35,7 +35,7 @@ from infrastructure.projections.rebuild_requests import (
 )
 from infrastructure.projections.rebuilding import NothingToRollBackToError, RebuildProgress, rebuild, roll_back
 from infrastructure.queries.projections import ProjectionQueries
-from infrastructure.queries.read_model import ReadModel, Selection
+from infrastructure.queries.read_model import Lists, ReadModel, Selection
 from tests.support.read_models import head_of, replayed_rows, rows_of
 from tests.support.running import follow_to_head, projector, settings_in, worker
 from tests.support.waiting import eventually
@@ -382,7 +382,7 @@ class WithRank(UserEntry, frozen=True, kw_only=True):
 
 async def names_in(conninfo: str, row: type[msgspec.Struct], wait_seconds: float = 5.0) -> list[Any]:
     async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
-        model = ReadModel(pool, replace(USER_DIRECTORY, row=row), wait_seconds, row)
+        model = ReadModel(Lists(pool, wait_seconds), replace(USER_DIRECTORY, row=row), row)
         found = await model.select(Selection(sql.SQL("WHERE true ORDER BY m.user_id"), {}))
         return [entry for entry, _ in found.rows]
 
