@@ -10,6 +10,22 @@ import psycopg
 MIGRATION_LOCK = 0x5265707269736531
 """Key of the advisory lock under which migrations run; spells a word, means nothing."""
 
+# What a copy of the database does not take along, and so no migration can do once and for all: PostgreSQL lets everybody
+# make temporary tables, and functions in their schema, and before version 15 also ordinary ones in `public`. Only the
+# owner of the database can change that; to anybody else it is a warning.
+_CLOSE_TO_EVERYBODY = """
+DO $$ BEGIN
+    IF has_database_privilege('public', current_database(), 'TEMPORARY') THEN
+        EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+    END IF;
+    IF has_schema_privilege('public', to_regnamespace('public'), 'CREATE') THEN
+        REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+    END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE WARNING 'this database lets everybody make tables: only its owner can change that';
+END $$
+"""
+
 
 class Migration(msgspec.Struct, frozen=True):
     """One SQL file: its name orders it, its digest tells whether it was edited after it was applied."""
@@ -54,14 +70,19 @@ def migrate(conninfo: str, known: list[Migration] | None = None) -> list[str]:
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
         _create_ledger(connection)
-        return list(_apply(connection, _pending(connection, migrations() if known is None else known)))
+        applied = list(_apply(connection, _pending(connection, migrations() if known is None else known)))
+        connection.execute(_CLOSE_TO_EVERYBODY)
+        return applied
 
 
 def check_schema(conninfo: str) -> None:
-    """Raise `SchemaIsOutOfDateError` if migrations are missing; changes nothing."""
+    """Raise `SchemaIsOutOfDateError` if migrations are missing; changes nothing, and needs no rights."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        row = connection.execute("SELECT to_regclass('schema_migration.applied') IS NOT NULL").fetchone()
-        pending = _pending(connection, migrations()) if row and row[0] else migrations()
+        try:
+            row = connection.execute("SELECT to_regclass('schema_migration.applied') IS NOT NULL").fetchone()
+            pending = _pending(connection, migrations()) if row and row[0] else migrations()
+        except psycopg.errors.InsufficientPrivilege:  # Not everybody could look before migration 0019.
+            pending = migrations()
     if pending:
         raise SchemaIsOutOfDateError([migration.name for migration in pending])
 

@@ -10,7 +10,14 @@ from psycopg import sql
 from application.projections import Projection
 from infrastructure.binary_arrays import binary_array
 from infrastructure.log_reader import Connection
-from infrastructure.projections.columns import SCHEMA, column_type, element_types, table_name
+from infrastructure.projections.columns import SCHEMA, element_types, table_name
+from infrastructure.projections.making_tables import (
+    add_primary_key,
+    analyze_table,
+    create_index,
+    create_table,
+    drop_table,
+)
 from infrastructure.projections.tallies import TallyTable
 
 Row = TypeVar("Row", bound=msgspec.Struct)
@@ -23,33 +30,24 @@ class ModelTable(Generic[Row]):
         self.projection = projection
         self.generation = generation
         self.columns = projection.row.__struct_fields__
-        self.name = sql.Identifier(SCHEMA, table_name(projection.name, generation))
+        self._table = table_name(projection.name, generation)
+        self.name = sql.Identifier(SCHEMA, self._table)
         self.tally = TallyTable(projection.tally, projection.name, generation) if projection.tally else None
 
     def create(self, connection: Connection) -> None:
         """An empty table without any index: that is how it is filled fastest."""
-        fields = msgspec.structs.fields(self.projection.row)
-        columns = sql.SQL(", ").join(
-            sql.SQL("{} {}").format(sql.Identifier(field.name), sql.SQL(column_type(field.type))) for field in fields
-        )
         # Rows change often: room on the page lets PostgreSQL change them without touching the indexes.
-        fillfactor = 100 if self.projection.appends else 80
-        connection.execute(
-            sql.SQL("CREATE TABLE {} ({}) WITH (fillfactor = {})").format(self.name, columns, sql.Literal(fillfactor))
-        )
+        create_table(connection, self._table, self.projection.row, fillfactor=100 if self.projection.appends else 80)
         if self.tally:
             self.tally.create(connection)
 
     def create_indexes(self, connection: Connection) -> None:
         """The key and the indexes of the definition, and the statistics that make the planner use them."""
-        key = sql.Identifier(self.projection.key_column)
-        connection.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(self.name, key))
+        add_primary_key(connection, self._table, [self.projection.key_column])
         for index in self.projection.indexes:
-            name = sql.Identifier(f"{table_name(self.projection.name, self.generation)}_{index.name}")
-            columns = sql.SQL(", ").join(map(sql.Identifier, index.columns))
-            method = sql.SQL("gin" if self._is_list(index.columns[0]) else "btree")
-            connection.execute(sql.SQL("CREATE INDEX {} ON {} USING {} ({})").format(name, self.name, method, columns))
-        connection.execute(sql.SQL("ANALYZE {}").format(self.name))
+            method = "gin" if self._is_list(index.columns[0]) else "btree"
+            create_index(connection, f"{self._table}_{index.name}", self._table, method, index.columns)
+        analyze_table(connection, self._table)
 
     def _is_list(self, column: str) -> bool:
         return self._types[self.columns.index(column)].endswith("[]")
@@ -65,7 +63,7 @@ class ModelTable(Generic[Row]):
 
     def drop(self, connection: Connection) -> None:
         """Throw the generation away."""
-        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(self.name))
+        drop_table(connection, self._table)
         if self.tally:
             self.tally.drop(connection)
 

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
-import msgspec
 from psycopg import sql
 
 from application.projections import Tally
 from infrastructure.binary_arrays import binary_array
 from infrastructure.log_reader import Connection
-from infrastructure.projections.columns import SCHEMA, column_type, element_types, table_name
+from infrastructure.projections.columns import SCHEMA, element_types, table_name
+from infrastructure.projections.making_tables import add_primary_key, create_table, drop_table
 
 
 class TallyTable:
@@ -23,19 +23,18 @@ class TallyTable:
     def __init__(self, tally: Tally[Any], name: str, generation: int) -> None:
         self.tally = tally
         self.columns = tally.row.__struct_fields__
-        self.name = sql.Identifier(SCHEMA, tally_name(name, generation))
+        self._table = tally_name(name, generation)
+        self.name = sql.Identifier(SCHEMA, self._table)
         self._types = element_types(tally.row)
 
     def create(self, connection: Connection) -> None:
         """An empty table; there are few counts, so it has its key from the start."""
-        kinds = [column_type(field.type) for field in msgspec.structs.fields(self.tally.row)]
-        columns = [sql.SQL(f"{{}} {kind}").format(name) for name, kind in zip(self._names, kinds, strict=True)]
-        key = sql.SQL("PRIMARY KEY ({})").format(sql.SQL(", ").join(self._names[:-1]))
-        connection.execute(sql.SQL("CREATE TABLE {} ({})").format(self.name, sql.SQL(", ").join([*columns, key])))
+        create_table(connection, self._table, self.tally.row)
+        add_primary_key(connection, self._table, self.columns[:-1])
 
     def drop(self, connection: Connection) -> None:
         """Throw it away."""
-        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(self.name))
+        drop_table(connection, self._table)
 
     def move(self, connection: Connection, before: Iterable[Any], after: Iterable[Any]) -> None:
         """Take off what rows have added, and add what those add that take their place."""
