@@ -6,15 +6,32 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
-APP_ROLE = "reprise_app"
-PROJECTOR_ROLE = "reprise_projector"
-SEALER_ROLE = "reprise_sealer"
+from infrastructure.logins import APP_ROLE, PROJECTOR_ROLE, SEALER_ROLE
+
+__all__ = [
+    "APP_ROLE",
+    "PROJECTOR_ROLE",
+    "SEALER_ROLE",
+    "as_projector",
+    "as_sealer",
+    "connect",
+    "in_role",
+    "reading_pool",
+]
+
+_OURS_ALONE = "pg_catalog,pg_temp"
 
 
-def in_role(conninfo: str, role: str, **settings: str) -> str:
-    """The same database, in a role with no more rights than its user needs, with settings for the session."""
+def in_role(conninfo: str, role: str, search_path: str | None = _OURS_ALONE, **settings: str) -> str:
+    """The same database, in a role with no more rights than its user needs, with settings for the session.
+
+    Our statements name the schema of whatever is not PostgreSQL's own, so nothing is looked for anywhere else. Without
+    a search path, it is what the database says.
+    """
     given = conninfo_to_dict(conninfo).get("options") or ""
-    options = " ".join(f"-c {name}={value}" for name, value in {"role": role, "timezone": "UTC", **settings}.items())
+    path = {"search_path": search_path} if search_path else {}
+    every = {**path, "role": role, "timezone": "UTC", **settings}
+    options = " ".join(f"-c {name}={value}" for name, value in every.items())
     return make_conninfo(conninfo, options=f"{given} {options}".strip(), application_name=role)
 
 

@@ -7,6 +7,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from infrastructure.embedded_postgres import embedded_postgres
+from infrastructure.logins import EMBEDDED, Login, provide_logins, require_roles
 from infrastructure.privacy.keychain import grant
 from infrastructure.schema import check_schema, migrate
 from infrastructure.settings import SettingInvalidError, Settings
@@ -20,54 +21,91 @@ class DatabaseUnavailableError(Exception):
 
 
 @contextmanager
-def database(settings: Settings) -> Iterator[str]:
-    """How to connect to the database, for as long as the context lasts; its schema is whatever it is.
+def owners_database(settings: Settings) -> Iterator[str]:
+    """How its owner connects to the database, for as long as the context lasts; its schema is whatever it is.
 
     Raises `DatabaseUnavailableError`, `SettingInvalidError` and `EmbeddedPostgresError`.
     """
-    if settings.database_url is None:
+    if settings.is_embedded:
         with embedded_postgres(settings.home / "postgres") as server:
             yield server.conninfo()
     else:
-        yield _reached(settings.database_url)
+        yield reached_as(Login.OWNER, settings)
 
 
 @contextmanager
-def migrated_database(settings: Settings) -> Iterator[str]:
-    """The database in the schema that this program needs.
+def migrated_database(settings: Settings, login: Login) -> Iterator[str]:
+    """How to connect to the database with one of its logins, in the schema that this program needs.
 
-    The embedded one is brought to it; one that others run has to be there already: `SchemaIsOutOfDateError`.
+    The embedded one is brought to it; one that others run has to be there already: `SchemaIsOutOfDateError`. Raises
+    `LoginMayTooLittleError`, too.
     """
     grant(settings)
-    with database(settings) as conninfo:
-        if settings.database_url is None:
-            migrate(conninfo)
-        else:
-            check_schema(conninfo)
+    if settings.is_embedded:
+        with owners_database(settings) as conninfo:
+            migrate_embedded(conninfo)
+            yield embedded_as(login, conninfo)
+    else:
+        conninfo = reached_as(login, settings)
+        check_schema(conninfo)
+        if login is not Login.OWNER:
+            require_roles(conninfo, login)
         yield conninfo
+
+
+def migrate_embedded(conninfo: str) -> list[str]:
+    """Bring the embedded database to the schema and logins that this program needs; the names of what was applied."""
+    applied = migrate(conninfo)
+    provide_logins(conninfo)
+    return applied
+
+
+def embedded_as(login: Login, conninfo: str) -> str:
+    """The embedded database with one of its logins."""
+    return make_conninfo(conninfo, user=EMBEDDED[login])
 
 
 def require_data(settings: Settings) -> None:
     """Raise `DatabaseUnavailableError` where there is nothing to read yet, instead of making an empty database."""
-    if settings.database_url is None and not (settings.home / "postgres" / "data").exists():
+    if settings.is_embedded and not (settings.home / "postgres" / "data").exists():
         raise DatabaseUnavailableError(
             f"There is no database in {settings.home} yet. Start Reprise once with `reprise run`, or set REPRISE_HOME."
         )
 
 
-def _reached(url: str) -> str:
+def reached_as(login: Login, settings: Settings) -> str:
+    """The database that the settings name, with one of its logins, which turns out to work.
+
+    Raises `DatabaseUnavailableError` and `SettingInvalidError`.
+    """
+    variable, url = _named(login, settings)
+    if url is None:
+        raise SettingInvalidError("REPRISE_DATABASE_URL", f"must be set: it is the login of the {login}")
+    return _reached(variable, url)
+
+
+def _named(login: Login, settings: Settings) -> tuple[str, str | None]:
+    """The variable that names the login, and what it says."""
+    if login is Login.OWNER and settings.owner_database_url:
+        return "REPRISE_OWNER_DATABASE_URL", settings.owner_database_url
+    if login is Login.WORKER and settings.worker_database_url:
+        return "REPRISE_WORKER_DATABASE_URL", settings.worker_database_url
+    return "REPRISE_DATABASE_URL", settings.database_url
+
+
+def _reached(variable: str, url: str) -> str:
     try:
         patience = conninfo_to_dict(url).get("connect_timeout", CONNECT_SECONDS)
         conninfo = make_conninfo(url, connect_timeout=patience)
     except psycopg.ProgrammingError:  # Its message would repeat the password.
-        raise SettingInvalidError("REPRISE_DATABASE_URL", "is not how one connects to PostgreSQL") from None
+        raise SettingInvalidError(variable, "is not how one connects to PostgreSQL") from None
     try:
         with psycopg.connect(conninfo) as connection:
             version = connection.info.server_version // 10_000
     except psycopg.OperationalError as error:
-        raise DatabaseUnavailableError(f"REPRISE_DATABASE_URL cannot be reached: {_one_line(error)}") from error
+        raise DatabaseUnavailableError(f"{variable} cannot be reached: {_one_line(error)}") from error
     if version < OLDEST_VERSION:
-        raise DatabaseUnavailableError(f"REPRISE_DATABASE_URL is PostgreSQL {version}; {OLDEST_VERSION} is the oldest.")
+        raise DatabaseUnavailableError(f"{variable} is PostgreSQL {version}; {OLDEST_VERSION} is the oldest.")
     return conninfo
 
 

@@ -13,6 +13,7 @@ from infrastructure.connections import APP_ROLE, in_role
 from infrastructure.database import migrated_database, require_data
 from infrastructure.event_codec import AGGREGATES, FORMS
 from infrastructure.log_reader import Connection, Wanted, facts_from, open_facts, read_head, read_pieces
+from infrastructure.logins import Login
 from infrastructure.settings import Settings, settings_from
 
 A = TypeVar("A", bound=AggregateEvent)
@@ -104,7 +105,7 @@ def open_log(settings: Settings | None = None) -> Iterator[Log]:
     settings = settings or settings_from()
     require_data(settings)
     with (
-        migrated_database(settings) as conninfo,
+        migrated_database(settings, Login.API) as conninfo,
         psycopg.connect(in_role(conninfo, APP_ROLE), autocommit=True) as connection,
     ):
         yield Log(connection)

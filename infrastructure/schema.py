@@ -10,9 +10,9 @@ import psycopg
 MIGRATION_LOCK = 0x5265707269736531
 """Key of the advisory lock under which migrations run; spells a word, means nothing."""
 
-# What a copy of the database does not take along, and so no migration can do once and for all: PostgreSQL lets everybody
-# make temporary tables, and functions in their schema, and before version 15 also ordinary ones in `public`. Only the
-# owner of the database can change that; to anybody else it is a warning.
+# A copy of a database does not take this along, so no migration can do it once and for all: PostgreSQL lets everybody
+# make temporary tables, and functions beside them; before version 15, ordinary ones in `public`, too. Only the owner of
+# the database can change that; to anybody else it is a warning.
 _CLOSE_TO_EVERYBODY = """
 DO $$ BEGIN
     IF has_database_privilege('public', current_database(), 'TEMPORARY') THEN

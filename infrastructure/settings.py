@@ -23,7 +23,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     home: Path
     """REPRISE_HOME: where the embedded database, keys and mails live (default `.reprise` in the working directory)."""
     database_url: str | None = None
-    """REPRISE_DATABASE_URL: any PostgreSQL from version 15 on, instead of the embedded one."""
+    """REPRISE_DATABASE_URL: any PostgreSQL from version 15 on, instead of the embedded one, with the API's login."""
+    worker_database_url: str | None = None
+    """REPRISE_WORKER_DATABASE_URL: the same with that of workers (default: the API's)."""
+    owner_database_url: str | None = None
+    """REPRISE_OWNER_DATABASE_URL: the same with that of the schema's owner (default: the API's)."""
     host: str = "127.0.0.1"
     """REPRISE_HOST"""
     port: int = 8000
@@ -61,6 +65,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy = Policy()
 
     @property
+    def is_embedded(self) -> bool:
+        """Whether the database is the one that comes along."""
+        return not (self.database_url or self.worker_database_url or self.owner_database_url)
+
+    @property
     def key_encryption_key_path(self) -> Path:
         """The file with the local key-encryption key."""
         return self.key_encryption_key_file or self.keys / "key-encryption.key"
@@ -81,6 +90,8 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         home=home,
         database_url=environment.get("REPRISE_DATABASE_URL") or None,
+        worker_database_url=environment.get("REPRISE_WORKER_DATABASE_URL") or None,
+        owner_database_url=environment.get("REPRISE_OWNER_DATABASE_URL") or None,
         host=host,
         port=int(port),
         issuer=environment.get("REPRISE_TOKEN_ISSUER") or "reprise",

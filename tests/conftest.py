@@ -12,7 +12,9 @@ from hypothesis import settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from infrastructure.database import embedded_as, migrate_embedded
 from infrastructure.embedded_postgres import EmbeddedPostgres, embedded_postgres
+from infrastructure.logins import Login
 from infrastructure.schema import migrate
 from infrastructure.service import open_service
 from tests.support.read_models import make_history
@@ -37,14 +39,15 @@ def template(server: EmbeddedPostgres) -> str:
     """A migrated, empty database to make others from."""
     with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
-    migrate(server.conninfo(TEMPLATE))
+    migrate_embedded(server.conninfo(TEMPLATE))
     return TEMPLATE
 
 
 @pytest.fixture
 def database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
-    """How to connect to a fresh, migrated, empty database."""
+    """How to connect to a fresh, migrated, empty database, as its owner."""
     with _fresh_database(server, template) as conninfo:
+        migrate(conninfo)  # Who may make tables is not copied.
         yield conninfo
 
 
@@ -52,12 +55,13 @@ def database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
 def shared_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
     """A migrated database for tests that do not mind what others have left in it."""
     with _fresh_database(server, template) as conninfo:
+        migrate(conninfo)
         yield conninfo
 
 
 @pytest.fixture
-def empty_database(server: EmbeddedPostgres) -> Iterator[str]:
-    """How to connect to a fresh database with nothing in it."""
+def empty_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:  # noqa: ARG001 - makes the logins
+    """How to connect to a fresh database with nothing in it, as its owner; the server has the logins."""
     with _fresh_database(server, "template1") as conninfo:
         yield conninfo
 
@@ -73,7 +77,7 @@ def history(database: str, home: Path) -> str:
     """A database with some hundred events and no read models yet."""
 
     async def fill() -> None:
-        async with open_service(settings_in(home), database) as service:
+        async with open_service(settings_in(home), embedded_as(Login.API, database)) as service:
             await make_history(service, 60)
 
     asyncio.run(fill())

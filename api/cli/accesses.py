@@ -17,6 +17,7 @@ from application.access_log import ACCESS_LOG, AccessEntry
 from application.access_records import AccessFilter
 from domain.access_records import Reading
 from infrastructure.database import migrated_database, require_data
+from infrastructure.logins import Login
 from infrastructure.service import open_service
 from infrastructure.settings import settings_from
 
@@ -69,7 +70,7 @@ def accesses(
             )
             await write_pages(pages, access_view, _line, json=json)
 
-    with migrated_database(settings) as conninfo:
+    with migrated_database(settings, Login.WORKER) as conninfo:
         catch_up(conninfo, ACCESS_LOG)
         asyncio.run(tell(conninfo))
 

@@ -28,6 +28,7 @@ from application.queries import AuditFilter, TimelineItem
 from application.user_timeline import USER_TIMELINE, TimelineEntry
 from domain.access_records import Reading
 from infrastructure.database import migrated_database, require_data
+from infrastructure.logins import Login
 from infrastructure.service import open_service
 from infrastructure.settings import settings_from
 
@@ -63,7 +64,7 @@ def history(user: str, /, *, purpose: str | None = None, json: bool = False) -> 
             pages = Pages[TimelineItem](lambda page: service.timeline.of_user(user_id, page), limit=None)
             await write_pages(pages, fact_with_data, _line, json=json)
 
-    with migrated_database(settings) as conninfo:
+    with migrated_database(settings, Login.WORKER) as conninfo:
         catch_up(conninfo, USER_TIMELINE)
         asyncio.run(tell(conninfo))
 
@@ -143,7 +144,7 @@ def search(  # noqa: PLR0913 - one for each thing to search for
             )
             await write_pages(pages, fact, _line, json=json)
 
-    with migrated_database(settings) as conninfo:
+    with migrated_database(settings, Login.WORKER) as conninfo:
         catch_up(conninfo, USER_TIMELINE)
         asyncio.run(tell(conninfo))
 

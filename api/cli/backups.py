@@ -12,7 +12,8 @@ from infrastructure.backups.manifest import BackupInvalidError, Manifest
 from infrastructure.backups.replaying import erase_again
 from infrastructure.backups.restoring import NotEmptyError, restore_backup
 from infrastructure.backups.writing import take_backup
-from infrastructure.database import database, migrated_database, require_data
+from infrastructure.database import migrated_database, owners_database, require_data
+from infrastructure.logins import Login
 from infrastructure.receipts import Receipt, ReceiptsDamagedError, read_receipts, receipts_path
 from infrastructure.settings import settings_from
 
@@ -43,7 +44,7 @@ def backup(folder: Path, /, *, keys: Path | None = None, json: bool = False) -> 
     """
     settings = settings_from()
     require_data(settings)
-    with migrated_database(settings) as conninfo, EventProgress("backing up") as progress:
+    with migrated_database(settings, Login.OWNER) as conninfo, EventProgress("backing up") as progress:
         manifest = take_backup(conninfo, folder, (settings.keys, keys) if keys else None, progress.show)
     _tell(manifest, f"Backed up: {{}} events in {folder}" + (f", keys in {keys}." if keys else ", without keys."), json)
 
@@ -85,7 +86,7 @@ def restore(
     if keys is None and not without_keys:
         raise Failure(NO_KEYS, "usage", ExitCode.USAGE)
     erased = [] if without_receipts or without_keys else _receipts(receipts or receipts_path(settings.home))
-    with database(settings) as conninfo:
+    with owners_database(settings) as conninfo:
         try:
             manifest = restore_backup(conninfo, folder, (keys, settings.keys) if keys else None)
         except BackupInvalidError as error:

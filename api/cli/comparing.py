@@ -18,6 +18,7 @@ from application.queries import Moment
 from application.user_diff import DiffIsBackwardsError
 from domain.access_records import Reading
 from infrastructure.database import migrated_database, require_data
+from infrastructure.logins import Login
 from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
 
@@ -55,7 +56,7 @@ def diff(
     """
     settings = settings_from()
     require_data(settings)
-    with migrated_database(settings) as conninfo:
+    with migrated_database(settings, Login.API) as conninfo:
         found = asyncio.run(_diff(settings, conninfo, user, (old, new), purpose))
     if json:
         write_json(found)

@@ -35,7 +35,8 @@ def explained(error: Exception) -> Failure | None:
     """The failure that an error means to the caller of a command; None if it is a mistake in this program."""
     if isinstance(error, Failure):
         return error
-    return _of_system(error) or _of_others(error) or _of_proof(error) or _of_projections(error) or _of_reprise(error)
+    kinds = (_of_system, _of_others, _of_proof, _of_projections, _of_login, _of_reprise)
+    return next((failure for kind in kinds if (failure := kind(error))), None)
 
 
 def _of_system(error: Exception) -> Failure | None:
@@ -86,6 +87,16 @@ def _of_projections(error: Exception) -> Failure | None:
             return Failure(f"{error}. `reprise projections rebuild` makes that version.", "other_version")
         case DefinitionChangedError():
             return Failure(str(error), "definition_changed")
+        case _:
+            return None
+
+
+def _of_login(error: Exception) -> Failure | None:
+    from infrastructure.logins import LoginMayTooLittleError, LoginMayTooMuchError
+
+    match error:
+        case LoginMayTooMuchError() | LoginMayTooLittleError():
+            return Failure(str(error), "login_unsuitable")
         case _:
             return None
 

@@ -43,7 +43,7 @@ class Hold:
 @contextmanager
 def held_database(settings: Settings) -> Iterator[Hold | None]:
     """A hold on the embedded database; None if the settings name another one."""
-    if settings.database_url is not None:
+    if not settings.is_embedded:
         yield None
         return
     hold = Hold(settings.home / "postgres")

@@ -19,6 +19,7 @@ from application.import_people import import_people
 from application.import_tally import Tally
 from infrastructure.database import migrated_database
 from infrastructure.import_trial import open_trial
+from infrastructure.logins import Login
 from infrastructure.people_file import MarksOnDisk, read_lines
 from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
@@ -59,7 +60,7 @@ def import_file(
 
     """
     settings = settings_from()
-    with _opened(file) as opened, migrated_database(settings) as conninfo:
+    with _opened(file) as opened, migrated_database(settings, Login.API) as conninfo:
         report = JsonReport(dry_run=dry_run) if json else TextReport(dry_run=dry_run)
         tally = Tally()
         _look_for_garbage_less_often()

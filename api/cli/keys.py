@@ -12,7 +12,9 @@ from api.cli.failures import Failure
 from api.cli.progress import EventProgress
 from api.cli.terminal import say, shown, write_json, write_table
 from infrastructure.claims.rotation import ClaimsDifferError, rotate_claims
+from infrastructure.connections import APP_ROLE, in_role
 from infrastructure.database import migrated_database, require_data
+from infrastructure.logins import Login
 from infrastructure.privacy.keychain import key_encryption_key, next_key_encryption_key
 from infrastructure.privacy.rotation import RotationUnderWayError, rotate_master_key
 from infrastructure.settings import settings_from
@@ -42,8 +44,8 @@ def show(*, json: bool = False) -> None:
     settings = settings_from()
     require_data(settings)
     with (
-        migrated_database(settings) as conninfo,
-        psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as connection,
+        migrated_database(settings, Login.API) as conninfo,
+        psycopg.connect(in_role(conninfo, APP_ROLE), autocommit=True, row_factory=dict_row) as connection,
     ):
         masters: list[dict[str, Any]] = connection.execute(_MASTERS).fetchall()
         erased = next(iter((connection.execute(_ERASED).fetchone() or {"count": 0}).values()))
@@ -75,7 +77,7 @@ def rotate(*, json: bool = False) -> None:
     require_data(settings)
     key = next_key_encryption_key(settings) or key_encryption_key(settings)
     with (
-        migrated_database(settings) as conninfo,
+        migrated_database(settings, Login.OWNER) as conninfo,
         psycopg.connect(conninfo, autocommit=True) as connection,
         EventProgress("Wrapping keys anew", "keys") as progress,
     ):
@@ -105,7 +107,7 @@ def replace_claims_key(*, json: bool = False) -> None:
     """
     settings = settings_from()
     require_data(settings)
-    with migrated_database(settings) as conninfo, EventProgress("Recording claims anew") as progress:
+    with migrated_database(settings, Login.OWNER) as conninfo, EventProgress("Recording claims anew") as progress:
         try:
             rotated = asyncio.run(rotate_claims(settings, conninfo, progress.show))
         except ClaimsDifferError as error:

@@ -11,6 +11,7 @@ from api.cli.failures import ExitCode, Failure
 from api.cli.terminal import say, write_json, write_table
 from infrastructure.connections import APP_ROLE, in_role
 from infrastructure.database import migrated_database, require_data
+from infrastructure.logins import Login
 from infrastructure.settings import settings_from
 
 app = App(name="log", help="Look at the log as a whole.")
@@ -46,7 +47,7 @@ def status(*, topics: bool = False, json: bool = False) -> int:
     """
     settings = settings_from()
     require_data(settings)
-    with migrated_database(settings) as conninfo:
+    with migrated_database(settings, Login.API) as conninfo:
         found = _status(conninfo, topics=topics)
     if json:
         write_json(found)

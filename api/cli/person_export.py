@@ -16,6 +16,7 @@ from application.request_data_export import RequestDataExport, request_data_expo
 from application.user_timeline import USER_TIMELINE
 from domain.ids import uuid7
 from infrastructure.database import migrated_database, require_data
+from infrastructure.logins import Login
 from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
 
@@ -41,7 +42,7 @@ def export(user: str, /, *, output: Path, json: bool = False) -> None:
     require_data(settings)
     if output.exists():
         raise Failure(f"{output} is there already.", "file_exists")
-    with migrated_database(settings) as conninfo:
+    with migrated_database(settings, Login.WORKER) as conninfo:
         found = asyncio.run(_export(settings, conninfo, user, output))
     if json:
         write_json({"userId": found.user_id, "position": found.position, "file": str(output)})

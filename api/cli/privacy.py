@@ -12,6 +12,7 @@ from infrastructure.connections import as_projector
 from infrastructure.data_map import data_map
 from infrastructure.database import migrated_database, require_data
 from infrastructure.erasures.scrubbing import scrub as scrub_database
+from infrastructure.logins import Login
 from infrastructure.receipts import noting_erasures, read_receipts
 from infrastructure.settings import settings_from
 
@@ -55,7 +56,7 @@ def scrub(*, json: bool = False) -> None:
     settings = settings_from()
     require_data(settings)
     with (
-        migrated_database(settings) as conninfo,
+        migrated_database(settings, Login.OWNER) as conninfo,
         psycopg.connect(conninfo, autocommit=True) as connection,
         EventProgress("scrubbing", "tables") as progress,
     ):
@@ -87,7 +88,7 @@ def receipts(*, output: Path, json: bool = False) -> None:
     require_data(settings)
     note = noting_erasures(output)
     with (
-        migrated_database(settings) as conninfo,
+        migrated_database(settings, Login.WORKER) as conninfo,
         psycopg.connect(as_projector(conninfo), autocommit=True) as connection,
     ):
         while note(connection):

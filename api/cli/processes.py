@@ -12,7 +12,8 @@ from api.cli.failures import ExitCode
 from api.cli.readiness import free_port
 from api.cli.terminal import say, write_json
 from api.cli.values import Port, settings_for
-from infrastructure.database import database, migrated_database
+from infrastructure.database import migrate_embedded, migrated_database, owners_database
+from infrastructure.logins import Login, check_login
 from infrastructure.projections.duties import Duty
 from infrastructure.schema import migrate as apply_migrations
 from infrastructure.settings import settings_from
@@ -46,7 +47,8 @@ def serve(*, host: str | None = None, port: Port | None = None, workers: Positiv
     configure_logging()
     settings = settings_for(host, port)
     settings = replace(settings, port=free_port(settings.host, settings.port))
-    with migrated_database(settings) as conninfo:
+    with migrated_database(settings, Login.API) as conninfo:
+        check_login(conninfo, Login.API, production=settings.production)
         check_claims_key(settings, conninfo)
         bring_nobody_back(settings, conninfo)
         try:
@@ -85,7 +87,8 @@ def project(*, duty: list[Duty] | None = None) -> None:
     def stop_soon(_: int, __: FrameType | None) -> None:
         stop.set()
 
-    with migrated_database(settings) as conninfo:
+    with migrated_database(settings, Login.WORKER) as conninfo:
+        check_login(conninfo, Login.WORKER, production=settings.production)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, stop_soon)
         # Nothing else that a worker does has to do with claims, and it may not even have been given the key.
@@ -106,8 +109,9 @@ def migrate(*, json: bool = False) -> None:
         Write JSON.
 
     """
-    with database(settings_from()) as conninfo:
-        applied = apply_migrations(conninfo)
+    settings = settings_from()
+    with owners_database(settings) as conninfo:
+        applied = (migrate_embedded if settings.is_embedded else apply_migrations)(conninfo)
     if json:
         write_json({"applied": applied})
         return

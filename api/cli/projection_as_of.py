@@ -18,6 +18,7 @@ from application.projections import Projection
 from application.read_models import READ_MODELS
 from infrastructure.connections import as_projector
 from infrastructure.database import migrated_database, require_data
+from infrastructure.logins import Login
 from infrastructure.projections.as_of import PositionNotInLogError, counts_as_of, position_at, rows_as_of
 from infrastructure.row_files import FileFormError, write_rows
 from infrastructure.settings import settings_from
@@ -62,7 +63,7 @@ def as_of(
         raise Failure(f"{name} keeps no counts, only rows.", "nothing_counted")
     settings = settings_from()
     require_data(settings)
-    with migrated_database(settings) as conninfo:
+    with migrated_database(settings, Login.WORKER) as conninfo:
         upto = _position_at(conninfo, at) if at is not None else position or 0
         written = _write(output, conninfo, projection, upto, counts=counts)
         if not counts:

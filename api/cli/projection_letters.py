@@ -13,6 +13,7 @@ from domain.values import parse_reason
 from infrastructure.connections import APP_ROLE, as_projector, in_role, reading_pool
 from infrastructure.database import migrated_database, require_data
 from infrastructure.log_reader import PoisonEventError
+from infrastructure.logins import Login
 from infrastructure.projections.holding import LetterNotOpenError, settle
 from infrastructure.projections.letters import Wish, model_of_letter
 from infrastructure.queries.projections import ProjectionQueries
@@ -39,7 +40,7 @@ def letters(name: str | None = None, /, *, json: bool = False) -> None:
         must_be_known(name)
     settings = settings_from()
     require_data(settings)
-    with migrated_database(settings) as conninfo:
+    with migrated_database(settings, Login.API) as conninfo:
         found = asyncio.run(_letters(conninfo, name))
     if json:
         write_json({"items": found})
@@ -89,7 +90,7 @@ def _settle(letter: UUID, wish: Wish, reason: str | None) -> None:
     settings = settings_from()
     require_data(settings)
     with (
-        migrated_database(settings) as conninfo,
+        migrated_database(settings, Login.WORKER) as conninfo,
         psycopg.connect(as_projector(conninfo), autocommit=True) as connection,
     ):
         name = model_of_letter(connection, letter)

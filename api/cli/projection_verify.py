@@ -13,6 +13,7 @@ from api.cli.terminal import say, shown, write_json, write_table
 from application.read_models import READ_MODELS
 from infrastructure.connections import as_projector
 from infrastructure.database import migrated_database, require_data
+from infrastructure.logins import Login
 from infrastructure.projections.generations import Generation, live_generation
 from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verifications import note_verification
@@ -50,7 +51,7 @@ def verify(
     require_data(settings)
     projection = READ_MODELS[name]
     with (
-        migrated_database(settings) as conninfo,
+        migrated_database(settings, Login.WORKER) as conninfo,
         psycopg.connect(as_projector(conninfo), autocommit=True) as connection,
     ):
         live = _live(connection, name)

@@ -18,6 +18,7 @@ from application.queries import ProjectionStatus, RebuildStatus
 from infrastructure.connections import APP_ROLE, as_projector, in_role, reading_pool
 from infrastructure.database import migrated_database, require_data
 from infrastructure.log_reader import PoisonEventError
+from infrastructure.logins import Login
 from infrastructure.projections.rebuild_requests import perform_rebuild, request_rebuild
 from infrastructure.projections.rebuilding import NothingToRollBackToError, RebuildProgress
 from infrastructure.projections.verifying import RowDiffersError
@@ -44,7 +45,7 @@ def list_projections(*, json: bool = False) -> None:
     """
     settings = settings_from()
     require_data(settings)
-    with migrated_database(settings) as conninfo:
+    with migrated_database(settings, Login.API) as conninfo:
         statuses = asyncio.run(_statuses(conninfo))
     if json:
         write_json({"items": statuses})
@@ -72,7 +73,7 @@ def rebuild(name: str, /, *, rollback: bool = False, json: bool = False) -> None
     must_be_known(name)
     settings = settings_from()
     require_data(settings)
-    with migrated_database(settings) as conninfo:
+    with migrated_database(settings, Login.WORKER) as conninfo:
         with psycopg.connect(as_projector(conninfo), autocommit=True) as connection:
             request = request_rebuild(connection, name, REQUESTED_BY, is_rollback=rollback)
         with _Bar() as bar:

@@ -31,6 +31,7 @@ from infrastructure.audit.stored_tree import inclusion_proofs
 from infrastructure.connections import as_sealer
 from infrastructure.database import migrated_database, require_data
 from infrastructure.log_reader import Connection
+from infrastructure.logins import Login
 from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
 
@@ -46,7 +47,7 @@ def checkpoint(*, json: bool = False) -> None:
     """
     settings = settings_from()
     require_data(settings)
-    with migrated_database(settings) as conninfo, _sealed(settings, conninfo) as connection:
+    with migrated_database(settings, Login.WORKER) as conninfo, _sealed(settings, conninfo) as connection:
         found = last_checkpoint(connection)
     if json:
         write_json(checkpoint_view(found))
@@ -65,7 +66,7 @@ def keys(*, json: bool = False) -> None:
     """
     settings = settings_from()
     require_data(settings)
-    with migrated_database(settings) as conninfo, _sealed(settings, conninfo) as connection:
+    with migrated_database(settings, Login.WORKER) as conninfo, _sealed(settings, conninfo) as connection:
         found = _published_keys(connection)
     if json:
         write_json(key_list(found))
@@ -84,7 +85,7 @@ def rotate_key(*, json: bool = False) -> None:
     """
     settings = settings_from()
     require_data(settings)
-    with migrated_database(settings) as conninfo:
+    with migrated_database(settings, Login.WORKER) as conninfo:
         with _sealed(settings, conninfo):
             CheckpointKeyFile(settings.keys, settings.log_origin).replace()
         with _sealed(settings, conninfo) as connection:
@@ -110,7 +111,7 @@ def prove(*, position: PositiveInt, size: PositiveInt | None = None, json: bool 
     """
     settings = settings_from()
     require_data(settings)
-    with migrated_database(settings) as conninfo, _sealed(settings, conninfo) as connection:
+    with migrated_database(settings, Login.WORKER) as conninfo, _sealed(settings, conninfo) as connection:
         size = size or last_checkpoint(connection).size
         (proof,) = inclusion_proofs(connection, [position], size)
     if json:
@@ -150,7 +151,7 @@ def bundle(
         raise Failure("A bundle is about a --user, or about the positions --from … --to ….", "usage", ExitCode.USAGE)
     settings = settings_from()
     require_data(settings)
-    with migrated_database(settings) as conninfo, _sealed(settings, conninfo) as connection:
+    with migrated_database(settings, Login.WORKER) as conninfo, _sealed(settings, conninfo) as connection:
         newest = last_checkpoint(connection)
         trusted = parsed_keys([published.key for published in _published_keys(connection)])
         former = kept_checkpoint(old, trusted) if old else None

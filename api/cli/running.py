@@ -18,8 +18,10 @@ from api.cli.run_reports import JsonRunReport, Running, RunReport, TextRunReport
 from api.cli.supervision import Child, Supervisor, supervision
 from api.cli.values import Port, settings_for
 from application.actors import Role
-from infrastructure.database import database
+from infrastructure.connections import APP_ROLE, in_role
+from infrastructure.database import embedded_as, migrate_embedded, owners_database, reached_as
 from infrastructure.embedded_postgres import EmbeddedPostgresError
+from infrastructure.logins import ROLES, Login, check_login
 from infrastructure.schema import migrate
 from infrastructure.settings import Settings
 
@@ -28,6 +30,12 @@ TOKEN_LIFETIME = timedelta(hours=12)
 SAMPLE = Path(__file__).parents[2] / "examples" / "people.jsonl"
 """Sample users; in a checkout only."""
 LOOK_AT_DATABASE_SECONDS = 1.0
+_OF_OTHERS = {
+    "api": {"REPRISE_WORKER_DATABASE_URL", "REPRISE_OWNER_DATABASE_URL"},
+    "samples": {"REPRISE_WORKER_DATABASE_URL", "REPRISE_OWNER_DATABASE_URL"},
+    "projections": {"REPRISE_OWNER_DATABASE_URL"},
+}
+"""Logins that are none of a process's business."""
 
 
 def run(*, host: str | None = None, port: Port | None = None, json: bool = False) -> None:
@@ -52,11 +60,21 @@ def run(*, host: str | None = None, port: Port | None = None, json: bool = False
     report = JsonRunReport() if json else TextRunReport()
     with held_database(settings) as hold, ExitStack() as databases:
         report.progress("Starting the database.")
-        conninfo = databases.enter_context(database(settings))
-        migrate(conninfo)
+        conninfo = _brought_up_to_date(settings, databases.enter_context(owners_database(settings)))
         report.progress("Starting the API and the projections.")
         asyncio.run(_Run(settings, conninfo, report, databases, hold).run())
     report.stopped()
+
+
+def _brought_up_to_date(settings: Settings, owners: str) -> str:
+    """Have the owner bring the database to the schema of this program; how the API connects to it then."""
+    if settings.is_embedded:
+        migrate_embedded(owners)
+        return embedded_as(Login.API, owners)
+    migrate(owners)
+    for login in ROLES:  # The processes would say the same, each to its log.
+        check_login(reached_as(login, settings), login, production=settings.production)
+    return reached_as(Login.API, settings)
 
 
 class _Run:
@@ -108,10 +126,10 @@ class _Run:
         """Bring the embedded server up again if it dies."""
         while True:
             await asyncio.sleep(LOOK_AT_DATABASE_SECONDS)
-            if self._settings.database_url is not None or await asyncio.to_thread(_answers, self._conninfo):
+            if not self._settings.is_embedded or await asyncio.to_thread(_answers, self._conninfo):
                 continue
             with suppress(EmbeddedPostgresError):
-                await asyncio.to_thread(self._databases.enter_context, database(self._settings))
+                await asyncio.to_thread(self._databases.enter_context, owners_database(self._settings))
                 self._report.progress("The database had died and is up again.")
 
     def _running(self, *children: Child) -> Running:
@@ -130,7 +148,7 @@ class _Run:
     def _child(self, name: str, *arguments: str) -> Child:
         settings = self._settings
         environment = {
-            **os.environ,
+            **{variable: text for variable, text in os.environ.items() if variable not in _OF_OTHERS.get(name, ())},
             "REPRISE_HOME": str(settings.home),
             "REPRISE_HOST": settings.host,
             "REPRISE_PORT": str(settings.port),
@@ -173,7 +191,7 @@ async def _first(*works: Coroutine[Any, Any, object]) -> None:
 
 
 def _log_is_empty(conninfo: str) -> bool:
-    with psycopg.connect(conninfo) as connection:
+    with psycopg.connect(in_role(conninfo, APP_ROLE)) as connection:
         return connection.execute('SELECT FROM log.head WHERE "position" = 0').rowcount == 1
 
 

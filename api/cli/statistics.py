@@ -29,6 +29,7 @@ from application.user_statistics import USER_STATISTICS
 from domain.values import parse_country, parse_purpose
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.database import migrated_database, require_data
+from infrastructure.logins import Login
 from infrastructure.queries.read_model import Lists
 from infrastructure.queries.statistics import StatisticsQueries
 from infrastructure.settings import settings_from
@@ -139,7 +140,7 @@ def _counts(wanted: CountsWanted) -> Counts:
         async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
             return await StatisticsQueries(Lists(pool, settings.wait_seconds)).counts(wanted)
 
-    with migrated_database(settings) as conninfo:
+    with migrated_database(settings, Login.WORKER) as conninfo:
         catch_up(conninfo, USER_STATISTICS)
         return asyncio.run(ask(conninfo))
 

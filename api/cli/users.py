@@ -27,6 +27,7 @@ from domain.access_records import Reading
 from domain.ids import uuid7
 from domain.values import Reason, parse_reason
 from infrastructure.database import migrated_database, require_data
+from infrastructure.logins import Login
 from infrastructure.service import open_commands, open_service
 from infrastructure.settings import Settings, settings_from
 
@@ -70,7 +71,7 @@ def show(
     settings = settings_from()
     require_data(settings)
     moment = Moment(version=version, at=at, position=position)
-    with migrated_database(settings) as conninfo:
+    with migrated_database(settings, Login.API) as conninfo:
         state = asyncio.run(_state(settings, conninfo, user, moment, purpose))
     if json:
         write_json(state)
@@ -103,7 +104,7 @@ def erase(
         raise Failure("Erasing cannot be undone. Say --yes if you mean it.", "not_confirmed")
     settings = settings_from()
     require_data(settings)
-    with migrated_database(settings) as conninfo:
+    with migrated_database(settings, Login.API) as conninfo:
         saved = asyncio.run(_erase(settings, conninfo, user, stated))
     if json:
         write_json({"userId": saved.aggregate_id, "version": saved.version, "position": saved.position})
@@ -125,7 +126,7 @@ def erasure(user: UUID, /, *, json: bool = False) -> None:
     """
     settings = settings_from()
     require_data(settings)
-    with migrated_database(settings) as conninfo:
+    with migrated_database(settings, Login.API) as conninfo:
         receipt = asyncio.run(_receipt(settings, conninfo, user))
     if json:
         write_json(receipt)

@@ -83,11 +83,12 @@ def _verify_log(given: Sequence[VerifierKey], old: Path | None, *, json: bool) -
     from infrastructure.audit.verification import verify_log
     from infrastructure.connections import as_sealer
     from infrastructure.database import migrated_database, require_data
+    from infrastructure.logins import Login
     from infrastructure.settings import settings_from
 
     settings = settings_from()
     require_data(settings)
-    with migrated_database(settings) as conninfo:
+    with migrated_database(settings, Login.WORKER) as conninfo:
         keys = given or _published_keys(conninfo)
         kept = [kept_checkpoint(old, keys)] if old else []
         with EventProgress("verifying") as progress:

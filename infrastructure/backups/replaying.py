@@ -15,7 +15,7 @@ from application.actors import Actor, Metadata, Role
 from application.commands import CommandContext
 from application.erase_user import EraseUser, erase_user
 from domain.ids import uuid7
-from infrastructure.connections import as_projector
+from infrastructure.connections import APP_ROLE, in_role
 from infrastructure.receipts import Receipt, came_back, read_receipts, receipts_path
 from infrastructure.service import open_commands
 from infrastructure.settings import Settings
@@ -45,7 +45,7 @@ def erase_again(settings: Settings, conninfo: str, receipts: Sequence[Receipt]) 
 def _who_came_back(conninfo: str, receipts: Sequence[Receipt]) -> list[UUID]:
     if not receipts:
         return []
-    with psycopg.connect(as_projector(conninfo), autocommit=True) as connection:
+    with psycopg.connect(in_role(conninfo, APP_ROLE), autocommit=True) as connection:
         pieces = (receipts[first : first + AT_ONCE] for first in range(0, len(receipts), AT_ONCE))
         return [user_id for piece in pieces for user_id in came_back(connection, piece)]
 

@@ -19,7 +19,7 @@ from infrastructure.embedded_postgres.errors import EmbeddedPostgresError
 from infrastructure.embedded_postgres.file_lock import FileLock
 from infrastructure.embedded_postgres.launch import Launcher, ServerProcess
 from infrastructure.embedded_postgres.programs import installed_programs
-from infrastructure.embedded_postgres.server_account import ServerAccount, invoking_user
+from infrastructure.embedded_postgres.server_account import ServerAccount, invoking_user, owner_of
 from infrastructure.embedded_postgres.server_log import ServerLog
 from infrastructure.embedded_postgres.server_socket import (
     PORT,
@@ -31,7 +31,7 @@ from infrastructure.embedded_postgres.server_socket import (
 from infrastructure.embedded_postgres.settings import command_line, write_authentication
 
 DATABASE = "reprise"
-_SUPERUSER = "postgres"
+SUPERUSER = "postgres"
 _POLL = 0.02  # seconds, and so are these
 _PATIENCE_TO_START = 300  # for recovery after a crash; a server that dies is noticed at once
 _PATIENCE_TO_STOP = {signal.SIGINT: 60, signal.SIGQUIT: 15}  # fast shutdown, immediate shutdown
@@ -45,9 +45,9 @@ class EmbeddedPostgres:
     socket_directory: Path
     pid: int
 
-    def conninfo(self, database: str = DATABASE) -> str:
-        """How psycopg connects to one of its databases, as superuser."""
-        return make_conninfo(host=str(self.socket_directory), port=PORT, user=_SUPERUSER, dbname=database)
+    def conninfo(self, database: str = DATABASE, user: str = SUPERUSER) -> str:
+        """How psycopg connects to one of its databases; as superuser, unless it is to be somebody else."""
+        return make_conninfo(host=str(self.socket_directory), port=PORT, user=user, dbname=database)
 
 
 @contextmanager
@@ -152,7 +152,8 @@ class _Server:
         data, programs = self._directory / "data", installed_programs()
         initialise(data, launcher, programs)
         forget_misleading_process_id(data)
-        write_authentication(self._directory, sorted({invoking_user(), self._account.name}))
+        # Not the server's own user: that may be `nobody`, as whom others run things, too.
+        write_authentication(self._directory, sorted({invoking_user(), owner_of(self._directory)}))
         place = provide_socket_directory(self._directory, self._account)
         command = command_line(programs, directory=self._directory, socket_directory=place, options=self._options)
         return launcher.start_server(command, needed=[data, place])

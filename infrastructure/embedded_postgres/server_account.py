@@ -111,6 +111,11 @@ def invoking_user() -> str:
     return _user(os.geteuid()).pw_name
 
 
+def owner_of(path: Path) -> str:
+    """The name of the user that a file or directory belongs to; EmbeddedPostgresError if it has none."""
+    return _user(path.stat().st_uid).pw_name
+
+
 def _user(uid: int) -> pwd.struct_passwd:
     try:
         return pwd.getpwuid(uid)

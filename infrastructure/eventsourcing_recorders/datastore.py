@@ -29,7 +29,8 @@ class Datastore:
     """Hands out connections in autocommit mode, in the application's role."""
 
     def __init__(self, database_url: str, pool_size: int) -> None:
-        self.conninfo = in_role(database_url, APP_ROLE)
+        # Views of the library's users are tables of their own, in schemas of their own.
+        self.conninfo = in_role(database_url, APP_ROLE, search_path=None)
         self._pool = ConnectionPool(
             self.conninfo,
             kwargs={"autocommit": True},

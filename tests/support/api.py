@@ -22,6 +22,8 @@ from api.openapi import openapi_document
 from application.access import Access, TokenRefusedError
 from application.actors import Role
 from application.service import Service
+from infrastructure.database import embedded_as
+from infrastructure.logins import Login
 from infrastructure.settings import Settings
 from infrastructure.token_issuing import TokenIssuer
 from tests.support.waiting import eventually
@@ -134,7 +136,7 @@ def an_address() -> str:
 def serving(settings: Settings, conninfo: str) -> Iterator[Api]:
     """The API on a migrated database, on a port of its own."""
     options = server_options(settings) | {"host": "127.0.0.1", "port": 0}
-    server = uvicorn.Server(uvicorn.Config(app_of(settings, conninfo), **options))
+    server = uvicorn.Server(uvicorn.Config(app_of(settings, embedded_as(Login.API, conninfo)), **options))
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         thread = threading.Thread(target=server.run, args=([listening],), name="api")

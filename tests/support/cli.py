@@ -16,9 +16,12 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from api.cli import main
+from infrastructure.database import embedded_as
 from infrastructure.embedded_postgres import EmbeddedPostgres
+from infrastructure.logins import EMBEDDED, Login
 
 CHECKOUT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
@@ -48,13 +51,25 @@ class CommandLine:
     @property
     def environment(self) -> Mapping[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("REPRISE_")}
-        database = {"REPRISE_DATABASE_URL": self.database_url} if self.database_url else {}
         return {
             **inherited,
             "PYTHONPATH": str(CHECKOUT),
             "REPRISE_HOME": str(self.home),
-            **database,
+            **self._database,
             **dict(self.variables),
+        }
+
+    @property
+    def _database(self) -> Mapping[str, str]:
+        """Each login of the tests' server, if it is that one; its superuser is the owner."""
+        if self.database_url is None:
+            return {}
+        if conninfo_to_dict(self.database_url).get("user") != EMBEDDED[Login.OWNER]:
+            return {"REPRISE_DATABASE_URL": self.database_url}
+        return {
+            "REPRISE_DATABASE_URL": embedded_as(Login.API, self.database_url),
+            "REPRISE_WORKER_DATABASE_URL": embedded_as(Login.WORKER, self.database_url),
+            "REPRISE_OWNER_DATABASE_URL": self.database_url,
         }
 
     def run(self, *arguments: str, stdin: bytes = b"") -> Ended:

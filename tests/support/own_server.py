@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped] # it has no stubs of its own
 
+from infrastructure.database import migrate_embedded
 from infrastructure.embedded_postgres import embedded_postgres
-from infrastructure.schema import migrate
 
 
 class OwnServer:
@@ -19,7 +19,7 @@ class OwnServer:
         self._users = users
         self._running = users.enter_context(embedded_postgres(directory))
         self.conninfo = self._running.conninfo()
-        migrate(self.conninfo)
+        migrate_embedded(self.conninfo)
 
     def restart(self, how: signal.Signals) -> None:
         """SIGQUIT is an immediate shutdown: nothing is flushed, and the log has to be recovered; SIGINT a fast one."""

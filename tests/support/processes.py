@@ -15,6 +15,8 @@ from pathlib import Path
 import httpx
 
 from api.cli.lifeline import LIFELINE
+from infrastructure.database import embedded_as
+from infrastructure.logins import Login
 from infrastructure.settings import Settings, http_url
 from tests.support.api import Api
 from tests.support.running import settings_in
@@ -31,7 +33,7 @@ def serving_processes(
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     url = http_url("127.0.0.1", port)
-    arguments = ["-m", "tests.support.api_process", conninfo, str(workers)]
+    arguments = ["-m", "tests.support.api_process", embedded_as(Login.API, conninfo), str(workers)]
     environment = {"REPRISE_HOME": str(home), "REPRISE_PORT": str(port), **variables}
     with _process(arguments, environment, home / f"api-{port}.log") as server:
         try:
@@ -55,7 +57,7 @@ def serving_process(settings: Settings, conninfo: str, **variables: str) -> Iter
 @contextmanager
 def worker_process(settings: Settings, conninfo: str) -> Iterator[None]:
     """`reprise project`, until the end of the context."""
-    environment = {"REPRISE_HOME": str(settings.home), "REPRISE_DATABASE_URL": conninfo}
+    environment = {"REPRISE_HOME": str(settings.home), "REPRISE_DATABASE_URL": embedded_as(Login.WORKER, conninfo)}
     with _process(["-m", "api.cli", "project"], environment, settings.home / "worker.log") as worker:
         yield
         assert worker.poll() is None, "The worker has ended; its log says why."

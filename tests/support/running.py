@@ -14,7 +14,9 @@ from application.commands import CommandContext, CommandKey
 from application.read_models import READ_MODELS
 from application.register_user import RegisterUser
 from infrastructure.connections import as_projector
+from infrastructure.database import embedded_as
 from infrastructure.log_reader import Connection
+from infrastructure.logins import Login
 from infrastructure.projections.duties import Duty
 from infrastructure.projections.following import follow_batch
 from infrastructure.projections.generations import ensure_live
@@ -43,7 +45,7 @@ def registration(name: str, **facts: Any) -> RegisterUser:
 @contextmanager
 def projector(conninfo: str) -> Iterator[Connection]:
     """A connection with the rights of a projection worker."""
-    with psycopg.connect(as_projector(conninfo), autocommit=True) as connection:
+    with psycopg.connect(as_projector(embedded_as(Login.WORKER, conninfo)), autocommit=True) as connection:
         yield connection
 
 
@@ -61,7 +63,7 @@ def follow_to_head(conninfo: str) -> None:
 def worker(settings: Settings, conninfo: str, duties: Collection[Duty] = tuple(Duty)) -> Iterator[None]:
     """A projection worker at work."""
     stop = threading.Event()
-    thread = threading.Thread(target=run_worker, args=(settings, conninfo, stop, duties))
+    thread = threading.Thread(target=run_worker, args=(settings, embedded_as(Login.WORKER, conninfo), stop, duties))
     thread.start()
     try:
         yield
