@@ -60,7 +60,7 @@ def shared_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def empty_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:  # noqa: ARG001 - makes the logins
+def empty_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
     """How to connect to a fresh database with nothing in it, as its owner; the server has the logins."""
     with _fresh_database(server, "template1") as conninfo:
         yield conninfo

@@ -1,6 +1,7 @@
 """The embedded server: shared by processes, gone after the last one, and never in anybody else's way."""
 
 import os
+import pwd
 import select
 import signal
 import stat
@@ -22,6 +23,7 @@ from infrastructure.embedded_postgres.settings import memory, shared_buffers
 
 CHECKOUT = Path(__file__).parents[2]
 DAEMON = 1
+NOBODY = pwd.getpwnam("nobody").pw_uid
 PATIENCE = 20  # seconds
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
@@ -307,6 +309,23 @@ def test_another_user_of_the_machine_is_refused(open_directory: Path) -> None:
         server.socket_directory.chmod(0o711)
         with acting_as(DAEMON), pytest.raises(psycopg.OperationalError, match="Peer authentication failed"):
             connect(server)
+
+
+@only_root
+def test_whoever_else_is_nobody_on_this_machine_does_not_get_in(open_directory: Path) -> None:
+    with embedded_postgres(open_directory) as server:
+        assert open_directory.joinpath("data").stat().st_uid == NOBODY
+
+        with acting_as(NOBODY), pytest.raises(psycopg.OperationalError, match="Peer authentication failed"):
+            connect(server)
+
+
+@only_root
+def test_whoever_owns_the_directory_gets_in_also_if_root_has_started_the_server(open_directory: Path) -> None:
+    for path in (open_directory, open_directory / "data"):
+        subprocess.run(["chown", "-R", str(DAEMON), path], check=True)
+    with embedded_postgres(open_directory) as server, acting_as(DAEMON):
+        connect(server)
 
 
 @only_root

@@ -10,6 +10,8 @@ from infrastructure.settings import SettingInvalidError, Settings, settings_from
 VARIABLES = {
     "REPRISE_HOME",
     "REPRISE_DATABASE_URL",
+    "REPRISE_WORKER_DATABASE_URL",
+    "REPRISE_OWNER_DATABASE_URL",
     "REPRISE_HOST",
     "REPRISE_PORT",
     "REPRISE_TOKEN_ISSUER",
@@ -47,6 +49,8 @@ def test_every_variable_counts() -> None:
         {
             "REPRISE_HOME": "/srv/reprise",
             "REPRISE_DATABASE_URL": "postgresql://db.example/reprise",
+            "REPRISE_WORKER_DATABASE_URL": "postgresql://worker@db.example/reprise",
+            "REPRISE_OWNER_DATABASE_URL": "postgresql://owner@db.example/reprise",
             "REPRISE_HOST": "0.0.0.0",  # noqa: S104 - not bound to, only read
             "REPRISE_PORT": "9000",
             "REPRISE_TOKEN_ISSUER": "https://login.example",
@@ -65,6 +69,8 @@ def test_every_variable_counts() -> None:
     assert settings.home == Path("/srv/reprise")
     assert settings.keys == Path("/srv/reprise/keys")
     assert settings.database_url == "postgresql://db.example/reprise"
+    assert settings.worker_database_url == "postgresql://worker@db.example/reprise"
+    assert settings.owner_database_url == "postgresql://owner@db.example/reprise"
     assert (settings.host, settings.port) == ("0.0.0.0", 9000)  # noqa: S104 - not bound to, only read
     assert (settings.issuer, settings.audience) == ("https://login.example", "users")
     assert settings.jwks_path == Path("/etc/jwks.json")
