@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped] # its stubs are a package of their own
+import psycopg
 import pytest
 
+from infrastructure.database import owners_database
 from infrastructure.embedded_postgres.server_socket import listening_process, socket_in
 from tests.support.cli import CHECKOUT, CommandLine
 from tests.support.cli_run import Running, kill, running, wait_until_gone
+from tests.support.running import settings_in
 from tests.support.waiting import eventually
 
 SAMPLE = CHECKOUT / "examples" / "people.jsonl"
@@ -69,6 +72,17 @@ def test_a_process_that_dies_is_started_again(run: Running, name: str) -> None:
     assert (event["event"], event["process"], event["code"]) == ("restarted", name, -signal.SIGKILL)
     assert event["pid"] != run.processes[name]
     eventually(run.is_ready, "the API's readiness", within_seconds=60)
+
+
+def test_its_processes_are_no_superusers_in_its_database(reprise: CommandLine, run: Running) -> None:
+    assert run.is_ready()
+    with owners_database(settings_in(reprise.home)) as conninfo, psycopg.connect(conninfo) as owner:
+        logins = owner.execute(
+            "SELECT DISTINCT usename FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> %s",
+            (owner.info.backend_pid,),
+        ).fetchall()
+
+    assert {name for (name,) in logins} == {"reprise_api", "reprise_worker"}
 
 
 def test_a_database_that_dies_is_started_again(run: Running) -> None:

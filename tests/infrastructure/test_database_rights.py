@@ -195,7 +195,8 @@ def test_what_runs_with_the_owner_s_rights_looks_for_names_in_one_place(owner: p
         """
         SELECT p.oid::regprocedure::text, p.prosecdef, p.proconfig FROM pg_proc p
         JOIN pg_namespace n ON n.oid = p.pronamespace
-        WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND (p.prosecdef OR p.prorettype = 'trigger'::regtype)
+        WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
+          AND (p.prosecdef OR p.prorettype = 'trigger'::regtype)
         """
     ).fetchall()
 

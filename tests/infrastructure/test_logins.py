@@ -1,4 +1,4 @@
-"""As whom processes connect: who may do too much is told, and refused in production; who may do too little is refused."""
+"""As whom processes connect: a login that may do too much is told, in production refused; so is who may too little."""
 
 import uuid
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def somebody(database: str) -> Iterator[str]:
 
 def grant(database: str, statement: str, name: str) -> None:
     with psycopg.connect(database, autocommit=True) as owner:
-        owner.execute(sql.SQL(statement).format(sql.Identifier(name)))  # type: ignore[arg-type] # not from outside
+        owner.execute(sql.SQL(statement).format(sql.Identifier(name)))
 
 
 @pytest.mark.parametrize("login", ROLES)
@@ -132,9 +132,9 @@ def test_a_login_that_is_missing_is_asked_for_by_its_variable(database: str, hom
 
     with owners_database(settings) as conninfo:
         assert user_of(conninfo) == "postgres"
-    with pytest.raises(SettingInvalidError, match="^REPRISE_DATABASE_URL must be set"):
+    with pytest.raises(SettingInvalidError, match=r"^REPRISE_DATABASE_URL must be set"):
         reached_as(Login.API, settings)
-    with pytest.raises(DatabaseUnavailableError, match="^REPRISE_WORKER_DATABASE_URL cannot be reached"):
+    with pytest.raises(DatabaseUnavailableError, match=r"^REPRISE_WORKER_DATABASE_URL cannot be reached"):
         reached_as(Login.WORKER, settings_in(home, REPRISE_WORKER_DATABASE_URL="host=127.0.0.1 port=1"))
 
 

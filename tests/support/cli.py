@@ -16,7 +16,6 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 
 from api.cli import main
 from infrastructure.database import embedded_as
@@ -64,7 +63,7 @@ class CommandLine:
         """Each login of the tests' server, if it is that one; its superuser is the owner."""
         if self.database_url is None:
             return {}
-        if conninfo_to_dict(self.database_url).get("user") != EMBEDDED[Login.OWNER]:
+        if f"user={EMBEDDED[Login.OWNER]}" not in self.database_url:
             return {"REPRISE_DATABASE_URL": self.database_url}
         return {
             "REPRISE_DATABASE_URL": embedded_as(Login.API, self.database_url),
