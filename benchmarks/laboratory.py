@@ -25,10 +25,11 @@ from benchmarks.processes import Api, running_api, running_worker
 from benchmarks.rebuild_process import rebuild
 from benchmarks.scale import Scale
 from infrastructure.connections import APP_ROLE
+from infrastructure.database import embedded_as, migrate_embedded
 from infrastructure.embedded_postgres import EmbeddedPostgres, embedded_postgres
 from infrastructure.keyring import ClaimIds, load_keyring
+from infrastructure.logins import Login
 from infrastructure.privacy.keychain import grant, key_encryption_key
-from infrastructure.schema import migrate
 from infrastructure.settings import Settings, settings_from
 from infrastructure.token_issuing import TokenIssuer
 
@@ -127,7 +128,11 @@ class Laboratory:
             yield
 
     def _environment(self, town: Town) -> dict[str, str]:
-        return {"REPRISE_HOME": str(self.settings.home), "REPRISE_DATABASE_URL": town.conninfo}
+        return {
+            "REPRISE_HOME": str(self.settings.home),
+            "REPRISE_DATABASE_URL": embedded_as(Login.API, town.conninfo),
+            "REPRISE_WORKER_DATABASE_URL": embedded_as(Login.WORKER, town.conninfo),
+        }
 
     def _connections_of_apis(self) -> int:
         with psycopg.connect(self.server.conninfo("postgres")) as connection:
@@ -163,7 +168,7 @@ class Laboratory:
         """A database with an empty log."""
         self.empty_database(name)
         conninfo = self.server.conninfo(name)
-        migrate(conninfo)
+        migrate_embedded(conninfo)
         return conninfo
 
     def empty_database(self, name: str) -> None:
