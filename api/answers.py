@@ -1,7 +1,7 @@
 """Answers: encoded once, sent without detours, each with the log position it reflects."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -18,9 +18,10 @@ T = TypeVar("T")
 ItemT = TypeVar("ItemT")
 
 _ENCODER = msgspec.json.Encoder()
+# What is told of people is kept by no cache, on the way or of a browser (RFC 9111 section 5.2.2.5).
 _ALWAYS = (
     (b"content-type", b"application/json"),
-    (b"cache-control", b"private, no-cache"),
+    (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
 )
 Headers = list[tuple[bytes, bytes]]
@@ -63,18 +64,21 @@ class Answer(Response[T]):
 
 
 class Document(Response[bytes]):
-    """An answer that is not JSON of ours: its octets and its media type."""
+    """An answer that is not JSON of ours: its octets and its media type. `public` ones say nothing of anybody."""
 
-    def __init__(self, content: bytes, media_type: str, headers: Headers | None = None) -> None:
+    def __init__(
+        self, content: bytes, media_type: str, headers: Headers | None = None, *, public: bool = False
+    ) -> None:
         super().__init__(content, media_type=media_type)
         self._octet_headers = headers or []
+        self._cache_control = b"no-cache" if public else b"no-store"
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIApp:  # type: ignore[override] # nothing of it is needed
         """The answer, ready to be sent."""
         described = [
             (b"content-type", str(self.media_type).encode()),
             (b"content-length", b"%d" % len(self.content)),
-            (b"cache-control", b"no-cache"),
+            (b"cache-control", self._cache_control),
             (b"x-content-type-options", b"nosniff"),
         ]
         return _sending(HTTPStatus.OK, [*described, *self._octet_headers], self.content)
@@ -83,19 +87,30 @@ class Document(Response[bytes]):
 class Streamed(Response[bytes]):
     """An answer of any length, in pieces that are made while it is sent; nothing more is made when nobody listens.
 
-    An error on the way cuts the connection off, so that nobody takes the beginning for the whole.
+    An error on the way cuts the connection off, so that nobody takes the beginning for the whole. `close` is called in
+    the end, whether or not a piece was asked for.
     """
 
-    def __init__(self, pieces: AsyncIterator[bytes], media_type: str, headers: Headers) -> None:
+    def __init__(
+        self, pieces: AsyncIterator[bytes], media_type: str, headers: Headers, close: Callable[[], object] | None = None
+    ) -> None:
         super().__init__(b"", media_type=media_type)
         self._pieces = pieces
         self._octet_headers = headers
+        self._close = close
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIApp:  # type: ignore[override] # nothing of it is needed
         """The answer, ready to be sent."""
         return self._send
 
     async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._send_all(scope, receive, send)
+        finally:
+            if self._close:
+                self._close()
+
+    async def _send_all(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(b"content-type", str(self.media_type).encode()), *_ALWAYS[1:], *self._octet_headers]
         await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
         gone = asyncio.create_task(_disconnected(receive))
@@ -144,7 +159,12 @@ def created(saved: Saved) -> Answer[Receipt]:
 
 def page_of(page: Page[Any], items: list[T]) -> Answer[PageView[T]]:
     """One page of a list, its items in the form that goes out."""
-    return Answer(PageView(items=items, next_cursor=page.next_cursor), [position_header(page.position)])
+    return Answer(page_view(page, items), [position_header(page.position)])
+
+
+def page_view(page: Page[Any], items: list[T]) -> PageView[T]:
+    """The content of such an answer."""
+    return PageView(items=items, next_cursor=page.next_cursor)
 
 
 def _receipt(saved: Saved) -> Receipt:

@@ -43,11 +43,12 @@ class UserDiffView(View, frozen=True):
 def user_diff_view(diff: UserDiff) -> UserDiffView:
     """What changed about a user."""
     return UserDiffView(
-        old=_point(diff.old), new=_point(diff.new), changes=[_change(change) for change in diff.changes]
+        old=user_point(diff.old), new=user_point(diff.new), changes=[_change(change) for change in diff.changes]
     )
 
 
-def _point(point: UserPoint) -> UserPointView:
+def user_point(point: UserPoint) -> UserPointView:
+    """A moment in the life of a user."""
     return UserPointView(version=point.version, position=point.position, recorded_at=point.recorded_at)
 
 
@@ -64,7 +65,6 @@ def _change(change: FieldChange) -> FieldChangeView:
         actor=fact.actor,
         on_behalf_of=fact.on_behalf_of,
         client=fact.client,
-        # Some facts hold their reason themselves, others have that of their command.
-        reason=getattr(fact.event, "reason", None) or fact.reason,
+        reason=change.reason,
         command_id=fact.command_id,
     )

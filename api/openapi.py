@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
-from typing import Any, NamedTuple, get_args
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 from litestar.handlers import HTTPRouteHandler
@@ -57,10 +58,14 @@ class Operation(NamedTuple):
         return list(self.handler.parsed_fn_signature.parameters.values())
 
     @property
-    def answer(self) -> Any:
-        """The type of its content; None where it is not JSON."""
+    def answers(self) -> tuple[Any, ...]:
+        """The types that its content may be of, by who asks; none where it is not JSON."""
         given = self.handler.parsed_fn_signature.return_type.raw
-        return None if given in {Document, Streamed} else get_args(given)[0]
+        if given in {Document, Streamed}:
+            return ()
+        (content,) = get_args(given)
+        options = get_args(content) if get_origin(content) in {Union, UnionType} else (content,)
+        return tuple(option for option in options if option is not NoneType)
 
     @property
     def media_types(self) -> list[str]:
@@ -80,7 +85,7 @@ class Operation(NamedTuple):
     @property
     def answers_with_receipt(self) -> bool:
         """Whether it tells the version that a user has after it."""
-        return self.answer is Receipt
+        return self.answers == (Receipt,)
 
     @property
     def is_conditional(self) -> bool:
@@ -259,12 +264,12 @@ def _responses(operation: Operation) -> Json:
 
 
 def _success(operation: Operation, status: HTTPStatus) -> Json:
-    if operation.answer is None:
+    if not operation.answers:
         headers = {"headers": _headers(operation)} if operation.is_guarded else {}
         content = {media_type: {"schema": _schema_of(media_type)} for media_type in operation.media_types}
         return {"description": status.phrase, **headers, "content": content}
-    (schema,), _ = msgspec.json.schema_components([operation.answer], ref_template=TEMPLATE)
-    schema = next((option for option in schema.get("anyOf", []) if "$ref" in option), schema)
+    schemas, _ = msgspec.json.schema_components(operation.answers, ref_template=TEMPLATE)
+    schema = schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
     return {
         "description": status.phrase,
         "headers": _headers(operation),
@@ -301,7 +306,7 @@ def _header(text: str, schema: Json) -> Json:
 
 def _schemas(found: list[Operation]) -> Json:
     types: list[Any] = [Problem]
-    types += [operation.answer for operation in found if operation.answer is not None]
+    types += [answer for operation in found for answer in operation.answers]
     types += [_content_type(operation) for operation in found if content_form(operation.handler).decoder]
     _, components = msgspec.json.schema_components(types, ref_template=TEMPLATE)
     return dict(sorted(components.items()))

@@ -22,6 +22,11 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     actor: Actor
     """Who goes on record: the subject, or somebody who acts on their behalf (RFC 8693)."""
 
+    @property
+    def is_person(self) -> bool:
+        """Whether it is a person's own permission that is used, whoever acts: answers are what a person may see."""
+        return self.role is Role.USER
+
     def is_own(self, user_id: str) -> bool:
         """Whether a text is the id of the subject's own account."""
         return self.role is Role.USER and user_id.lower() == self.subject

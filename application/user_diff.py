@@ -67,6 +67,11 @@ class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
     new: Any
     fact: Recorded[User.Event]
 
+    @property
+    def reason(self) -> str | None:
+        """Why: some facts hold their reason themselves, others have that of their command."""
+        return getattr(self.fact.event, "reason", None) or self.fact.reason
+
 
 class UserDiff(msgspec.Struct, frozen=True, kw_only=True):
     """What changed between two moments. What was changed and changed back is not part of it."""

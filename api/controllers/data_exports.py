@@ -98,11 +98,10 @@ class DataExportsController(Controller):
             (b"content-disposition", b'attachment; filename="personal-data-%s.zip"' % str(user_id).encode()),
             position_header(export.position),
         ]
-        return Streamed(_pieces(package), "application/zip", headers)
+        return Streamed(_pieces(package), "application/zip", headers, package.close)
 
 
 async def _pieces(package: BinaryIO) -> AsyncIterator[bytes]:
-    with package:
-        package.seek(0)
-        while piece := package.read(PIECE):
-            yield piece
+    package.seek(0)
+    while piece := package.read(PIECE):
+        yield piece

@@ -33,7 +33,7 @@ class DocumentationController(Controller):
         state = request.app.state
         if "openapi_document" not in state:
             state.openapi_document = msgspec.json.encode(openapi_document(request.app.routes))
-        return Document(state.openapi_document, "application/json")
+        return Document(state.openapi_document, "application/json", public=True)
 
     @get("/docs", public=True)
     async def read_reference(self, request: ApiRequest) -> Document:
@@ -41,22 +41,22 @@ class DocumentationController(Controller):
         state = request.app.state
         if "reference_page" not in state:
             state.reference_page = reference_page(openapi_document(request.app.routes)).encode()
-        return Document(state.reference_page, "text/html; charset=utf-8", PAGE_HEADERS)
+        return Document(state.reference_page, "text/html; charset=utf-8", PAGE_HEADERS, public=True)
 
     @get("/docs/reference.css", public=True)
     async def read_reference_style(self) -> Document:
         """How the page looks."""
-        return Document(_file("reference.css"), "text/css; charset=utf-8")
+        return Document(_file("reference.css"), "text/css; charset=utf-8", public=True)
 
     @get("/docs/reference.js", public=True)
     async def read_reference_script(self) -> Document:
         """What the page does."""
-        return Document(_file("reference.js"), "text/javascript; charset=utf-8")
+        return Document(_file("reference.js"), "text/javascript; charset=utf-8", public=True)
 
     @get("/docs/reference.svg", public=True)
     async def read_reference_icon(self) -> Document:
         """The page's icon."""
-        return Document(_file("reference.svg"), "image/svg+xml")
+        return Document(_file("reference.svg"), "image/svg+xml", public=True)
 
 
 def _file(name: str) -> bytes:

@@ -7,15 +7,16 @@ from uuid import UUID
 from litestar import Controller, get
 from litestar.params import FromPath, QueryParameter
 
-from api.answers import Answer, PageView, page_of, position_header
+from api.answers import Answer, PageView, page_view, position_header
 from api.diff_views import UserDiffView, user_diff_view
 from api.permissions import Permission
+from api.person_views import PersonDiffView, PersonFactView, person_diff, person_fact
 from api.problems import Kind, Refused
 from api.queries import HIGHEST_POSITION, HIGHEST_VERSION, Cursor, Limit, instant, page_request, reached
 from api.readings import put_on_record
 from api.requests import ApiRequest
 from api.views import FactWithDataView, UserStateView, fact_with_data, user_state
-from application.queries import Moment
+from application.queries import Moment, Page, TimelineItem
 from application.user_diff import DiffIsBackwardsError
 from domain import errors
 from domain.access_records import Reading
@@ -56,13 +57,17 @@ class HistoryController(Controller):
     )
     async def get_timeline(
         self, request: ApiRequest, user_id: FromPath[UUID], limit: Limit = 50, cursor: Cursor = None
-    ) -> Answer[PageView[FactWithDataView]]:
-        """Everything that was done to the account, oldest first: what, when, by whom, why."""
+    ) -> Answer[PageView[FactWithDataView] | PageView[PersonFactView]]:
+        """Everything that was done to the account, oldest first: what, when, by whom, why.
+
+        People are told in which role somebody acted on their account, and not who it was.
+        """
         page = await request.service.timeline.of_user(user_id, page_request(request, limit, cursor))
         if not page.items and cursor is None:
             await _must_exist(request, user_id)
         put_on_record(request, Reading.TIMELINE, (user_id,))
-        return page_of(page, [fact_with_data(item) for item in page.items])
+        view = _timeline_of_person(page) if request.access.is_person else _timeline(page)
+        return Answer(view, [position_header(page.position)])
 
     @get("/state", permission=Permission.USERS_STATE, reads=Reading.STATE, refusals=(Kind.MOMENT_NOT_FOUND,))
     async def get_state(
@@ -87,8 +92,11 @@ class HistoryController(Controller):
     @get("/diff", permission=Permission.USERS_STATE, reads=Reading.DIFF, refusals=(Kind.MOMENT_NOT_FOUND,))
     async def get_diff(
         self, request: ApiRequest, user_id: FromPath[UUID], old: From, new: To = None
-    ) -> Answer[UserDiffView]:
-        """What changed about the user between two moments: field by field, and the fact that changed each last."""
+    ) -> Answer[UserDiffView | PersonDiffView]:
+        """What changed about the user between two moments: field by field, and the fact that changed each last.
+
+        People are told in which role somebody changed it, and not who it was.
+        """
         head = await reached(request, await request.service.log.head())
         before, after = _moment(old, "from"), Moment(position=head) if new is None else _moment(new, "to")
         try:
@@ -99,7 +107,16 @@ class HistoryController(Controller):
         if found is None:
             raise await _not_then(request, user_id, before, after)
         put_on_record(request, Reading.DIFF, (user_id,))
-        return Answer(user_diff_view(found), [position_header(head)])
+        view = person_diff(found) if request.access.is_person else user_diff_view(found)
+        return Answer(view, [position_header(head)])
+
+
+def _timeline(page: Page[TimelineItem]) -> PageView[FactWithDataView]:
+    return page_view(page, [fact_with_data(item) for item in page.items])
+
+
+def _timeline_of_person(page: Page[TimelineItem]) -> PageView[PersonFactView]:
+    return page_view(page, [person_fact(item) for item in page.items])
 
 
 def _moment(text: str, name: str) -> Moment:

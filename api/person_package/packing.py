@@ -13,12 +13,11 @@ from api.person_package.records import (
     ConsentRecord,
     PackageView,
     ReadingRecord,
-    TimelineRecord,
     consent_record,
     reading_record,
     schema_of,
-    timeline_record,
 )
+from api.person_views import PersonFactView, person_fact
 from api.views import UserView, user_view
 from application.access_records import AccessFilter
 from application.data_exports import RequestedExport
@@ -76,9 +75,9 @@ class _Held:
             raise errors.UserNotFound
         return user_view(found.user)
 
-    async def timeline(self) -> AsyncIterator[TimelineRecord]:
+    async def timeline(self) -> AsyncIterator[PersonFactView]:
         async for item in self._items():
-            yield timeline_record(item)
+            yield person_fact(item)
 
     async def consents(self) -> AsyncIterator[ConsentRecord]:
         async for item in self._items():

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from api.person_package.records import FILES, ConsentRecord, PackageView, ReadingRecord, TimelineRecord
+from api.person_package.records import FILES, ConsentRecord, PackageView, ReadingRecord
+from api.person_views import PersonFactView
 from api.reference.markup import Markup, element, joined
 from api.views import UserView
 
@@ -22,7 +23,7 @@ async def reading_page(
     package: PackageView,
     profile: UserView,
     consents: AsyncIterator[ConsentRecord],
-    timeline: AsyncIterator[TimelineRecord],
+    timeline: AsyncIterator[PersonFactView],
     readings: AsyncIterator[ReadingRecord],
 ) -> AsyncIterator[str]:
     """The whole page."""
@@ -80,7 +81,7 @@ def _consent(record: ConsentRecord) -> tuple[Any, ...]:
     return record.recorded_at, record.purpose, "yes" if record.granted else "no", record.document_version
 
 
-def _fact(record: TimelineRecord) -> tuple[Any, ...]:
+def _fact(record: PersonFactView) -> tuple[Any, ...]:
     content = ", ".join(f"{name}: {_shown(value)}" for name, value in record.data.items())
     return record.recorded_at, record.topic, record.by, record.reason, content
 

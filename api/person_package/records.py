@@ -9,11 +9,10 @@ from uuid import UUID
 
 import msgspec
 
+from api.person_views import PersonFactView, role_of
 from api.views import Instant, UserView, View
 from application.access_log import AccessEntry
 from application.queries import TimelineItem
-
-ITSELF = "you"
 
 
 class PackageView(View, frozen=True):
@@ -38,18 +37,6 @@ class ConsentRecord(View, frozen=True):
     document_version: str
 
 
-class TimelineRecord(View, frozen=True):
-    """One thing that was done to the account."""
-
-    position: int
-    recorded_at: Instant
-    topic: str
-    by: str | None
-    client: str | None
-    reason: str | None
-    data: dict[str, Any]
-
-
 class ReadingRecord(View, frozen=True):
     """Somebody else read data of the person."""
 
@@ -57,14 +44,14 @@ class ReadingRecord(View, frozen=True):
     first_at: Instant
     reading: str | None
     by: str | None
-    client: str | None
+    """In which role; never who it was."""
     purpose: str | None
 
 
 FILES: Mapping[str, Any] = {
     "profile.json": UserView,
     "consents.json": list[ConsentRecord],
-    "timeline.json": list[TimelineRecord],
+    "timeline.json": list[PersonFactView],
     "accesses.json": list[ReadingRecord],
 }
 """The files of data, and the form of each."""
@@ -74,19 +61,6 @@ def schema_of(file: str) -> bytes:
     """The JSON Schema (2020-12) of a file of data."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": file}
     return msgspec.json.format(msgspec.json.encode(schema | msgspec.json.schema(FILES[file])))
-
-
-def timeline_record(item: TimelineItem) -> TimelineRecord:
-    """One fact."""
-    return TimelineRecord(
-        position=item.entry.position,
-        recorded_at=item.entry.recorded_at,
-        topic=item.entry.topic,
-        by=_role(item.entry.actor, item.entry.user_id),
-        client=item.entry.client,
-        reason=item.entry.reason,
-        data=item.data,
-    )
 
 
 def consent_record(item: TimelineItem) -> ConsentRecord | None:
@@ -108,14 +82,6 @@ def reading_record(entry: AccessEntry, user_id: UUID) -> ReadingRecord:
         recorded_at=entry.recorded_at,
         first_at=entry.first_at,
         reading=entry.reading,
-        by=_role(entry.actor, user_id),
-        client=entry.client,
+        by=role_of(entry.actor, user_id),
         purpose=entry.purpose,
     )
-
-
-def _role(actor: str | None, user_id: UUID) -> str | None:
-    if actor is None:
-        return None
-    role, _, who = actor.partition(":")
-    return ITSELF if role == "user" and who == str(user_id) else role

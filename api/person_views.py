@@ -1,0 +1,100 @@
+"""History in the form in which the person sees it that it is about: over HTTP, and in the package of their data.
+
+What was done, when, in which role and why; not which member of staff it was, through which program, for whom, in which
+command. These forms have no room for that, so no answer that is made of them can tell it
+(docs/decisions/0023-what-people-see.md).
+"""
+
+from typing import Any
+from uuid import UUID
+
+from api.diff_views import UserPointView, user_point
+from api.views import Instant, View
+from application.queries import TimelineItem
+from application.user_diff import FieldChange, UserDiff
+
+ITSELF = "you"
+"""In place of a role: the person acted."""
+
+
+class PersonFactView(View, frozen=True):
+    """One thing that was done to the account, as the person sees it."""
+
+    position: int
+    recorded_at: Instant
+    topic: str
+    version: int | None
+    """Of the account after it; null for facts about an address or an export, which do not change the account."""
+    by: str | None
+    """In which role: `you`, `support`, `admin`, `service`, `system`, … Never who it was."""
+    reason: str | None
+    """What was stated as the reason for it."""
+    data: dict[str, Any]
+
+
+class PersonChangeView(View, frozen=True):
+    """A field that is not what it was, and the last fact that changed it, as the person sees it."""
+
+    field: str
+    old: Any
+    new: Any
+    topic: str
+    version: int
+    position: int
+    recorded_at: Instant
+    by: str | None
+    """In which role; never who it was."""
+    reason: str | None
+
+
+class PersonDiffView(View, frozen=True):
+    """What changed about a user between two moments, the second one included, as they see it themselves."""
+
+    old: UserPointView
+    new: UserPointView
+    changes: list[PersonChangeView]
+
+
+def person_fact(item: TimelineItem) -> PersonFactView:
+    """One fact."""
+    entry = item.entry
+    return PersonFactView(
+        position=entry.position,
+        recorded_at=entry.recorded_at,
+        topic=entry.topic,
+        # How often an address was given out tells of those who had it before.
+        version=entry.version if entry.stream_id == entry.user_id else None,
+        by=role_of(entry.actor, entry.user_id),
+        reason=entry.reason,
+        data=item.data,
+    )
+
+
+def person_diff(diff: UserDiff) -> PersonDiffView:
+    """What changed about a user."""
+    return PersonDiffView(
+        old=user_point(diff.old), new=user_point(diff.new), changes=[_change(change) for change in diff.changes]
+    )
+
+
+def _change(change: FieldChange) -> PersonChangeView:
+    fact = change.fact
+    return PersonChangeView(
+        field=change.field,
+        old=change.old,
+        new=change.new,
+        topic=fact.topic,
+        version=fact.event.originator_version,
+        position=fact.position,
+        recorded_at=fact.recorded_at,
+        by=role_of(fact.actor, fact.event.originator_id),
+        reason=change.reason,
+    )
+
+
+def role_of(actor: str | None, user_id: UUID) -> str | None:
+    """What an actor (`support:carol`) is to a person: a role, or the person."""
+    if actor is None:
+        return None
+    role, _, who = actor.partition(":")
+    return ITSELF if role == "user" and who == str(user_id) else role
