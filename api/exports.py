@@ -1,7 +1,5 @@
 """Facts in the forms that other programs read, however many there are: CSV, JSON Lines, CloudEvents."""
 
-import csv
-import io
 from collections.abc import AsyncIterator, Callable, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -9,12 +7,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from api.views import FactView, fact
+from application.csv_rows import csv_lines
 from application.queries import Findings
 from application.user_timeline import TimelineEntry
 
 SOURCE = "urn:reprise:log"
 """Where events come from, as CloudEvents say it."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NAMES = [field.encode_name for field in msgspec.structs.fields(FactView)]
 _ENCODER = msgspec.json.Encoder()
 
@@ -51,21 +49,9 @@ class _Form(NamedTuple):
     end: bytes = b""
 
 
-def _rows(lines: Sequence[Sequence[Any]]) -> bytes:
-    """As RFC 4180 has it."""
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(lines)
-    return text.getvalue().encode()
-
-
 def _table(facts: Sequence[FactView]) -> bytes:
     told = map(msgspec.to_builtins, facts)
-    return _rows([[_cell(values[name]) for name in _NAMES] for values in told])
-
-
-def _cell(value: Any) -> Any:
-    """A value; text that a spreadsheet would take for a formula begins with an apostrophe instead."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return csv_lines([values[name] for name in _NAMES] for values in told)
 
 
 def _lines(facts: Sequence[FactView]) -> bytes:
@@ -92,7 +78,7 @@ def _cloud_event(told: FactView) -> dict[str, Any]:
 
 _FORMS: dict[ExportFormat, _Form] = {
     ExportFormat.JSONL: _Form("application/x-ndjson", _lines),
-    ExportFormat.CSV: _Form("text/csv; charset=utf-8; header=present", _table, begin=_rows([_NAMES])),
+    ExportFormat.CSV: _Form("text/csv; charset=utf-8; header=present", _table, begin=csv_lines([_NAMES])),
     # Their JSON batch format: whoever has only the beginning of an array notices.
     ExportFormat.CLOUDEVENTS: _Form(
         "application/cloudevents-batch+json", _cloud_events, begin=b"[\n", between=b",\n", end=b"\n]\n"

@@ -8,6 +8,7 @@ import hmac
 import os
 import secrets
 from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from domain import errors
 from domain.users import EmailRequest
 from domain.values import EmailAddress, email_key
 from infrastructure.mac import Mac
+from infrastructure.private_files import write_whole
 
 KEY_OCTETS = 32
 TOKEN_MAC_OCTETS = 24
@@ -81,19 +83,11 @@ def _long_enough(secret: bytes, what: str, form: str) -> bytes:
 
 def _secret_file(path: Path) -> bytes:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
+    with suppress(FileNotFoundError):
         return path.read_bytes()
-    except FileNotFoundError:
-        fresh.touch(mode=0o600)
-        fresh.write_bytes(secrets.token_bytes(KEY_OCTETS))
-    try:
-        # Linking fails if another process was faster: then its secret is the one.
-        os.link(fresh, path)
-    except FileExistsError:
-        pass
-    finally:
-        fresh.unlink()
+    # If another process is faster, its secret is the one.
+    with suppress(FileExistsError):
+        write_whole(path, secrets.token_bytes(KEY_OCTETS), replacing=False)
     return path.read_bytes()
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 from email_validator import EmailNotValidError, validate_email
 
 from application.mailing import Mail, Mailer, MailRefusedError
+from infrastructure.private_files import write_whole
 from infrastructure.settings import SettingInvalidError, Settings
 
 SMTP_TIMEOUT_SECONDS = 10.0
@@ -44,10 +45,7 @@ class OutboxMailer:
     def send(self, mail: Mail) -> None:
         """Write the mail, whole or not at all."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._folder / f"{mail.id}.eml"
-        unfinished = path.with_suffix(".tmp")
-        unfinished.write_bytes(_message(mail, self._sender, SMTPUTF8).as_bytes())
-        unfinished.replace(path)
+        write_whole(self._folder / f"{mail.id}.eml", _message(mail, self._sender, SMTPUTF8).as_bytes())
 
     def forget(self, user_id: UUID) -> None:
         """Throw away every mail to a user, whose id is part of its own."""

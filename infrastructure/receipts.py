@@ -16,6 +16,7 @@ import msgspec
 
 from domain.users import User
 from infrastructure.log_reader import Connection, Wanted, read_head, read_range
+from infrastructure.private_files import appended_file
 
 CHUNK = 10_000
 """Positions looked at in one piece of work."""
@@ -70,16 +71,12 @@ def append_receipts(path: Path, receipts: Iterable[Receipt]) -> None:
     """Write receipts, durably when it returns."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     lines = b"".join(msgspec.json.encode(receipt) + b"\n" for receipt in receipts)
-    with open(path, "a+b", opener=_private) as file:
+    with appended_file(path) as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
         _drop_what_was_cut_off(file)
         file.write(lines)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _drop_what_was_cut_off(file: BinaryIO) -> None:

@@ -1,20 +1,21 @@
-"""Writes rows to a file, in the form that its name asks for: CSV, JSON Lines or Parquet. One row at a time is kept."""
+"""Writes rows to a file, in the form that its name asks for: CSV, JSON Lines or Parquet. Few rows are kept at once."""
 
-import csv
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from datetime import date, datetime
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, get_args, get_origin
+from typing import Any, BinaryIO, get_args, get_origin
 from uuid import UUID
 
 import msgspec
 
-PARQUET_ROWS = 20_000
-"""Rows in one group of a Parquet file."""
+from application.csv_rows import csv_lines
+from infrastructure.private_files import whole_file
+
+ROWS_AT_ONCE = 20_000
+"""Rows in one group of a Parquet file, and kept at once."""
 
 
 class FileFormError(ValueError):
@@ -22,23 +23,16 @@ class FileFormError(ValueError):
 
 
 def write_rows(path: Path, kind: type[msgspec.Struct], rows: Iterable[Any]) -> int:
-    """Write rows to a file that only its owner can read; returns how many.
+    """Write rows to a file that only its owner can read, and that is there when it is complete; returns how many.
 
-    The file appears under its name when it is complete. Raises `FileFormError` before a row is taken.
+    Raises `FileFormError` before a row is taken.
     """
     write = _writer_for(path)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.touch(mode=0o600)
-    try:
-        count = write(unfinished, kind, rows)
-        unfinished.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            unfinished.unlink()
-    return count
+    with whole_file(path) as file:
+        return write(file, kind, rows)
 
 
-Writer = Callable[[Path, type[msgspec.Struct], Iterable[Any]], int]
+Writer = Callable[[BinaryIO, type[msgspec.Struct], Iterable[Any]], int]
 
 
 def _writer_for(path: Path) -> Writer:
@@ -51,33 +45,30 @@ def _writer_for(path: Path) -> Writer:
     return writer
 
 
-def _write_csv(path: Path, kind: type[msgspec.Struct], rows: Iterable[Any]) -> int:
+def _write_csv(file: BinaryIO, kind: type[msgspec.Struct], rows: Iterable[Any]) -> int:
     count = 0
-    with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(kind.__struct_fields__)
-        for row in rows:
-            table.writerow(map(_text, msgspec.structs.astuple(row)))
-            count += 1
+    file.write(csv_lines([kind.__struct_fields__]))
+    for some in _groups(rows):
+        file.write(csv_lines(map(msgspec.structs.astuple, some)))
+        count += len(some)
     return count
 
 
-def _write_json_lines(path: Path, kind: type[msgspec.Struct], rows: Iterable[Any]) -> int:
+def _write_json_lines(file: BinaryIO, kind: type[msgspec.Struct], rows: Iterable[Any]) -> int:
     count = 0
     encoder = msgspec.json.Encoder()
     named = map(msgspec.structs.asdict, rows) if kind.__struct_config__.array_like else rows
-    with path.open("wb") as file:
-        for row in named:
-            file.write(encoder.encode(row) + b"\n")
-            count += 1
+    for row in named:
+        file.write(encoder.encode(row) + b"\n")
+        count += 1
     return count
 
 
-def _write_parquet(path: Path, kind: type[msgspec.Struct], rows: Iterable[Any]) -> int:
+def _write_parquet(file: BinaryIO, kind: type[msgspec.Struct], rows: Iterable[Any]) -> int:
     arrow = _pyarrow("pyarrow")
     schema = arrow.schema([_parquet_field(arrow, field) for field in msgspec.structs.fields(kind)])
     count = 0
-    with _pyarrow("pyarrow.parquet").ParquetWriter(path, schema) as writer:
+    with _pyarrow("pyarrow.parquet").ParquetWriter(file, schema) as writer:
         for some in _groups(rows):
             values = [{name: _plain(getattr(row, name)) for name in kind.__struct_fields__} for row in some]
             writer.write_table(arrow.Table.from_pylist(values, schema=schema))
@@ -86,20 +77,6 @@ def _write_parquet(path: Path, kind: type[msgspec.Struct], rows: Iterable[Any]) 
 
 
 _WRITERS: dict[str, Writer] = {".csv": _write_csv, ".jsonl": _write_json_lines, ".parquet": _write_parquet}
-
-
-def _text(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case datetime() | date():
-            return value.isoformat()
-        case list():
-            return " ".join(map(_text, value))
-        case _:
-            return str(value)
 
 
 def _pyarrow(name: str) -> Any:
@@ -131,5 +108,5 @@ def _plain(value: Any) -> Any:
 
 def _groups(rows: Iterable[Any]) -> Iterator[list[Any]]:
     iterator = iter(rows)
-    while some := list(islice(iterator, PARQUET_ROWS)):
+    while some := list(islice(iterator, ROWS_AT_ONCE)):
         yield some

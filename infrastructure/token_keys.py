@@ -1,8 +1,6 @@
 """The keys of access tokens: public ones in a JWKS file (RFC 7517), our own signing key in a file of its own."""
 
-import fcntl
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,9 @@ import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
 from joserfc.jws import JWSRegistry
+
+from infrastructure.embedded_postgres.file_lock import FileLock
+from infrastructure.private_files import write_whole
 
 log = structlog.get_logger(__name__)
 
@@ -119,7 +120,7 @@ class SigningKeyFile:
 
     def _make(self) -> OKPKey:
         key = OKPKey.generate_key("Ed25519", {"use": "sig"}, auto_kid=True)
-        _write(self._path, key.as_dict(private=True), mode=0o600)
+        write_whole(self._path, _document(key.as_dict(private=True)))
         return key
 
     def _publish(self, key: OKPKey, *, forget_others: bool) -> None:
@@ -130,21 +131,16 @@ class SigningKeyFile:
         if not forget_others and any(jwk.get("kid") == key.kid for jwk in present):
             return
         others = [] if forget_others else present
-        _write(self._jwks_path, {"keys": [*others, {**key.as_dict(private=False), "alg": "EdDSA"}]}, mode=0o644)
+        published = {"keys": [*others, {**key.as_dict(private=False), "alg": "EdDSA"}]}
+        write_whole(self._jwks_path, _document(published), public=True)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with FileLock(self._path.with_suffix(".lock")) as lock:
+            lock.acquire()
             yield
 
 
-def _write(path: Path, content: Any, mode: int) -> None:
-    """Put a file in place whole: nobody ever reads half of it."""
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(content)))
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+def _document(content: Any) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(content))

@@ -109,7 +109,7 @@ def search(  # noqa: PLR0913 - one for each thing to search for
     everything
         Tell all there are, however many.
     output
-        Write all there are to this file instead.
+        Write all there are to this file instead. Only its owner can read it.
     form
         How to write that file.
     purpose

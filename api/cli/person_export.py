@@ -17,6 +17,7 @@ from application.user_timeline import USER_TIMELINE
 from domain.ids import uuid7
 from infrastructure.database import migrated_database, require_data
 from infrastructure.logins import Login
+from infrastructure.private_files import whole_file
 from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
 
@@ -41,13 +42,20 @@ def export(user: str, /, *, output: Path, json: bool = False) -> None:
     settings = settings_from()
     require_data(settings)
     if output.exists():
-        raise Failure(f"{output} is there already.", "file_exists")
+        raise _file_exists(output)
     with migrated_database(settings, Login.WORKER) as conninfo:
-        found = asyncio.run(_export(settings, conninfo, user, output))
+        try:
+            found = asyncio.run(_export(settings, conninfo, user, output))
+        except FileExistsError:
+            raise _file_exists(output) from None
     if json:
         write_json({"userId": found.user_id, "position": found.position, "file": str(output)})
     else:
         say(f"Everything about {found.user_id} as of position {shown(found.position)} is in {output}.")
+
+
+def _file_exists(output: Path) -> Failure:
+    return Failure(f"{output} is there already.", "file_exists")
 
 
 async def _export(settings: Settings, conninfo: str, user: str, output: Path) -> RequestedExport:
@@ -58,12 +66,6 @@ async def _export(settings: Settings, conninfo: str, user: str, output: Path) ->
         found = await service.exports.requested(saved.aggregate_id)
         for model in (USER_TIMELINE, ACCESS_LOG):
             await asyncio.to_thread(catch_up, conninfo, model)
-        unfinished = output.with_name(f".{output.name}.part")
-        unfinished.touch(mode=0o600)
-        try:
-            with unfinished.open("wb") as file:
-                await write_package(service, found, file)
-            unfinished.replace(output)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with whole_file(output, replacing=False) as file:
+            await write_package(service, found, file)
     return found

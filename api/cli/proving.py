@@ -32,6 +32,7 @@ from infrastructure.connections import as_sealer
 from infrastructure.database import migrated_database, require_data
 from infrastructure.log_reader import Connection
 from infrastructure.logins import Login
+from infrastructure.private_files import whole_file
 from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
 
@@ -134,7 +135,7 @@ def bundle(
     Parameters
     ----------
     output
-        The file to write.
+        The file to write. Only its owner can read it.
     user
         All about the user with this id.
     first
@@ -158,7 +159,7 @@ def bundle(
         subject = Subject(user=user, first=first or (None if user else 1), last=last or (None if user else newest.size))
         positions = _positions(settings, conninfo, subject, newest.size)
         lines = make_bundle(connection, subject, positions, newest, former)
-        with output.open("wb") as file:
+        with whole_file(output) as file:
             file.writelines(lines)
         whose = f"user {user}" if user else f"positions {subject.first} to {subject.last}"
         asyncio.run(put_file_on_record(settings, conninfo, [user] if user else [], f"bundle of {whose}"))

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from api.cli.failures import Failure
 from api.cli.lifeline import LIFELINE
+from infrastructure.private_files import open_to_append
 
 T = TypeVar("T")
 
@@ -166,8 +167,5 @@ def _opened(path: Path) -> Iterator[int]:
     with suppress(FileNotFoundError):
         if path.stat().st_size > LOG_LIMIT:
             path.replace(path.with_suffix(".old.log"))
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    with open_to_append(path) as file:
+        yield file.fileno()

@@ -3,8 +3,6 @@
 The file names the log (its origin) as well: it must never change, and no two logs may have the same.
 """
 
-import fcntl
-import os
 import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
@@ -15,6 +13,8 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from application.proof.signed_notes import KEY_OCTETS, SigningKey, VerifierKey, is_key_name, parse_verifier_key
+from infrastructure.embedded_postgres.file_lock import FileLock
+from infrastructure.private_files import write_whole
 
 FILE = "checkpoint-key.json"
 
@@ -82,19 +82,14 @@ class CheckpointKeyFile:
             raise SigningKeyUnusableError("REPRISE_LOG_ORIGIN must have visible characters only, and no plus sign.")
         private = Ed25519PrivateKey.generate().private_bytes_raw()
         content = msgspec.json.encode(_Content(origin, b64encode(private).decode(), list(map(str, former))))
-        fresh = self._path.with_name(f".{FILE}.{secrets.token_hex(4)}")
-        with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
+        write_whole(self._path, content)
         return CheckpointKeys(SigningKey(origin, private), former)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with FileLock(self._path.with_suffix(".lock")) as lock:
+            lock.acquire()
             yield
 
 

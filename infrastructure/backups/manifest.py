@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from infrastructure.private_files import write_whole
+
 MANIFEST = "manifest.json"
 FORMAT = 1
 
@@ -40,11 +42,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Make the folder a backup."""
-    path = folder / MANIFEST
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.touch(mode=0o600)
-    unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
-    unfinished.replace(path)
+    write_whole(folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -1,7 +1,6 @@
 """Brings a backup back into an empty database: all of it, or nothing."""
 
 import gzip
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from infrastructure.backups.manifest import BackupInvalidError, Manifest, Part, read_manifest
+from infrastructure.private_files import write_whole
 from infrastructure.schema import migrate, migrations
 
 CHUNK = 1 << 20
@@ -110,6 +110,4 @@ def _require_whole(connection: psycopg.Connection[Any], manifest: Manifest) -> N
 def _copy_keys(source: Path, target: Path, parts: list[Part]) -> None:
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     for part in parts:
-        copied = target / part.file
-        copied.touch(mode=0o600)
-        shutil.copyfile(source / part.file, copied)
+        write_whole(target / part.file, (source / part.file).read_bytes())

@@ -1,8 +1,6 @@
 """Takes a backup, as of one moment, while everything goes on."""
 
 import gzip
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,6 +13,7 @@ from psycopg.sql import SQL, Composed, Identifier
 
 from infrastructure.backups.manifest import FORMAT, Manifest, Part, digest_of, write_manifest
 from infrastructure.data_map import TABLES, Backup, Table
+from infrastructure.private_files import whole_file, write_whole
 
 BUFFER = 1 << 20
 ROWS_BETWEEN_REPORTS = 10_000
@@ -71,7 +70,6 @@ def _write_table(
 ) -> Part:
     path = folder / f"{table.name}.copy.gz"
     columns = tuple(sorted(table.columns))
-    path.touch(mode=0o600)
     rows = 0
     with _compressed(path) as file, connection.cursor() as cursor, cursor.copy(_copy(table.name, columns)) as copy:
         for row in copy:
@@ -84,11 +82,10 @@ def _write_table(
 
 @contextmanager
 def _compressed(path: Path) -> Iterator[BinaryIO]:
-    with path.open("wb") as file:
+    with whole_file(path, replacing=False) as file:
         compressing = gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1)
         with compressing, BufferedWriter(compressing, BUFFER) as buffered:
             yield buffered
-        os.fsync(file.fileno())
 
 
 def _copy(table: str, columns: tuple[str, ...]) -> Composed:
@@ -100,6 +97,5 @@ def _key_files(source: Path, folder: Path) -> Iterator[Part]:
     for path in sorted(source.iterdir()) if source.is_dir() else []:
         if path.is_file() and not path.name.startswith("."):
             copied = folder / path.name
-            copied.touch(mode=0o600)
-            shutil.copyfile(path, copied)
+            write_whole(copied, path.read_bytes(), replacing=False)
             yield Part(copied.name, copied.stat().st_size, digest_of(copied))

@@ -1,9 +1,10 @@
 """What the server and its programs say."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from infrastructure.private_files import open_to_append
 
 _LAST_WORDS = 2000  # bytes
 
@@ -16,7 +17,7 @@ class ServerLog:
 
     def open(self) -> BinaryIO:
         """Open it to append."""
-        return open(self.path, "ab", opener=_private)
+        return open_to_append(self.path)
 
     def end(self) -> int:
         """Its size by now, in bytes."""
@@ -27,7 +28,3 @@ class ServerLog:
         with self.path.open("rb") as log:
             log.seek(max(position, self.end() - _LAST_WORDS))
             return log.read().decode(errors="replace").strip() or "(nothing)"
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW, 0o600)

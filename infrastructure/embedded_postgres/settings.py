@@ -7,6 +7,7 @@ from pathlib import Path
 
 from infrastructure.embedded_postgres.programs import Programs
 from infrastructure.embedded_postgres.server_socket import PORT
+from infrastructure.private_files import write_whole
 
 MEGABYTE = 1 << 20
 _GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
@@ -89,8 +90,7 @@ def _preloaded(programs: Programs) -> dict[str, str]:
 
 
 def _write_readable(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-    path.chmod(0o644)  # The server may be another user, and our umask strict.
+    write_whole(path, text.encode(), public=True)  # The server may be another user.
 
 
 def _as_list_element(path: Path) -> str:
