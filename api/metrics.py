@@ -10,6 +10,8 @@ log = structlog.get_logger(__name__)
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER = "OTHER"
+"""Every other method, whatever somebody calls it."""
 UNMATCHED = "(unmatched)"
 """The route of requests that no route matches."""
 
@@ -49,7 +51,7 @@ class Metrics:
 
     def count(self, route: str | None, method: str, status: int, seconds: float) -> None:
         """One request was answered."""
-        key = (route or UNMATCHED, method if method in METHODS else "OTHER", status)
+        key = (route or UNMATCHED, method if method in METHODS else OTHER, status)
         series = self._series.get(key)
         if series is None:
             series = self._series[key] = self._requests.labels(*key)

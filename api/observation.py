@@ -8,7 +8,7 @@ from litestar.types import ASGIApp, Message, Receive, Send
 
 from api.answers import HEAD
 from api.commands import trace_id
-from api.metrics import Metrics
+from api.metrics import METHODS, OTHER, Metrics
 
 
 class Observed:
@@ -49,7 +49,7 @@ class Observed:
         self._log.info(
             "request",
             route=route,
-            method=method,
+            method=method if method in METHODS else OTHER,
             status=status,
             ms=round(seconds * 1000, 2),
             position=int(position) if position else None,

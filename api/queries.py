@@ -1,8 +1,9 @@
 """What queries have in common: how fresh, which page, and the names of their parameters on the wire."""
 
 import re
+from collections.abc import Callable
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from litestar.params import QueryParameter
@@ -10,7 +11,10 @@ from litestar.params import QueryParameter
 from api.problems import Kind, Refused
 from api.requests import ApiRequest, header_refused
 from application.queries import PAGE_LIMIT, Freshness, PageRequest, PositionNotReachedError, PositionUnknownError
+from application.record_filters import ActorName, FilterInvalidError, Topic, parse_actor, parse_topic
 from application.statistics import DayInvalidError, parse_day
+
+T = TypeVar("T")
 
 HIGHEST_POSITION = 2**63 - 1
 HIGHEST_VERSION = 2**31 - 1
@@ -66,6 +70,23 @@ def instant(text: str | None, name: str) -> datetime | None:
         detail = "An instant looks like 2026-01-31T12:00:00Z (RFC 3339; encode a + as %2B)."
         raise Refused(Kind.PARAMETER_INVALID, name, "query", detail=detail) from None
     return found
+
+
+def actor_filter(text: str | None) -> ActorName | None:
+    """An actor to search for, in the form in which facts name them."""
+    return None if text is None else _parsed(parse_actor, text, "actor")
+
+
+def topic_filter(text: str | None) -> Topic | None:
+    """A topic to search for."""
+    return None if text is None else _parsed(parse_topic, text, "topic")
+
+
+def _parsed(parse: Callable[[str], T], text: str, name: str) -> T:
+    try:
+        return parse(text)
+    except FilterInvalidError as error:
+        raise Refused(Kind.PARAMETER_INVALID, name, "query", detail=str(error)) from None
 
 
 def day(text: str | None, name: str) -> date | None:

@@ -10,6 +10,7 @@ import msgspec
 from application.access_log import AccessEntry
 from application.actors import Actor, Role
 from application.queries import Page, PageRequest
+from application.record_filters import ActorName
 from domain.access_records import Reading
 from domain.values import AccessPurpose
 
@@ -26,7 +27,7 @@ class AccessFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     user_id: UUID | None = None
     """Data of this person was read."""
-    actor: str | None = None
+    actor: ActorName | None = None
     reading: Reading | None = None
     recorded_from: datetime | None = None
     recorded_to: datetime | None = None

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from application.record_filters import ActorName, Topic
 from application.user_diff import UserDiff
 from application.user_directory import UserEntry
 from application.user_timeline import TimelineEntry
@@ -94,9 +95,9 @@ class DirectoryFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 class AuditFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which facts; what is not given does not matter."""
 
-    actor: str | None = None
+    actor: ActorName | None = None
     user_id: UUID | None = None
-    topic: str | None = None
+    topic: Topic | None = None
     recorded_from: datetime | None = None
     recorded_to: datetime | None = None
     """Exclusive."""

@@ -9,12 +9,14 @@ from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 
 from api.access_views import AccessView, access_view
+from api.cli import values
 from api.cli.catching_up import catch_up
 from api.cli.pages import Pages, write_pages
 from api.cli.terminal import shown
 from api.cli.values import instant
 from application.access_log import ACCESS_LOG, AccessEntry
 from application.access_records import AccessFilter
+from application.record_filters import ActorName
 from domain.access_records import Reading
 from infrastructure.database import migrated_database, require_data
 from infrastructure.logins import Login
@@ -27,7 +29,7 @@ PEOPLE_SHOWN = 3
 def accesses(
     *,
     user: UUID | None = None,
-    actor: str | None = None,
+    actor: Annotated[ActorName | None, Parameter(converter=values.actor)] = None,
     reading: Reading | None = None,
     recorded_from: Annotated[datetime | None, Parameter(name="--from", converter=instant)] = None,
     recorded_to: Annotated[datetime | None, Parameter(name="--to", converter=instant)] = None,

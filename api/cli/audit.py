@@ -10,6 +10,7 @@ import msgspec
 from cyclopts import App, Parameter
 from cyclopts.types import PositiveInt
 
+from api.cli import values
 from api.cli.accesses import accesses
 from api.cli.catching_up import catch_up
 from api.cli.comparing import diff
@@ -25,6 +26,7 @@ from api.cli.verifying import verify
 from api.exports import ExportFormat
 from api.views import FactView, FactWithDataView, fact, fact_with_data
 from application.queries import AuditFilter, TimelineItem
+from application.record_filters import ActorName, Topic
 from application.user_timeline import USER_TIMELINE, TimelineEntry
 from domain.access_records import Reading
 from infrastructure.database import migrated_database, require_data
@@ -72,9 +74,9 @@ def history(user: str, /, *, purpose: str | None = None, json: bool = False) -> 
 @app.command
 def search(  # noqa: PLR0913 - one for each thing to search for
     *,
-    actor: str | None = None,
+    actor: Annotated[ActorName | None, Parameter(converter=values.actor)] = None,
     user: UUID | None = None,
-    topic: str | None = None,
+    topic: Annotated[Topic | None, Parameter(converter=values.topic)] = None,
     recorded_from: Annotated[datetime | None, Parameter(name="--from", converter=instant)] = None,
     recorded_to: Annotated[datetime | None, Parameter(name="--to", converter=instant)] = None,
     command: UUID | None = None,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter, Token, validators
 from msgspec.structs import replace
 
+from application.record_filters import ActorName, Topic, parse_actor, parse_topic
 from application.statistics import parse_day
 from infrastructure.settings import Settings, settings_from
 
@@ -25,6 +26,16 @@ def instant(_: Any, tokens: Sequence[Token]) -> datetime:
 def day(_: Any, tokens: Sequence[Token]) -> date:
     """A day in ISO 8601."""
     return parse_day(tokens[0].value)
+
+
+def actor(_: Any, tokens: Sequence[Token]) -> ActorName:
+    """An actor in the form in which facts name them."""
+    return parse_actor(tokens[0].value)
+
+
+def topic(_: Any, tokens: Sequence[Token]) -> Topic:
+    """A topic that timelines have."""
+    return parse_topic(tokens[0].value)
 
 
 def settings_for(host: str | None, port: int | None) -> Settings:

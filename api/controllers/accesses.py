@@ -10,7 +10,7 @@ from api.access_views import AccessView, access_view
 from api.answers import Answer, PageView, page_of
 from api.permissions import Permission
 from api.problems import Kind
-from api.queries import Cursor, Limit, instant, page_request
+from api.queries import Cursor, Limit, actor_filter, instant, page_request
 from api.requests import ApiRequest
 from application.access_records import AccessFilter
 from domain.access_records import Reading
@@ -49,7 +49,7 @@ class AccessesController(Controller):
         A record is there about a second after the answer that it is about. Reading these records is not recorded.
         """
         wanted = AccessFilter(
-            actor=actor,
+            actor=actor_filter(actor),
             user_id=user,
             reading=reading,
             recorded_from=instant(recorded_from, "from"),

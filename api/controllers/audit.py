@@ -13,7 +13,7 @@ from api.exports import FORM_OF, ExportFormat, exported
 from api.media_types import preferred
 from api.permissions import Permission
 from api.problems import Kind
-from api.queries import Cursor, Limit, freshness, instant, page_request
+from api.queries import Cursor, Limit, actor_filter, freshness, instant, page_request, topic_filter
 from api.readings import put_on_record
 from api.requests import ApiRequest
 from api.views import FactView, fact
@@ -103,9 +103,9 @@ def _filter(
     correlation: UUID | None,
 ) -> AuditFilter:
     return AuditFilter(
-        actor=actor,
+        actor=actor_filter(actor),
         user_id=user,
-        topic=topic,
+        topic=topic_filter(topic),
         recorded_from=times[0],
         recorded_to=times[1],
         command_id=command,

@@ -13,10 +13,11 @@ from api.refusals import OPEN_ACCOUNT
 from api.requests import ApiRequest
 from application.actors import Actor, Role
 from application.confirm_email import ConfirmEmail, confirm_email
+from application.record_filters import RECIPIENT_OF_MAIL
 from application.request_email_change import RequestEmailChange, request_email_change
 from domain import errors
 
-RECIPIENT = Actor(Role.USER, "recipient-of-mail")
+RECIPIENT = Actor(Role.USER, RECIPIENT_OF_MAIL)
 """Whoever has the mailed token, which is all that is known of them."""
 
 

@@ -15,6 +15,7 @@ from application.access_records import AccessFilter, Reader, goes_on_record
 from application.actors import Actor, Role
 from application.commands import LogUnavailableError
 from application.queries import PageRequest
+from application.record_filters import parse_actor
 from domain.access_records import AccessRecord, Reading
 from domain.values import parse_access_purpose
 from infrastructure.access_recorder import ITSELF, PEOPLE_LIMIT, AccessRecorder
@@ -80,7 +81,7 @@ async def test_who_read_whose_data_and_what_for_can_be_found_by_each_of_them(dat
 
     everything = await entries(database, home, AccessFilter())
     of_ann = await entries(database, home, AccessFilter(user_id=ann))
-    by_dave = await entries(database, home, AccessFilter(actor="admin:dave"))
+    by_dave = await entries(database, home, AccessFilter(actor=parse_actor("admin:dave")))
     lists = await entries(database, home, AccessFilter(user_id=bob, reading=Reading.LIST))
 
     assert [entry.position for entry in everything] == [1, 2, 3]

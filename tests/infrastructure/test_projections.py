@@ -27,6 +27,7 @@ from application.queries import (
     PositionUnknownError,
 )
 from application.read_models import READ_MODELS
+from application.record_filters import parse_actor, parse_topic
 from application.recorded import Recorded
 from application.register_user import register_user
 from application.service import Service
@@ -451,7 +452,9 @@ def test_the_timeline_tells_what_when_who_and_how(history: str, home: Path) -> N
     follow_to_head(history)
 
     async def ask(service: Service) -> None:
-        suspended = await service.timeline.search(AuditFilter(topic="user.suspended"), PageRequest(limit=1))
+        suspended = await service.timeline.search(
+            AuditFilter(topic=parse_topic("user.suspended")), PageRequest(limit=1)
+        )
         fact = suspended.items[0]
         timeline = await service.timeline.of_user(fact.user_id, PageRequest())
 
@@ -461,8 +464,10 @@ def test_the_timeline_tells_what_when_who_and_how(history: str, home: Path) -> N
         assert (fact.actor, fact.client) == ("service:web", "checkout")
         for wanted in (
             AuditFilter(command_id=fact.command_id),
-            AuditFilter(user_id=fact.user_id, topic="user.suspended"),
-            AuditFilter(recorded_from=fact.recorded_at, topic="user.suspended", actor="service:web"),
+            AuditFilter(user_id=fact.user_id, topic=parse_topic("user.suspended")),
+            AuditFilter(
+                recorded_from=fact.recorded_at, topic=parse_topic("user.suspended"), actor=parse_actor("service:web")
+            ),
         ):
             assert fact in (await service.timeline.search(wanted, PageRequest(limit=200))).items
         before = await service.timeline.search(AuditFilter(recorded_to=fact.recorded_at), PageRequest(limit=200))

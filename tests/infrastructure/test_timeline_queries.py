@@ -15,6 +15,7 @@ from application.actors import Actor, Metadata, Role
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.commands import CommandContext
 from application.queries import AuditFilter, PageRequest
+from application.record_filters import parse_topic
 from application.register_user import register_user
 from application.service import Service
 from application.user_timeline import TimelineEntry
@@ -121,7 +122,7 @@ async def test_what_is_recorded_while_it_is_read_is_not_part_of_it(database: str
     append_events(database, BATCH)
     follow_to_head(database)
     async with open_service(settings_in(home), database) as service:
-        found = await service.timeline.all_of(AuditFilter(topic="user.registered"))
+        found = await service.timeline.all_of(AuditFilter(topic=parse_topic("user.registered")))
         append_events(database, 5)
         follow_to_head(database)
         positions = [entry.position async for batch in found.batches for entry in batch]

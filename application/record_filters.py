@@ -1,0 +1,61 @@
+"""What is searched for in the record, parsed: filters of exports go on record themselves, in clear and for ever.
+
+So an actor has the form in which facts name actors, and a topic is one that timelines have. Free text in its place
+would be, sooner or later, the name of a person that somebody looked for.
+"""
+
+import re
+from typing import NewType
+from uuid import UUID
+
+from application.actors import Role
+from application.user_timeline import USER_TIMELINE
+
+ActorName = NewType("ActorName", str)
+"""A role and an id in it, as facts name who acted (`support:alice`)."""
+Topic = NewType("Topic", str)
+"""The stored name of a kind of fact (`user.suspended`)."""
+
+RECIPIENT_OF_MAIL = "recipient-of-mail"
+"""The id of whoever has a mailed token, which is all that is known of them."""
+ACTOR_RULE = "An actor is written role:id, such as support:alice; a person user: and the id of the account."
+TOPIC_RULE = "There is no such topic in timelines; user.suspended is one."
+
+_OUTSIDE = re.compile(r"[\x21-\x7e]{1,255}")
+"""As access tokens name subjects."""
+_PLATFORM = re.compile(r"[a-z][a-z0-9-]{0,63}")
+_TOPICS = frozenset(USER_TIMELINE.topics)
+
+
+class FilterInvalidError(ValueError):
+    """Nothing on record can be like that. Says what can be, and nothing of what was given."""
+
+
+def parse_actor(text: str) -> ActorName:
+    """An actor as facts name them. Raises `FilterInvalidError`."""
+    role, _, name = text.partition(":")
+    match role:
+        case Role.USER:
+            return ActorName(f"{role}:{_account(name)}")
+        case Role.SYSTEM if _PLATFORM.fullmatch(name):
+            return ActorName(text)
+        case Role.ADMIN | Role.SUPPORT | Role.AUDITOR | Role.SERVICE if _OUTSIDE.fullmatch(name):
+            return ActorName(text)
+        case _:
+            raise FilterInvalidError(ACTOR_RULE)
+
+
+def parse_topic(text: str) -> Topic:
+    """A topic of timelines. Raises `FilterInvalidError`."""
+    if text not in _TOPICS:
+        raise FilterInvalidError(TOPIC_RULE)
+    return Topic(text)
+
+
+def _account(text: str) -> str:
+    if text == RECIPIENT_OF_MAIL:
+        return text
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise FilterInvalidError(ACTOR_RULE) from None
