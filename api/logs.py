@@ -24,12 +24,15 @@ def configure_logging(level: int = logging.INFO) -> None:
 
 
 class LibraryFormatter(logging.Formatter):
-    """Puts what libraries log into the same form. Of an exception only its kind: its message can hold anything."""
+    """Puts what libraries log into the same form. Of an exception only its kind: its message can hold anything.
+
+    Of what is logged, only the first line: on others asyncio shows the objects at fault, with all that they hold.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON."""
         entry = {
-            "event": record.getMessage(),
+            "event": record.getMessage().partition("\n")[0],
             "logger": record.name,
             "error": record.exc_info[0].__qualname__ if record.exc_info and record.exc_info[0] else None,
             "level": record.levelname.lower(),

@@ -19,6 +19,29 @@ except ValueError:
 """
 
 
+ABANDONED = """
+import asyncio
+from api.logs import configure_logging
+configure_logging()
+async def fail():
+    raise ValueError("zq7-personal-value")
+async def main():
+    asyncio.create_task(fail())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+asyncio.run(main())
+"""
+
+
+def test_what_a_library_says_of_the_objects_at_fault_is_left_out() -> None:
+    logged = subprocess.run([sys.executable, "-c", ABANDONED], capture_output=True, check=True, text=True)
+
+    (line,) = logged.stderr.splitlines()
+    told = json.loads(line)
+    assert (told["event"], told["error"]) == ("Task exception was never retrieved", "ValueError")
+    assert "zq7-personal-value" not in logged.stderr
+
+
 def test_everything_is_logged_in_one_form() -> None:
     logged = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, check=True, text=True)
 
