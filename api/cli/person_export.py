@@ -6,10 +6,11 @@ from pathlib import Path
 from api.cli.catching_up import catch_up
 from api.cli.failures import Failure
 from api.cli.finding_users import find_user
+from api.cli.operators import operator
 from api.cli.terminal import say, shown, write_json
 from api.person_package.packing import write_package
 from application.access_log import ACCESS_LOG
-from application.actors import Actor, Metadata, Role
+from application.actors import Metadata, Role
 from application.commands import CommandContext
 from application.data_exports import RequestedExport
 from application.request_data_export import RequestDataExport, request_data_export
@@ -20,8 +21,6 @@ from infrastructure.logins import Login
 from infrastructure.private_files import whole_file
 from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
-
-OPERATOR = Actor(Role.ADMIN, "cli")
 
 
 def export(user: str, /, *, output: Path, json: bool = False) -> None:
@@ -61,7 +60,7 @@ def _file_exists(output: Path) -> Failure:
 async def _export(settings: Settings, conninfo: str, user: str, output: Path) -> RequestedExport:
     user_id = await find_user(settings, conninfo, user)
     async with open_service(settings, conninfo) as service:
-        context = CommandContext(metadata=Metadata(command_id=uuid7(), actor=OPERATOR))
+        context = CommandContext(metadata=Metadata(command_id=uuid7(), actor=operator(Role.ADMIN)))
         saved = await service.commands.run(request_data_export, RequestDataExport(user_id=user_id), context)
         found = await service.exports.requested(saved.aggregate_id)
         for model in (USER_TIMELINE, ACCESS_LOG):

@@ -1,11 +1,10 @@
 """Whoever reads personal data with the command line goes on record, too: by the name of their login."""
 
-import getpass
 from collections.abc import Sequence
 from uuid import UUID
 
+from api.cli.operators import operator
 from application.access_records import Reader
-from application.actors import Actor, Role
 from application.service import Service
 from domain.access_records import Reading
 from domain.values import parse_access_purpose
@@ -17,8 +16,7 @@ def put_on_record(
     service: Service, reading: Reading, user_ids: Sequence[UUID], purpose: str | None, query: str | None = None
 ) -> None:
     """Have it recorded that the operator is told about these people. Raises `AccessPurposeInvalid`."""
-    operator = Actor(Role.SYSTEM, "cli", on_behalf_of=getpass.getuser())
-    reader = Reader(operator, None if purpose is None else parse_access_purpose(purpose))
+    reader = Reader(operator(), None if purpose is None else parse_access_purpose(purpose))
     service.accesses.note(reader, reading, user_ids, query)
 
 

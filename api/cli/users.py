@@ -11,13 +11,14 @@ from cyclopts import App, Group, Parameter, validators
 
 from api.cli.failures import Failure, NotFound
 from api.cli.finding_users import find_user
+from api.cli.operators import operator
 from api.cli.person_export import export
 from api.cli.readings import put_on_record
 from api.cli.terminal import say, shown, write_json, write_table
 from api.cli.values import instant
 from api.erasure_views import ErasureView, erasure_view
 from api.views import UserStateView, UserView, user_state
-from application.actors import Actor, Metadata, Role
+from application.actors import Metadata
 from application.commands import CommandContext
 from application.erase_user import EraseUser, erase_user
 from application.platform import Saved
@@ -32,7 +33,6 @@ from infrastructure.service import open_commands, open_service
 from infrastructure.settings import Settings, settings_from
 
 app = App(name="users", help="Look at users, as they are or as they were, and erase them.")
-OPERATOR = Actor(role=Role.SYSTEM, id="cli")
 app.command(export)
 MOMENT = Group(
     "Moment", help="At most one of these; without any, the user as of now.", validator=validators.mutually_exclusive
@@ -136,7 +136,7 @@ def erasure(user: UUID, /, *, json: bool = False) -> None:
 
 async def _erase(settings: Settings, conninfo: str, user: str, reason: Reason) -> Saved:
     user_id = await find_user(settings, conninfo, user)
-    metadata = Metadata(command_id=uuid7(), actor=OPERATOR, reason=reason)
+    metadata = Metadata(command_id=uuid7(), actor=operator(), reason=reason)
     async with open_commands(settings, conninfo) as commands:
         return await commands.run(erase_user, EraseUser(user_id=user_id), CommandContext(metadata=metadata))
 

@@ -1,7 +1,8 @@
 """The command line: what each command tells people and programs, and how it says that it cannot."""
 
-import getpass
 import json
+import os
+import pwd
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -399,7 +400,7 @@ def test_who_looks_with_the_command_line_goes_on_record(reprise: CommandLine) ->
         ("diff", None),
         ("search", None),
     ]
-    assert {(item["actor"], item["onBehalfOf"]) for item in told} == {("system:cli", getpass.getuser())}
+    assert {(item["actor"], item["onBehalfOf"]) for item in told} == {("system:cli", pwd.getpwuid(os.getuid()).pw_name)}
     assert [item["userIds"] for item in told] == [[shown["user"]["id"]]] * 3 + [[]]
     assert json.loads(told[-1]["query"]) == {"topic": "user.registered"}
     assert len(lines) == known + 4
