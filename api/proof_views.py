@@ -18,6 +18,8 @@ class VerifierKeyView(View, frozen=True):
 
     key: str
     published_at: Instant
+    handover: str | None
+    """A checkpoint in which the key before it names this one, signed by both; null for the first one."""
 
 
 class VerifierKeyList(View, frozen=True):
@@ -53,7 +55,9 @@ def checkpoint_view(published: PublishedCheckpoint) -> CheckpointView:
 
 def key_list(keys: list[PublishedKey]) -> VerifierKeyList:
     """Every key."""
-    return VerifierKeyList(items=[VerifierKeyView(key=key.key, published_at=key.published_at) for key in keys])
+    return VerifierKeyList(
+        items=[VerifierKeyView(key=key.key, published_at=key.published_at, handover=key.handover) for key in keys]
+    )
 
 
 def inclusion_view(proof: InclusionProof) -> InclusionProofView:

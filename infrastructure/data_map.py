@@ -209,7 +209,7 @@ TABLES = (
         purpose="proving the log: the public keys of checkpoints",
         kept=LIKE_THE_LOG,
         backup=Backup.LOG,
-        none="key published_at",
+        none="key published_at handover",
     ),
     Table(
         name="library.tracking",

@@ -25,6 +25,7 @@ from application.queries import PAGE_LIMIT, AuditFilter, PageRequest
 from application.user_timeline import USER_TIMELINE
 from infrastructure.audit.bundling import Subject, last_checkpoint
 from infrastructure.audit.bundling import bundle as make_bundle
+from infrastructure.audit.key_rotation import rotate_key as replace_key
 from infrastructure.audit.sealing import seal_to_head
 from infrastructure.audit.signing_keys import CheckpointKeyFile
 from infrastructure.audit.stored_tree import inclusion_proofs
@@ -78,6 +79,9 @@ def keys(*, json: bool = False) -> None:
 def rotate_key(*, json: bool = False) -> None:
     """Make a new key to sign checkpoints with; the old private half is destroyed, the public one stays published.
 
+    The last thing that the old key signs is a checkpoint in which it names the new one, which signs it, too. So whoever
+    trusts the old key can trust the new one. If it is broken off, doing it again goes on with it.
+
     Parameters
     ----------
     json
@@ -86,15 +90,12 @@ def rotate_key(*, json: bool = False) -> None:
     """
     settings = settings_from()
     require_data(settings)
-    with migrated_database(settings, Login.WORKER) as conninfo:
-        with _sealed(settings, conninfo):
-            CheckpointKeyFile(settings.keys, settings.log_origin).replace()
-        with _sealed(settings, conninfo) as connection:
-            newest = _published_keys(connection)[0]
+    with migrated_database(settings, Login.WORKER) as conninfo, _sealed(settings, conninfo) as connection:
+        newest = replace_key(connection, CheckpointKeyFile(settings.keys, settings.log_origin))
     if json:
-        write_json({"key": newest.key})
+        write_json({"key": str(newest)})
     else:
-        say(f"Checkpoints are signed with {newest.key} from now on.")
+        say(f"Checkpoints are signed with {newest} from now on; the key before has handed over to it.")
 
 
 def prove(*, position: PositiveInt, size: PositiveInt | None = None, json: bool = False) -> None:
@@ -180,7 +181,7 @@ def _sealed(settings: Settings, conninfo: str) -> Iterator[Connection]:
 
 def _published_keys(connection: Connection) -> list[PublishedKey]:
     cursor = connection.cursor(row_factory=class_row(PublishedKey))
-    cursor.execute("SELECT key, published_at FROM audit.verifier_key ORDER BY published_at DESC, key")
+    cursor.execute("SELECT key, published_at, handover FROM audit.verifier_key ORDER BY published_at DESC, key")
     return cursor.fetchall()
 
 

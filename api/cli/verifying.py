@@ -10,8 +10,15 @@ from cyclopts import Parameter
 from api.cli.failures import ExitCode, Failure
 from api.cli.terminal import say, shown, write_json, write_table
 from application.proof.bundles import BundleInvalidError, BundleReport, verify_bundle
-from application.proof.checkpoints import Checkpoint, verified_checkpoint
-from application.proof.signed_notes import KeyInvalidError, NoteInvalidError, VerifierKey, parse_verifier_key
+from application.proof.checkpoints import Checkpoint, parse_checkpoint, verified_checkpoint
+from application.proof.handovers import with_successors
+from application.proof.signed_notes import (
+    KeyInvalidError,
+    NoteInvalidError,
+    VerifierKey,
+    parse_verifier_key,
+    signed_by,
+)
 
 Keys = Annotated[list[str] | None, Parameter(name="--key", negative=())]
 
@@ -27,8 +34,8 @@ def verify(file: Path | None = None, /, *, key: Keys = None, old: Path | None = 
     file
         A bundle, as `reprise audit bundle` writes them.
     key
-        A verifier key that you trust; may be given several times. Without it the log is verified with the keys that it
-        has published itself, and a bundle cannot be verified.
+        A verifier key that you trust, and with it those that it has handed over to; may be given several times. Without
+        it the log is verified with the keys that it has published itself, and a bundle cannot be verified.
     old
         A file with a checkpoint that you have kept: the log must have grown from that one.
     json
@@ -89,8 +96,9 @@ def _verify_log(given: Sequence[VerifierKey], old: Path | None, *, json: bool) -
     settings = settings_from()
     require_data(settings)
     with migrated_database(settings, Login.WORKER) as conninfo:
-        keys = given or _published_keys(conninfo)
-        kept = [kept_checkpoint(old, keys)] if old else []
+        published, handovers = _published(conninfo)
+        keys = _with_successors(given or published, handovers)
+        kept = [*_checkpoints_of(handovers, keys), *([kept_checkpoint(old, keys)] if old else [])]
         with EventProgress("verifying") as progress:
             verified = verify_log(as_sealer(conninfo), keys, kept, lambda p: progress.show(p.done, p.total))
     if json:
@@ -108,10 +116,26 @@ def _verify_log(given: Sequence[VerifierKey], old: Path | None, *, json: bool) -
         raise Failure("The log is not what it was, or not what it must be.", "log_not_proved")
 
 
-def _published_keys(conninfo: str) -> list[VerifierKey]:
+def _published(conninfo: str) -> tuple[list[VerifierKey], list[str]]:
+    """The log's own keys, and how each has handed over to the next."""
     import psycopg
 
+    from infrastructure.audit.key_rotation import published_handovers
     from infrastructure.connections import as_sealer
 
     with psycopg.connect(as_sealer(conninfo), autocommit=True) as connection:
-        return parsed_keys([key for (key,) in connection.execute("SELECT key FROM audit.verifier_key")])
+        keys = parsed_keys([key for (key,) in connection.execute("SELECT key FROM audit.verifier_key")])
+        return keys, published_handovers(connection)
+
+
+def _with_successors(keys: Sequence[VerifierKey], handovers: Sequence[str]) -> list[VerifierKey]:
+    try:
+        return with_successors(keys, handovers)
+    except NoteInvalidError as error:
+        raise Failure(f"A key has not handed over to the next as it must: {error}.", "log_not_proved") from None
+
+
+def _checkpoints_of(handovers: Sequence[str], keys: Sequence[VerifierKey]) -> list[Checkpoint]:
+    """What the log was at each handover by a trusted key: it must have grown from that."""
+    signed = (signed_by(note, keys) for note in handovers)
+    return [parse_checkpoint(text) for text, signers in signed if signers]

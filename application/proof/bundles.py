@@ -10,13 +10,17 @@ from itertools import pairwise
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from application.proof.checkpoints import Checkpoint, verified_checkpoint
+from application.proof.handovers import with_successors
 from application.proof.leaves import LeafInvalidError, StoredEvent, decode
 from application.proof.merkle_tree import ProofInvalidError, leaf_hash, verify_consistency, verify_inclusion
 from application.proof.signed_notes import NoteInvalidError, VerifierKey
 
 FORMAT = "reprise-bundle/1"
+FORMAT_WITH_HANDOVERS = "reprise-bundle/2"
+"""The same, with the handovers from one key of the log to the next."""
 
 
 class BundleInvalidError(ValueError):
@@ -40,6 +44,8 @@ class BundleHead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     first: int | None = None
     last: int | None = None
     growth: Growth | None = None
+    handovers: list[str] | UnsetType = UNSET
+    """How each key of the log has handed over to the next, the oldest first; not there if none ever has."""
 
 
 class BundledEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,8 +85,8 @@ def verify_bundle(
 ) -> Iterator[StoredEvent | BundleReport]:
     """The events of a bundle, each proved before it is told, and in the end what all of it proves.
 
-    With an older checkpoint of the same log, the log must have grown from that one. Raises `BundleInvalidError`; what
-    was told before that counts for nothing.
+    The keys that the given ones have handed over to are trusted, too. With an older checkpoint of the same log, the log
+    must have grown from that one. Raises `BundleInvalidError`; what was told before that counts for nothing.
     """
     numbered = enumerate(lines, start=1)
     head = _decoded_head(next(numbered, (1, b""))[1])
@@ -115,8 +121,9 @@ def _decoded_head(line: bytes) -> BundleHead:
         head = _HEAD.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise BundleInvalidError("line 1: this is not a bundle") from None
-    if msgspec.json.encode(head) + b"\n" != line or head.format != FORMAT:
-        raise BundleInvalidError(f"line 1: this is not a bundle in the form {FORMAT}")
+    form = FORMAT_WITH_HANDOVERS if head.handovers else FORMAT
+    if msgspec.json.encode(head) + b"\n" != line or head.format != form or head.handovers == []:
+        raise BundleInvalidError(f"line 1: this is not a bundle in the form {FORMAT} or {FORMAT_WITH_HANDOVERS}")
     if (head.user is None) != (head.first is not None and head.last is not None):
         raise BundleInvalidError("line 1: a bundle is about a user, or a range")
     return head
@@ -124,7 +131,7 @@ def _decoded_head(line: bytes) -> BundleHead:
 
 def _checkpoint(head: BundleHead, keys: Sequence[VerifierKey]) -> Checkpoint:
     try:
-        return verified_checkpoint(head.checkpoint, keys)
+        return verified_checkpoint(head.checkpoint, with_successors(keys, head.handovers or ()))
     except NoteInvalidError as error:
         raise BundleInvalidError(f"the checkpoint: {error}") from None
 

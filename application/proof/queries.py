@@ -28,6 +28,8 @@ class PublishedKey(msgspec.Struct, frozen=True, kw_only=True):
 
     key: str
     published_at: datetime
+    handover: str | None = None
+    """The note by which the key before it has handed over to it."""
 
 
 class InclusionProof(msgspec.Struct, frozen=True, kw_only=True):

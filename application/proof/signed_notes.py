@@ -56,9 +56,12 @@ class SigningKey(msgspec.Struct, frozen=True):
 
     def sign(self, text: str) -> str:
         """The note with this text, which ends with a line break."""
-        verifier = self.verifier
-        signature = verifier.id + self._key.sign(text.encode())
-        return f"{text}\n{_DASH}{self.name} {b64encode(signature).decode()}\n"
+        return f"{text}\n{self.signature(text)}"
+
+    def signature(self, text: str) -> str:
+        """The line that makes a note of this text one that this key has signed as well."""
+        signature = self.verifier.id + self._key.sign(text.encode())
+        return f"{_DASH}{self.name} {b64encode(signature).decode()}\n"
 
     @property
     def _key(self) -> Ed25519PrivateKey:
@@ -88,17 +91,26 @@ def verified_text(note: str, keys: Sequence[VerifierKey]) -> str:
 
     Raises `NoteInvalidError`.
     """
+    text, signers = signed_by(note, keys)
+    if not signers:
+        raise NoteInvalidError("none of the given keys has signed this")
+    return text
+
+
+def signed_by(note: str, keys: Sequence[VerifierKey]) -> tuple[str, list[VerifierKey]]:
+    """The text of a note, and those of these keys that have signed it.
+
+    Raises `NoteInvalidError` if it is no note, or if one of them has signed it wrongly.
+    """
     text, signatures = _taken_apart(note)
     known = {(key.name, key.id): key for key in keys}
-    is_signed = False
+    signers = []
     for name, octets in signatures:
         key = known.get((name, octets[:ID_OCTETS]))
         if key is not None:
             _check(key, octets[ID_OCTETS:], text)
-            is_signed = True
-    if not is_signed:
-        raise NoteInvalidError("none of the given keys has signed this")
-    return text
+            signers.append(key)
+    return text, signers
 
 
 def _taken_apart(note: str) -> tuple[str, list[tuple[str, bytes]]]:

@@ -4,10 +4,19 @@ from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET
 
-from application.proof.bundles import BundledEvent, BundleHead, Growth, bundle_lines
+from application.proof.bundles import (
+    FORMAT,
+    FORMAT_WITH_HANDOVERS,
+    BundledEvent,
+    BundleHead,
+    Growth,
+    bundle_lines,
+)
 from application.proof.checkpoints import Checkpoint
 from application.proof.queries import NotSealedError, PublishedCheckpoint
+from infrastructure.audit.key_rotation import published_handovers
 from infrastructure.audit.leaf_reader import leaves_at
 from infrastructure.audit.stored_tree import consistency_proof, inclusion_proofs
 from infrastructure.log_reader import Connection
@@ -40,13 +49,16 @@ def bundle(
     growth = None
     if old is not None and old.size != checkpoint.size:
         growth = Growth(old.size, list(consistency_proof(connection, old.size, checkpoint.size).hashes))
+    handovers = published_handovers(connection)
     head = BundleHead(
+        format=FORMAT_WITH_HANDOVERS if handovers else FORMAT,
         checkpoint=checkpoint.note,
         events=len(positions),
         user=subject.user,
         first=subject.first,
         last=subject.last,
         growth=growth,
+        handovers=handovers or UNSET,
     )
     return bundle_lines(head, _events(connection, positions, checkpoint.size))
 

@@ -24,6 +24,8 @@ BATCH = 65_536
 PUBLISH_SECONDS = 0.4
 """How long a checkpoint waits for more events to come, after the one before: an event is under one within a second."""
 
+_SEALED = "SELECT size, edges FROM audit.sealed"
+
 
 class TreeUnsoundError(Exception):
     """What is stored of the tree, or the log itself, is not what was signed. Nothing more is signed on top of it."""
@@ -56,6 +58,16 @@ def seal_batch(connection: Connection, keys: CheckpointKeys, limit: int = BATCH)
             _move_on(connection, size, tree)
             _publish(connection, tree, keys.signing)
     return Sealing(upto, head)
+
+
+def sealed_checkpoint(connection: Connection, keys: CheckpointKeys) -> Checkpoint:
+    """What is sealed, as it was signed; no sealer goes on before the caller's transaction ends.
+
+    Raises `TreeUnsoundError`.
+    """
+    tree = _tree(connection.cursor(binary=True).execute(f"{_SEALED} FOR UPDATE").fetchone())
+    _check_signed(connection, tree, keys)
+    return Checkpoint(keys.signing.name, tree.size, tree.root)
 
 
 def seal_to_head(connection: Connection, keys: CheckpointKeys) -> int:
@@ -91,11 +103,13 @@ def _is_behind(connection: Connection) -> bool:
 
 
 def _locked_tree(connection: Connection) -> TiledTree | None:
-    row = (
-        connection.cursor(binary=True).execute("SELECT size, edges FROM audit.sealed FOR UPDATE SKIP LOCKED").fetchone()
-    )
+    row = connection.cursor(binary=True).execute(f"{_SEALED} FOR UPDATE SKIP LOCKED").fetchone()
+    return None if row is None else _tree(row)
+
+
+def _tree(row: tuple[int, list[bytes]] | None) -> TiledTree:
     if row is None:
-        return None
+        raise TreeUnsoundError("nothing says how far the log is sealed")
     tree = TiledTree(row[1])
     if tree.size != row[0]:
         raise TreeUnsoundError("the edges of the stored tree are not those of its size")

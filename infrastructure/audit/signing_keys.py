@@ -1,4 +1,4 @@
-"""The key that checkpoints are signed with, in a file that only its owner can read; rotated by adding a new one.
+"""The key that checkpoints are signed with, in a file that only its owner can read; it hands over to a new one.
 
 The file names the log (its origin) as well: it must never change, and no two logs may have the same.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import replace
 
 from application.proof.signed_notes import KEY_OCTETS, SigningKey, VerifierKey, is_key_name, parse_verifier_key
 from infrastructure.embedded_postgres.file_lock import FileLock
@@ -39,6 +40,8 @@ class _Content(msgspec.Struct, frozen=True, rename="camel"):
     origin: str
     private_key: str
     former_keys: list[str] = []
+    next_private_key: str | None = None
+    """The key that is to sign from now on, once the present one has handed over to it."""
 
 
 class CheckpointKeyFile:
@@ -51,39 +54,62 @@ class CheckpointKeyFile:
     def keys(self) -> CheckpointKeys:
         """The key and those before it. Safe to call by many processes at once. Raises `SigningKeyUnusableError`."""
         try:
-            return self._read()
+            return self._keys(self._read())
         except FileNotFoundError:
             pass
         with self._locked():
-            return self._read() if self._path.exists() else self._write(self._origin or _new_origin(), ())
+            return self._keys(self._read() if self._path.exists() else self._made())
 
-    def replace(self) -> CheckpointKeys:
-        """A new key for the same log; the old private half is gone, and nothing can be signed with it any more."""
+    def next_key(self) -> SigningKey:
+        """The key to hand over to, made if there is none yet: who was interrupted goes on with the same one."""
         self.keys()
         with self._locked():
-            old = self._read()
-            return self._write(old.signing.name, old.trusted)
+            content = self._read()
+            following = content.next_private_key or _new_private_key()
+            if content.next_private_key is None:
+                self._write(replace(content, next_private_key=following))
+        return SigningKey(content.origin, _private(following))
 
-    def _read(self) -> CheckpointKeys:
+    def hand_over(self, successor: VerifierKey) -> CheckpointKeys:
+        """Sign with the next key from now on; the old private half is gone. Changes nothing if that is done already."""
+        with self._locked():
+            content = self._read()
+            keys = self._keys(content)
+            following = content.next_private_key
+            if following is None or SigningKey(content.origin, _private(following)).verifier != successor:
+                return keys
+            content = _Content(content.origin, following, list(map(str, keys.trusted)))
+            self._write(content)
+        return self._keys(content)
+
+    def _read(self) -> _Content:
         try:
             content = msgspec.json.decode(self._path.read_bytes(), type=_Content)
-            private = b64decode(content.private_key, validate=True)
-            former = tuple(map(parse_verifier_key, content.former_keys))
+            keys = [_private(key) for key in (content.private_key, content.next_private_key) if key is not None]
         except ValueError:
             raise SigningKeyUnusableError(f"{self._path} is not readable as a signing key.") from None
-        if len(private) != KEY_OCTETS or not is_key_name(content.origin):
+        if {*map(len, keys)} != {KEY_OCTETS} or not is_key_name(content.origin):
             raise SigningKeyUnusableError(f"{self._path} does not hold an Ed25519 key for a log.")
         if self._origin not in {None, content.origin}:
             raise SigningKeyUnusableError(f"{self._path} is for the log {content.origin}, not for REPRISE_LOG_ORIGIN.")
-        return CheckpointKeys(SigningKey(content.origin, private), former)
+        return content
 
-    def _write(self, origin: str, former: tuple[VerifierKey, ...]) -> CheckpointKeys:
-        if not is_key_name(origin):
+    def _keys(self, content: _Content) -> CheckpointKeys:
+        try:
+            former = tuple(map(parse_verifier_key, content.former_keys))
+        except ValueError:
+            raise SigningKeyUnusableError(f"{self._path} is not readable as a signing key.") from None
+        return CheckpointKeys(SigningKey(content.origin, _private(content.private_key)), former)
+
+    def _made(self) -> _Content:
+        content = _Content(self._origin or _new_origin(), _new_private_key())
+        if not is_key_name(content.origin):
             raise SigningKeyUnusableError("REPRISE_LOG_ORIGIN must have visible characters only, and no plus sign.")
-        private = Ed25519PrivateKey.generate().private_bytes_raw()
-        content = msgspec.json.encode(_Content(origin, b64encode(private).decode(), list(map(str, former))))
-        write_whole(self._path, content)
-        return CheckpointKeys(SigningKey(origin, private), former)
+        self._write(content)
+        return content
+
+    def _write(self, content: _Content) -> None:
+        write_whole(self._path, msgspec.json.encode(content))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -96,3 +122,11 @@ class CheckpointKeyFile:
 def _new_origin() -> str:
     """A name that no other log has, for one that was not given any."""
     return f"reprise.invalid/{secrets.token_hex(8)}"
+
+
+def _new_private_key() -> str:
+    return b64encode(Ed25519PrivateKey.generate().private_bytes_raw()).decode()
+
+
+def _private(text: str) -> bytes:
+    return b64decode(text, validate=True)

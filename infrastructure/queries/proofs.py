@@ -26,7 +26,7 @@ _CHECKPOINT = """
 SELECT size, note, published_at FROM audit.checkpoint
 WHERE %(size)s::bigint IS NULL OR size = %(size)s ORDER BY size DESC LIMIT 1
 """
-_KEYS = "SELECT key, published_at FROM audit.verifier_key ORDER BY published_at DESC, key"
+_KEYS = "SELECT key, published_at, handover FROM audit.verifier_key ORDER BY published_at DESC, key"
 
 
 class ProofQueries:

@@ -1,14 +1,16 @@
 """`reprise audit`, the part that proves: made on one machine, verified on another, with nothing but a key."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from application.proof.checkpoints import verified_checkpoint
-from application.proof.signed_notes import parse_verifier_key
-from tests.support.cli import CommandLine, Ended
+from application.proof.checkpoints import parse_checkpoint, verified_checkpoint
+from application.proof.signed_notes import SigningKey, parse_verifier_key
+from tests.support.cli import CHECKOUT, CommandLine, Ended
 from tests.support.cli_people import crowd, file_of
 
 EVENTS = 6
@@ -153,6 +155,44 @@ def test_a_new_key_signs_and_the_old_one_still_verifies_what_it_signed(reprise: 
     assert listed == [new_key, old_key]
     assert verified_checkpoint(old_note, [parse_verifier_key(old_key)]).size >= EVENTS
     assert done(reprise.run("audit", "verify")).code == 0
+
+
+def test_whoever_trusts_the_old_key_can_trust_what_the_new_one_signs(
+    reprise: CommandLine, elsewhere: CommandLine, tmp_path: Path
+) -> None:
+    old_key, kept, file = key_of(reprise), tmp_path / "kept", str(tmp_path / "bundle")
+    kept.write_text(reprise.run("audit", "checkpoint").out, encoding="utf-8")
+    for _ in range(2):
+        done(reprise.run("audit", "rotate-key"))
+    (tmp_path / "more").write_bytes(file_of(*crowd(1, "newcomer")))
+    done(reprise.run("import", str(tmp_path / "more")))
+    done(reprise.run("audit", "bundle", "--from", "1", "--old", str(kept), "--output", file))
+
+    alone = [sys.executable, "-m", "application.proof", file, "--key", old_key, "--old", str(kept)]
+    assert "Proved" in done(elsewhere.run("audit", "verify", file, "--key", old_key, "--old", str(kept))).out
+    assert subprocess.run(alone, cwd=CHECKOUT, check=True, capture_output=True).stdout.startswith(b"Proved")
+    assert done(reprise.run("audit", "verify", "--key", old_key, "--json")).json["findings"] == []
+    notes = [item["handover"] for item in reprise.run("audit", "keys", "--json").json["items"]]
+    assert [note is not None for note in notes] == [True, True, False]
+
+
+def test_a_stranger_who_publishes_a_key_of_their_own_is_not_believed(
+    reprise: CommandLine, elsewhere: CommandLine, database: str, tmp_path: Path
+) -> None:
+    key, file = key_of(reprise), str(tmp_path / "bundle")
+    note = done(reprise.run("audit", "checkpoint")).out
+    stranger = SigningKey(parse_verifier_key(key).name, bytes(32))
+    claim = f"{parse_checkpoint(note.partition(chr(10) * 2)[0] + chr(10)).text}next-key {stranger.verifier}\n"
+    with psycopg.connect(database, autocommit=True) as superuser:
+        forged = note.replace(note.partition("\n\n")[0] + "\n", claim) + stranger.signature(claim)
+        superuser.execute("INSERT INTO audit.verifier_key VALUES (%s, now(), %s)", (str(stranger.verifier), forged))
+    done(reprise.run("audit", "bundle", "--from", "1", "--output", file))
+
+    for ended in (
+        reprise.run("audit", "verify", "--key", key, "--json"),
+        elsewhere.run("audit", "verify", file, "--key", key, "--json"),
+    ):
+        assert (ended.code, ended.json["error"]["code"]) in {(1, "log_not_proved"), (1, "not_proved")}
 
 
 REFUSED: dict[str, tuple[tuple[str, ...], int, str]] = {

@@ -283,25 +283,6 @@ def test_a_stranger_with_a_published_key_cannot_hand_a_tree_of_their_own_on(
         seal_batch(connection, keys)
 
 
-def test_a_new_key_goes_on_where_the_old_one_ended(database: str, connection: Connection, home: Path) -> None:
-    file = CheckpointKeyFile(home)
-    old = file.keys()
-    append_events(database, 10)
-    seal_to_head(connection, old)
-
-    new = file.replace()
-    append_events(database, 10)
-    seal_to_head(connection, new)
-
-    assert new == file.keys()
-    assert new.former == (old.signing.verifier,)
-    published = [key for (key,) in connection.execute("SELECT key FROM audit.verifier_key ORDER BY published_at")]
-    assert published == [str(old.signing.verifier), str(new.signing.verifier)]
-    (_, first), (_, second) = notes(connection)
-    assert verified_checkpoint(first, [old.signing.verifier]).size == 10
-    assert verified_checkpoint(second, [new.signing.verifier]).size == 20
-
-
 def test_the_key_is_made_once_and_only_its_owner_can_read_it(home: Path) -> None:
     with ThreadPoolExecutor(8) as processes:
         keys = list(processes.map(lambda _: CheckpointKeyFile(home).keys(), range(8)))

@@ -23,6 +23,7 @@ from application.proof.bundles import (
     verify_bundle,
 )
 from application.proof.checkpoints import Checkpoint, signed
+from application.proof.handovers import handover
 from application.proof.leaves import StoredEvent, encode
 from application.proof.signed_notes import SigningKey
 from tests.support.trees import StoredTree
@@ -62,6 +63,16 @@ def bundled(positions: Sequence[int], **head: Any) -> list[bytes]:
 
 
 OF_ANN = bundled([1, 2, 4, 6], user=ANN)
+NEWER = SigningKey("log.example/people", bytes(range(2, 34)))
+HANDED_OVER = bundled(
+    [3],
+    first=3,
+    last=3,
+    format="reprise-bundle/2",
+    checkpoint=signed(Checkpoint(KEY.name, SIZE, TREE.root(SIZE)), NEWER),
+    handovers=[handover(OLD, KEY, NEWER)],
+)
+"""By a key that KEY has handed over to."""
 RANGE = bundled([3, 4, 5], first=3, last=5, growth=Growth(4, TREE.consistency(4, SIZE)))
 
 
@@ -90,6 +101,21 @@ def test_that_the_log_has_only_grown_is_proved() -> None:
     assert proved(OF_ANN, Checkpoint(KEY.name, SIZE, TREE.root(SIZE))).grown_from == SIZE
 
 
+def test_a_key_that_was_handed_over_to_is_believed_by_whoever_trusts_the_one_before() -> None:
+    assert proved(HANDED_OVER, key=KEY).events == 1
+    assert proved(HANDED_OVER, key=NEWER).events == 1
+    with pytest.raises(BundleInvalidError, match="none of the given keys"):
+        proved(HANDED_OVER, key=OTHER)
+
+
+def test_without_a_handover_no_other_key_is_believed() -> None:
+    head = msgspec.json.decode(HANDED_OVER[0], type=BundleHead)
+    without = bundle_lines(replace(head, format="reprise-bundle/1", handovers=msgspec.UNSET), [])
+
+    with pytest.raises(BundleInvalidError, match="none of the given keys"):
+        proved([next(without), *HANDED_OVER[1:]])
+
+
 @pytest.mark.parametrize(
     ("lines", "old"),
     [
@@ -114,7 +140,7 @@ def test_a_log_that_is_not_the_one_that_was_seen_before_is_refused(lines: list[b
         proved(lines, old)
 
 
-@pytest.mark.parametrize("lines", [OF_ANN, RANGE], ids=["user", "range"])
+@pytest.mark.parametrize("lines", [OF_ANN, RANGE, HANDED_OVER], ids=["user", "range", "handed over"])
 def test_one_changed_octet_anywhere_is_found(lines: list[bytes]) -> None:
     whole = b"".join(lines)
     for place in range(len(whole)):
@@ -124,7 +150,7 @@ def test_one_changed_octet_anywhere_is_found(lines: list[bytes]) -> None:
                 proved(spoiled.splitlines(keepends=True), OLD if lines is RANGE else None)
 
 
-@pytest.mark.parametrize("lines", [OF_ANN, RANGE], ids=["user", "range"])
+@pytest.mark.parametrize("lines", [OF_ANN, RANGE, HANDED_OVER], ids=["user", "range", "handed over"])
 def test_an_octet_that_is_missing_or_added_is_found(lines: list[bytes]) -> None:
     whole = b"".join(lines)
     for place in range(len(whole)):
@@ -147,6 +173,8 @@ WRONG: dict[str, list[bytes]] = {
     "about nobody": bundled([3, 4, 5]),
     "about a user and a range": bundled([1, 2, 4, 6], user=ANN, first=1, last=6),
     "another format": bundled([1, 2, 4, 6], user=ANN, format="reprise-bundle/2"),
+    "handovers in the older format": bundled([3], first=3, last=3, handovers=[handover(OLD, KEY, NEWER)]),
+    "no handover in the newer format": bundled([3], first=3, last=3, format="reprise-bundle/2", handovers=[]),
     "no checkpoint": bundled([1, 2, 4, 6], user=ANN, checkpoint=""),
     "a checkpoint of another size": bundled(
         [1, 2, 4, 6], user=ANN, checkpoint=signed(Checkpoint(KEY.name, 6, TREE.root(6)), KEY)

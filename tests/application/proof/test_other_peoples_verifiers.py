@@ -19,6 +19,7 @@ from pymerkle.core import (  # type: ignore[import-untyped, unused-ignore]
 )
 
 from application.proof.checkpoints import Checkpoint, signed
+from application.proof.handovers import handover
 from application.proof.merkle_tree import Leaves, leaf_hash
 from application.proof.signed_notes import SigningKey
 from tests.support.naive_merkle_tree import level_above
@@ -144,6 +145,26 @@ def test_a_checkpoint_by_a_former_key_is_believed_with_that_key() -> None:
     former, keys = checkpoint_of(OLD, OTHER), [str(KEY.verifier), str(OTHER.verifier)]
 
     rust.checkpoint_verify_consistency(former, checkpoint_of(SIZE), keys, large_tree().consistency(OLD, SIZE))
+
+
+@pytest.mark.parametrize("key", [OTHER, KEY], ids=["the one before", "the next one"])
+def test_a_handover_is_believed_with_either_key(key: SigningKey) -> None:
+    note = handover(Checkpoint(KEY.name, OLD, large_tree().root(OLD)), OTHER, KEY)
+
+    head = rust.checkpoint_verify(note, [str(key.verifier)])
+
+    assert (head.origin, head.size, head.root) == (KEY.name, OLD, large_tree().root(OLD))
+    proof = large_tree().consistency(OLD, SIZE)
+    rust.checkpoint_verify_consistency(note, checkpoint_of(SIZE), [str(KEY.verifier)], proof)
+
+
+def test_a_handover_that_names_another_key_is_refused_elsewhere_too() -> None:
+    note = handover(Checkpoint(KEY.name, OLD, large_tree().root(OLD)), OTHER, KEY)
+    stranger = SigningKey(KEY.name, bytes(range(2, 34)))
+
+    for key in (KEY, OTHER):
+        with pytest.raises(rust.VerifyError):
+            rust.checkpoint_verify(note.replace(str(KEY.verifier), str(stranger.verifier)), [str(key.verifier)])
 
 
 FORGED: dict[str, Callable[[str], str]] = {
