@@ -13,9 +13,12 @@ from uuid import UUID
 from email_validator import EmailNotValidError, validate_email
 
 from application.mailing import Mail, Mailer, MailRefusedError
+from infrastructure.network import is_loopback
 from infrastructure.private_files import write_whole
-from infrastructure.settings import SettingInvalidError, Settings
+from infrastructure.settings import DEFAULT_MAIL_SENDER, SettingInvalidError, Settings
 
+OUTBOX = "outbox:"
+"""The URL that says that mails are to be files."""
 SMTP_TIMEOUT_SECONDS = 10.0
 # RFC 5321 section 4.2.1: the first digit of a reply says whether it makes sense to try again.
 _REFUSED_FOR_GOOD = 500
@@ -27,12 +30,30 @@ _SEVEN_BITS = SMTP.clone(cte_type="7bit")
 
 def outbox_of(settings: Settings) -> "OutboxMailer | None":
     """The folder that mails are written into, if they are."""
-    return None if settings.mail_url else OutboxMailer(settings.home / "outbox", settings.mail_sender)
+    is_folder = settings.mail_url in {None, OUTBOX}
+    return OutboxMailer(settings.home / "outbox", settings.mail_sender) if is_folder else None
 
 
 def mailer_for(settings: Settings) -> Mailer:
-    """The way out that the settings name."""
-    return outbox_of(settings) or SmtpMailer(settings.mail_url or "", settings.mail_sender)
+    """The way out that the settings name. Raises `SettingInvalidError`."""
+    mailer = outbox_of(settings) or SmtpMailer(settings.mail_url or "", settings.mail_sender)
+    if settings.production:
+        _check_in_production(settings, mailer)
+    return mailer
+
+
+def _check_in_production(settings: Settings, mailer: "OutboxMailer | SmtpMailer") -> None:
+    """Mails hold links that prove who somebody is: they go where it was said, and through TLS."""
+    if settings.mail_url is None:
+        raise SettingInvalidError("REPRISE_MAIL_URL", f"must be set in production; {OUTBOX} says that files are meant")
+    if isinstance(mailer, SmtpMailer) and not mailer.is_protected:
+        raise SettingInvalidError(
+            "REPRISE_MAIL_URL", "must begin with smtps:// or smtp+starttls:// in production, unless it is this machine"
+        )
+    if settings.mail_sender == DEFAULT_MAIL_SENDER:
+        raise SettingInvalidError("REPRISE_MAIL_SENDER", "must be set in production, to an address of yours")
+    if not settings.public_url.startswith("https://"):
+        raise SettingInvalidError("REPRISE_PUBLIC_URL", "must begin with https:// in production: links hold secrets")
 
 
 class OutboxMailer:
@@ -54,7 +75,10 @@ class OutboxMailer:
 
 
 class SmtpMailer:
-    """Hands mails to an SMTP server: `smtp://` (with STARTTLS where it is offered) or `smtps://`."""
+    """Hands mails to an SMTP server: `smtps://`, `smtp+starttls://`, or `smtp://` (with STARTTLS where it is offered).
+
+    Whoever is in between can take the offer away (RFC 3207 section 6), and then the last one is in the clear.
+    """
 
     def __init__(self, url: str, sender: str) -> None:
         parts = urlsplit(url)
@@ -62,12 +86,18 @@ class SmtpMailer:
             port = parts.port
         except ValueError:
             raise _url_invalid() from None
-        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        if parts.scheme not in {"smtp", "smtp+starttls", "smtps"} or not parts.hostname:
             raise _url_invalid()
         self._secure = parts.scheme == "smtps"
+        self._needs_starttls = parts.scheme == "smtp+starttls"
         self._address = (parts.hostname, port or (465 if self._secure else 587))
         self._login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
         self._sender = sender
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether nobody on the way can read mails: they go through TLS, or stay on this machine."""
+        return self._secure or self._needs_starttls or is_loopback(self._address[0])
 
     def send(self, mail: Mail) -> None:
         """Hand the mail over, to nobody whose certificate is not trusted; smtplib's errors are `OSError`s.
@@ -77,8 +107,8 @@ class SmtpMailer:
         trusted = ssl.create_default_context()
         with self._connect(trusted) as server:
             server.ehlo()
-            if not self._secure and server.has_extn("starttls"):
-                server.starttls(context=trusted)
+            if self._needs_starttls or (not self._secure and server.has_extn("starttls")):
+                server.starttls(context=trusted)  # Raises `smtplib.SMTPNotSupportedError` if it is not offered.
                 server.ehlo()
             if self._login:
                 _log_in(server, *self._login)
@@ -91,7 +121,9 @@ class SmtpMailer:
 
 
 def _url_invalid() -> SettingInvalidError:
-    return SettingInvalidError("REPRISE_MAIL_URL", "must look like smtp://user:password@host:port or smtps://host")
+    return SettingInvalidError(
+        "REPRISE_MAIL_URL", "must look like smtps://user:password@host:port or smtp+starttls://host"
+    )
 
 
 def _log_in(server: smtplib.SMTP, user: str, password: str) -> None:

@@ -9,6 +9,9 @@ import msgspec
 
 from application.platform import Policy
 
+DEFAULT_MAIL_SENDER = "no-reply@reprise.example"
+OWN_JWKS_FILE = "jwks.json"
+
 
 class SettingInvalidError(ValueError):
     """A variable holds something that cannot be used."""
@@ -37,10 +40,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     audience: str = "reprise"
     """REPRISE_TOKEN_AUDIENCE: the `aud` that access tokens must have."""
     jwks_path: Path
-    """REPRISE_JWKS: the file with the public keys of the issuer (default `keys/jwks.json` under home)."""
+    """REPRISE_JWKS: the file with the public keys of the issuer (default `keys/jwks.json` under home, where the keys of
+    tokens are that were issued here)."""
     mail_url: str | None = None
-    """REPRISE_MAIL_URL: `smtp://user:password@host:port` or `smtps://…`; without it, mails go to `home/outbox/`."""
-    mail_sender: str = "no-reply@reprise.example"
+    """REPRISE_MAIL_URL: `smtps://user:password@host:port`, `smtp+starttls://…`, `smtp://…` (STARTTLS where offered), or
+    `outbox:`, for files in `home/outbox/`, which is the default."""
+    mail_sender: str = DEFAULT_MAIL_SENDER
     """REPRISE_MAIL_SENDER"""
     public_url: str = "http://127.0.0.1:8000"
     """REPRISE_PUBLIC_URL: how people's browsers reach the product; links in mails begin with it."""
@@ -49,7 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     wait_seconds: float = 5.0
     """REPRISE_WAIT_SECONDS: how long a query waits for a read model to reach Min-Log-Position."""
     production: bool = False
-    """REPRISE_PRODUCTION: `yes` refuses what is fit for trying out only, such as keys that lie beside the data."""
+    """REPRISE_PRODUCTION: `yes` refuses what is fit for trying out only: nothing is made up, issued or trusted that was
+    not configured."""
     key_encryption_key_file: Path | None = None
     """REPRISE_KEY_ENCRYPTION_KEY_FILE: where the key that wraps all others is (default `keys/key-encryption.key` under
     home); REPRISE_KEY_ENCRYPTION_KEY is the key itself, 32 octets in base64."""
@@ -75,6 +81,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.key_encryption_key_file or self.keys / "key-encryption.key"
 
     @property
+    def own_jwks_path(self) -> Path:
+        """The public keys of the tokens that this home issues itself; in production they do not count."""
+        return self.keys / OWN_JWKS_FILE
+
+    @property
     def keys(self) -> Path:
         """The folder of secrets and keys."""
         return self.home / "keys"
@@ -96,9 +107,9 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         port=int(port),
         issuer=environment.get("REPRISE_TOKEN_ISSUER") or "reprise",
         audience=environment.get("REPRISE_TOKEN_AUDIENCE") or "reprise",
-        jwks_path=Path(environment.get("REPRISE_JWKS") or home / "keys" / "jwks.json"),
+        jwks_path=Path(environment.get("REPRISE_JWKS") or home / "keys" / OWN_JWKS_FILE),
         mail_url=environment.get("REPRISE_MAIL_URL") or None,
-        mail_sender=environment.get("REPRISE_MAIL_SENDER") or "no-reply@reprise.example",
+        mail_sender=environment.get("REPRISE_MAIL_SENDER") or DEFAULT_MAIL_SENDER,
         public_url=(environment.get("REPRISE_PUBLIC_URL") or http_url(host, int(port))).rstrip("/"),
         log_origin=environment.get("REPRISE_LOG_ORIGIN") or None,
         wait_seconds=_number(environment, "REPRISE_WAIT_SECONDS", 5.0, highest=60),

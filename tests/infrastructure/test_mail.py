@@ -106,6 +106,7 @@ def test_an_outbox_that_cannot_be_written_to_is_an_os_error(tmp_path: Path) -> N
     [
         ("smtp://mail.example", ("mail.example", 587)),
         ("smtps://mail.example", ("mail.example", 465)),
+        ("smtp+starttls://mail.example", ("mail.example", 587)),
         ("smtp://mail.example:25", ("mail.example", 25)),
         ("smtps://[::1]:2465", ("::1", 2465)),
     ],
@@ -262,7 +263,9 @@ def speaking_tls(certificate: Path) -> ssl.SSLContext:
     return context
 
 
-@pytest.mark.parametrize(("scheme", "mode"), [("smtps", "implicit"), ("smtp", "starttls")])
+@pytest.mark.parametrize(
+    ("scheme", "mode"), [("smtps", "implicit"), ("smtp+starttls", "starttls"), ("smtp", "starttls")]
+)
 def test_a_mail_goes_through_tls_where_there_is_tls(
     certificate: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, mode: Literal["implicit", "starttls"]
 ) -> None:
@@ -274,7 +277,9 @@ def test_a_mail_goes_through_tls_where_there_is_tls(
     assert [(delivery.secure, delivery.recipients) for delivery in server.deliveries] == [(True, (MAIL.recipient,))]
 
 
-@pytest.mark.parametrize(("scheme", "mode"), [("smtps", "implicit"), ("smtp", "starttls")])
+@pytest.mark.parametrize(
+    ("scheme", "mode"), [("smtps", "implicit"), ("smtp+starttls", "starttls"), ("smtp", "starttls")]
+)
 def test_a_server_that_nobody_vouches_for_gets_neither_mail_nor_password(
     certificate: Path, scheme: str, mode: Literal["implicit", "starttls"]
 ) -> None:
@@ -284,6 +289,13 @@ def test_a_server_that_nobody_vouches_for_gets_neither_mail_nor_password(
         SmtpMailer(f"{scheme}://mailer:right@127.0.0.1:{server.port}", SENDER).send(MAIL)
 
     assert (server.deliveries, server.logins) == ([], [])
+
+
+def test_where_starttls_is_demanded_nothing_goes_out_without_it() -> None:
+    with smtp_server() as server, pytest.raises(OSError, match="STARTTLS"):
+        SmtpMailer(f"smtp+starttls://127.0.0.1:{server.port}", SENDER).send(MAIL)
+
+    assert server.deliveries == []
 
 
 def test_the_login_in_the_url_is_used_without_its_escapes(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
