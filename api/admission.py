@@ -15,10 +15,11 @@ from litestar.params import QueryParameter
 from litestar.routes import BaseRoute, HTTPRoute
 
 from api.media_types import JSON, preferred
+from api.observation import note_actor, note_token_fault
 from api.permissions import ROLES, Permission
 from api.problems import Kind, Refused
 from api.requests import ApiRequest
-from application.access import Access
+from application.access import Access, TokenRefusedError
 from application.actors import Role
 
 PUBLIC = "public"
@@ -63,7 +64,7 @@ async def admit(request: ApiRequest) -> Response[None] | None:
     options = request.route_handler.opt
     if PERMISSION in options:
         request.access = _access(request)
-        request.scope["reprise.client"] = request.access.actor.client  # type: ignore[typeddict-unknown-key]
+        note_actor(request.scope, request.access.actor)
         _check_permission(options[PERMISSION], request)
         _check_accept(request)
     elif not options.get(PUBLIC):
@@ -88,8 +89,13 @@ def _check_path(raw_path: bytes) -> None:
 def _access(request: ApiRequest) -> Access:
     scheme, _, token = (request.header(b"authorization") or b"").partition(b" ")
     if not token.strip() or scheme.lower() != b"bearer":
+        note_token_fault(request.scope, "missing")
         raise Refused(Kind.TOKEN_MISSING)
-    return request.tokens.verify(token.strip().decode("latin-1"))
+    try:
+        return request.tokens.verify(token.strip().decode("latin-1"))
+    except TokenRefusedError as error:
+        note_token_fault(request.scope, error.fault)
+        raise
 
 
 def _check_permission(permission: Permission, request: ApiRequest) -> None:

@@ -21,10 +21,11 @@ from api.refusals import exception_handlers
 from api.requests import ApiRequest
 from application.access import AccessTokens
 from application.service import Service
-from infrastructure.access_tokens import JwtAccessTokens
+from infrastructure.access_tokens import tokens_of
 from infrastructure.garbage_collection import make_collection_rare
 from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
+from infrastructure.token_issuing import TokenIssuer
 
 ServiceOpener = Callable[[], AbstractAsyncContextManager[Service]]
 
@@ -68,9 +69,10 @@ def create_app(open_service: ServiceOpener, tokens: AccessTokens) -> ASGIApp:
 
 
 def app_of(settings: Settings, conninfo: str) -> ASGIApp:
-    """The API on a migrated database."""
-    tokens = JwtAccessTokens(settings.jwks_path, settings.issuer, settings.audience)
-    return create_app(lambda: open_service(settings, conninfo), tokens)
+    """The API on a migrated database. Raises `SettingInvalidError`."""
+    if settings.jwks_path == settings.own_jwks_path and not settings.production:
+        TokenIssuer(settings).publish()
+    return create_app(lambda: open_service(settings, conninfo), tokens_of(settings))
 
 
 def app_from_environment() -> ASGIApp:

@@ -1,7 +1,12 @@
-"""Around everything: one log line and one count for each request. Never bodies, query strings, ids or tokens."""
+"""Around everything: one log line and one count for each request. Never bodies, query strings, ids or tokens.
+
+Whoever is refused is named, so that an operator can tell who tries what: with 403 the actor of the token, which was
+verified; with 401 only what was wrong with the token, because whatever it says proves nothing.
+"""
 
 import time
 from collections.abc import Awaitable
+from http import HTTPStatus
 from typing import Any
 
 from litestar.types import ASGIApp, Message, Receive, Send
@@ -9,6 +14,20 @@ from litestar.types import ASGIApp, Message, Receive, Send
 from api.answers import HEAD
 from api.commands import trace_id
 from api.metrics import METHODS, OTHER, Metrics
+from application.actors import Actor
+
+_ACTOR = "reprise.actor"
+_TOKEN_FAULT = "reprise.token_fault"  # noqa: S105 - the name of a place
+
+
+def note_actor(scope: Any, actor: Actor) -> None:
+    """Whose token was verified."""
+    scope[_ACTOR] = actor
+
+
+def note_token_fault(scope: Any, fault: str) -> None:
+    """What was wrong with the token of a request, as a code."""
+    scope[_TOKEN_FAULT] = fault
 
 
 class Observed:
@@ -46,6 +65,8 @@ class Observed:
         self._metrics.count(route, method, status, seconds)
         position = next((value for name, value in sent["headers"] if name == b"log-position"), None) if sent else None
         trace = trace_id(scope)
+        actor: Actor | None = scope.get(_ACTOR)
+        refused = actor if status == HTTPStatus.FORBIDDEN else None
         self._log.info(
             "request",
             route=route,
@@ -54,7 +75,10 @@ class Observed:
             ms=round(seconds * 1000, 2),
             position=int(position) if position else None,
             trace_id=trace.hex() if trace else None,
-            client=scope.get("reprise.client"),
+            client=actor.client if actor else None,
+            actor=str(refused) if refused else None,
+            on_behalf_of=refused.on_behalf_of if refused else None,
+            token_fault=scope.get(_TOKEN_FAULT),
         )
 
 

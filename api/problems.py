@@ -4,7 +4,7 @@ Neither table nor document ever holds a value that somebody sent.
 """
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import Enum, StrEnum
 from http import HTTPStatus
 
 import msgspec
@@ -118,6 +118,11 @@ class Kind(Enum):
         "The database does not answer. Try again.",
         {"Retry-After": "1"},
     )
+    TOKEN_KEYS_MISSING = (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Access tokens cannot be verified now: this service has no keys for that. Try again.",
+        {"Retry-After": "5"},
+    )
     NOT_READY = (
         HTTPStatus.SERVICE_UNAVAILABLE,
         "This service cannot serve as it should now.",
@@ -136,6 +141,29 @@ class Kind(Enum):
         return self.name.lower()
 
 
+class Failure(StrEnum):
+    """All that readiness can say is wrong: everybody may ask, so no text is made as it runs."""
+
+    KEYS_MISSING = "keys_missing"
+    """There is no file with keys to verify access tokens with."""
+    KEYS_UNREADABLE = "keys_unreadable"
+    """That file cannot be read; the keys that it had are believed for an hour."""
+    KEYS_EMPTY = "keys_empty"
+    """There is no usable key in it."""
+    NEVER_FOLLOWED = "never_followed"
+    """No worker has begun with the read model."""
+    STOPPED = "stopped"
+    """The read model stands still."""
+    LETTER_OPEN = "letter_open"
+    """Some event could not be folded into it."""
+    ROWS_DIFFER = "rows_differ"
+    """Some of its rows are not what the log says."""
+    UPGRADE_FAILED = "upgrade_failed"
+    """Its rows could not be made again by a new definition."""
+    BEHIND = "behind"
+    """It is too far behind the log."""
+
+
 class Check(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One thing that readiness depends on."""
 
@@ -143,7 +171,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     ok: bool
     lag_events: int | None = None
     lag_seconds: float | None = None
-    failure: str | None = None
+    failure: Failure | None = None
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -20,7 +20,7 @@ from litestar.types import ExceptionHandlersMap
 
 from api.admission import allow_header
 from api.problems import MEDIA_TYPE, Kind, Problem, Refused, document_of
-from application.access import TokenRefusedError
+from application.access import NoTokenKeysError, TokenRefusedError
 from application.commands import IdempotencyKeyReusedError, LogUnavailableError, WriteConflictError
 from application.proof.queries import NotSealedError
 from application.queries import (
@@ -35,6 +35,7 @@ log = structlog.get_logger(__name__)
 
 _KIND_OF: dict[type[Exception], Kind] = {
     TokenRefusedError: Kind.TOKEN_INVALID,
+    NoTokenKeysError: Kind.TOKEN_KEYS_MISSING,
     IdempotencyKeyReusedError: Kind.IDEMPOTENCY_KEY_REUSED,
     LogUnavailableError: Kind.LOG_UNAVAILABLE,
     CursorInvalidError: Kind.CURSOR_INVALID,

@@ -1,5 +1,6 @@
 """Access tokens: what their bearer may be taken for."""
 
+from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
@@ -8,8 +9,48 @@ import msgspec
 from application.actors import Actor, Role
 
 
+class TokenFault(StrEnum):
+    """What is wrong with a token; for whoever runs the service, not for whoever has sent it."""
+
+    TOO_LONG = "too_long"
+    MALFORMED = "malformed"
+    ALGORITHM = "algorithm"
+    """It is of another type, names another algorithm, or one that its key is not for."""
+    UNKNOWN_KEY = "unknown_key"
+    SIGNATURE = "signature"
+    ISSUER = "issuer"
+    AUDIENCE = "audience"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    CLAIMS = "claims"
+    """One that is needed is missing, or has not its form."""
+    ROLE = "role"
+    """It is not for tokens."""
+    SUBJECT = "subject"
+    """It is not the id of an account, and the role is `user`."""
+
+
+class KeysFault(StrEnum):
+    """Why tokens cannot be verified, or soon cannot be."""
+
+    MISSING = "missing"
+    """There is no file with keys."""
+    UNREADABLE = "unreadable"
+    """The file cannot be read, or is not what it should be; the keys that it had are believed for a while."""
+    EMPTY = "empty"
+    """The file has no key that tokens may be signed with."""
+
+
 class TokenRefusedError(Exception):
-    """The token proves nothing. Says why in words that hold nothing of the token."""
+    """The token proves nothing. Says why in a code that holds nothing of the token."""
+
+    def __init__(self, fault: TokenFault = TokenFault.MALFORMED) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
+
+
+class NoTokenKeysError(Exception):
+    """There is no key to verify any token with: nobody can tell whether one is good."""
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +77,11 @@ class AccessTokens(Protocol):
     """Verifies access tokens."""
 
     def verify(self, token: str) -> Access:
-        """What the token stands for, now. Raises `TokenRefusedError`."""
+        """What the token stands for, now. Raises `TokenRefusedError` and `NoTokenKeysError`."""
+        ...
+
+    def fault(self) -> KeysFault | None:
+        """What is wrong with the keys that tokens are verified with, now."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -151,6 +152,16 @@ class ErasureReceipt(msgspec.Struct, frozen=True, kw_only=True):
     """When nothing was left of the person in what is kept beside the log."""
 
 
+class ProjectionFault(StrEnum):
+    """What kind of thing is wrong with a read model."""
+
+    NEVER_FOLLOWED = "never_followed"
+    STOPPED = "stopped"
+    LETTER_OPEN = "letter_open"
+    ROWS_DIFFER = "rows_differ"
+    UPGRADE_FAILED = "upgrade_failed"
+
+
 class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Where a read model stands."""
 
@@ -166,7 +177,10 @@ class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     """How fast it went through the log lately, events that do not concern it included."""
     healthy: bool
     failure: str | None
-    """Why it is not healthy: positions and kinds of error, or which row is wrong, and no data."""
+    """Why it is not healthy: positions and kinds of error, or which row is wrong, and no data. For those only who may
+    see whose row it is."""
+    fault: ProjectionFault | None
+    """The same as a code, for everybody."""
     letters: int
     """Events that it could not fold; each holds its own stream."""
     verified_at: datetime | None

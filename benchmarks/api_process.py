@@ -18,7 +18,7 @@ from api.metrics import Metrics
 from api.observation import HeadAnswered, Observed
 from api.permissions import Permission
 from api.requests import ApiRequest
-from infrastructure.access_tokens import JwtAccessTokens
+from infrastructure.access_tokens import tokens_of
 from infrastructure.service import open_service
 from infrastructure.settings import settings_from
 
@@ -47,7 +47,7 @@ def app_from_environment() -> ASGIApp:
     configure_logging()
     settings = settings_from()
     metrics = Metrics()
-    tokens = JwtAccessTokens(settings.jwks_path, settings.issuer, settings.audience)
+    tokens = tokens_of(settings)
     app = create_litestar(lambda: open_service(settings, settings.database_url or ""), tokens, metrics)
     app.register(Router("/v1", route_handlers=[NoOpController]))
     return Observed(HeadAnswered(app), metrics, structlog.get_logger("api"))

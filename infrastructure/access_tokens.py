@@ -9,18 +9,19 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from joserfc import jws
+from joserfc.errors import ClaimError, ExpiredTokenError, MissingClaimError, UnsupportedAlgorithmError
 from joserfc.jwk import ECKey, OKPKey
 from joserfc.jwt import JWTClaimsRegistry
 
-from application.access import Access, TokenRefusedError
+from application.access import Access, KeysFault, NoTokenKeysError, TokenFault, TokenRefusedError
 from application.actors import Actor, Role
-from infrastructure.token_keys import Algorithms, PublicKey, PublicKeys
+from infrastructure.settings import Settings
+from infrastructure.token_keys import Algorithms, BothKeys, PublicKey, PublicKeys, keys_of
 
 TOKEN_LIMIT = 8_192
 """Characters in a token; ours have about 400."""
@@ -28,8 +29,13 @@ LEEWAY_SECONDS = 30
 """How far the clocks of the issuer and of this service may be apart."""
 REMEMBERED = 10_000
 """Tokens that one process remembers; each takes about 1 kB."""
-REFUSAL = "The token is not valid, or not any more."
 TYPES = frozenset({"at+jwt", "application/at+jwt"})
+_FAULTS = {
+    "iss": TokenFault.ISSUER,
+    "aud": TokenFault.AUDIENCE,
+    "iat": TokenFault.NOT_YET_VALID,
+    "nbf": TokenFault.NOT_YET_VALID,
+}
 
 Name = Annotated[str, msgspec.Meta(pattern=r"\A[\x21-\x7e]{1,255}\Z")]
 """Whom or what a claim names: visible ASCII."""
@@ -59,13 +65,13 @@ class JwtAccessTokens:
 
     def __init__(
         self,
-        jwks_path: Path,
+        keys: PublicKeys | BothKeys,
         issuer: str,
         audience: str,
         clock: Callable[[], float] = time.time,
         remembered: int = REMEMBERED,
     ) -> None:
-        self._keys = PublicKeys(jwks_path)
+        self._keys = keys
         self._clock = clock
         self._limit = remembered
         self._rules = JWTClaimsRegistry(
@@ -81,10 +87,12 @@ class JwtAccessTokens:
         self._verified_with: object = None
 
     def verify(self, token: str) -> Access:
-        """What the token stands for, now. Raises `TokenRefusedError`."""
+        """What the token stands for, now. Raises `TokenRefusedError` and `NoTokenKeysError`."""
         if len(token) > TOKEN_LIMIT:
-            raise TokenRefusedError("The token is too long.")
+            raise TokenRefusedError(TokenFault.TOO_LONG)
         keys = self._current_keys()
+        if not keys:
+            raise NoTokenKeysError
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         found = self._verified.get(digest)
         if found is not None and self._clock() < found[1]:
@@ -93,6 +101,10 @@ class JwtAccessTokens:
         access = _access(claims)
         self._remember(digest, access, claims.exp)
         return access
+
+    def fault(self) -> KeysFault | None:
+        """What is wrong with the keys, now."""
+        return self._keys.fault()
 
     def _current_keys(self) -> dict[str, PublicKey]:
         keys = self._keys.current()
@@ -106,9 +118,14 @@ class JwtAccessTokens:
             claims = json.loads(_signed_content(token, keys))
             self._rules.validate(claims)
             return msgspec.convert(claims, Claims)
+        except TokenRefusedError:
+            raise
+        except ClaimError as error:
+            raise TokenRefusedError(_fault_of(error)) from None
+        except msgspec.ValidationError:
+            raise TokenRefusedError(TokenFault.CLAIMS) from None
         except Exception:  # noqa: BLE001 - whatever hostile input provokes is a refusal
-            # Why exactly is of use to an attacker only.
-            raise TokenRefusedError(REFUSAL) from None
+            raise TokenRefusedError(TokenFault.MALFORMED) from None
 
     def _remember(self, digest: bytes, access: Access, expires: float) -> None:
         self._verified[digest] = access, expires
@@ -116,19 +133,42 @@ class JwtAccessTokens:
             self._verified.popitem(last=False)
 
 
+def tokens_of(settings: Settings) -> JwtAccessTokens:
+    """The tokens that settings have this process believe. Raises `SettingInvalidError`."""
+    return JwtAccessTokens(keys_of(settings), settings.issuer, settings.audience)
+
+
 def _signed_content(token: str, keys: dict[str, PublicKey]) -> bytes:
     signed = jws.extract_compact(token.encode(), registry=Algorithms())
-    if not jws.validate_compact(signed, _key(signed.headers(), keys), registry=Algorithms()):
-        raise TokenRefusedError(REFUSAL)
+    key = _key(signed.headers(), keys)
+    try:
+        is_good = jws.validate_compact(signed, key, registry=Algorithms())
+    except UnsupportedAlgorithmError:
+        raise TokenRefusedError(TokenFault.ALGORITHM) from None
+    if not is_good:
+        raise TokenRefusedError(TokenFault.SIGNATURE)
     return signed.payload
 
 
 def _key(header: Mapping[str, Any], keys: dict[str, PublicKey]) -> ECKey | OKPKey:
     """The key a token names, if it is meant for the token's algorithm."""
-    key = keys[header["kid"]]
-    if header["alg"] not in key.algorithms or header["typ"].lower() not in TYPES:
-        raise TokenRefusedError(REFUSAL)
+    kid, algorithm, form = header.get("kid"), header.get("alg"), header.get("typ")
+    if not isinstance(form, str) or form.lower() not in TYPES or not isinstance(algorithm, str):
+        raise TokenRefusedError(TokenFault.ALGORITHM)
+    key = keys.get(kid) if isinstance(kid, str) else None
+    if key is None:
+        raise TokenRefusedError(TokenFault.UNKNOWN_KEY)
+    if algorithm not in key.algorithms:
+        raise TokenRefusedError(TokenFault.ALGORITHM)
     return key.key
+
+
+def _fault_of(error: ClaimError) -> TokenFault:
+    if isinstance(error, ExpiredTokenError):
+        return TokenFault.EXPIRED
+    if isinstance(error, MissingClaimError):
+        return TokenFault.CLAIMS
+    return _FAULTS.get(error.claim, TokenFault.CLAIMS)
 
 
 def _access(claims: Claims) -> Access:
@@ -143,10 +183,10 @@ def _access(claims: Claims) -> Access:
 def _subject(claims: Claims) -> str:
     """Whom the token is about. Nobody outside is the platform itself, and a user is their account."""
     if Role.SYSTEM in {claims.role, claims.act.role if claims.act else None}:
-        raise TokenRefusedError("The role of the token is not for tokens.")
+        raise TokenRefusedError(TokenFault.ROLE)
     if claims.role is not Role.USER:
         return claims.sub
     try:
         return str(UUID(claims.sub))
     except ValueError:
-        raise TokenRefusedError("The subject of the token is not a user.") from None
+        raise TokenRefusedError(TokenFault.SUBJECT) from None

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from infrastructure.database_security import check_database_url
+from infrastructure.database_security import check_database_urls
 from infrastructure.embedded_postgres import embedded_postgres
 from infrastructure.logins import EMBEDDED, Login, provide_logins, require_roles
 from infrastructure.privacy.keychain import grant
@@ -82,8 +82,7 @@ def reached_as(login: Login, settings: Settings) -> str:
     variable, url = _named(login, settings)
     if url is None:
         raise SettingInvalidError("REPRISE_DATABASE_URL", f"must be set: it is the login of the {login}")
-    if settings.production:
-        check_database_url(variable, url)
+    check_database_urls(settings)
     return _reached(variable, url)
 
 

@@ -9,22 +9,28 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo
 
 from infrastructure.network import is_loopback
-from infrastructure.settings import SettingInvalidError
+from infrastructure.settings import SettingInvalidError, Settings
 
 _VERIFYING = frozenset({"verify-full", "verify-ca"})
 
 
-def check_database_url(variable: str, url: str) -> None:
-    """What a variable says how to connect leads over a network only to a server whose certificate is verified.
+def check_database_urls(settings: Settings) -> None:
+    """In production, connect over a network only to a server whose certificate is verified.
 
     Raises `SettingInvalidError`, before anything is sent.
     """
-    if not _is_protected(variable, url):
-        raise SettingInvalidError(
-            variable,
-            "must have sslmode=verify-full (or verify-ca, with a certificate authority of your own) in production, "
-            "unless it leads to this machine itself",
-        )
+    given = {
+        "REPRISE_DATABASE_URL": settings.database_url,
+        "REPRISE_WORKER_DATABASE_URL": settings.worker_database_url,
+        "REPRISE_OWNER_DATABASE_URL": settings.owner_database_url,
+    }
+    for variable, url in given.items():
+        if settings.production and url is not None and not _is_protected(variable, url):
+            raise SettingInvalidError(
+                variable,
+                "must have sslmode=verify-full (or verify-ca, with a certificate authority of your own) in production, "
+                "unless it leads to this machine itself",
+            )
 
 
 def _is_protected(variable: str, url: str) -> bool:

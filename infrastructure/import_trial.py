@@ -79,7 +79,7 @@ class _Trial:
 @asynccontextmanager
 async def open_trial(settings: Settings, conninfo: str) -> AsyncIterator[tuple[TrialCommands, CommandKeys]]:
     """What an import needs, for trying it out."""
-    keyring = load_keyring(settings.keys)
+    keyring = load_keyring(settings.keys, production=settings.production)
     async with reading_pool(in_role(conninfo, APP_ROLE), CONNECTIONS) as pool:
         aggregates = Aggregates(StreamLoader(pool, await opened_keys(settings, pool)))
         await require_claims_key(pool, keyring)

@@ -49,24 +49,30 @@ class Keyring(msgspec.Struct, frozen=True):
         return hmac.digest(self.service, purpose.encode(), "sha256")
 
 
-def load_keyring(folder: Path) -> Keyring:
+def load_keyring(folder: Path, *, production: bool = False) -> Keyring:
     """The secrets from REPRISE_CLAIMS_KEY and REPRISE_SERVICE_KEY (base64), else from a folder, else newly made.
 
-    That from REPRISE_NEXT_CLAIMS_KEY is never made.
+    In production none is made: two processes that each make up their own, or one that has lost its folder, would let
+    two people have one address. That from REPRISE_NEXT_CLAIMS_KEY is never made. Raises `SecretMissingError`.
     """
     following = folder / "next-claims.key"
     is_replaced = "REPRISE_NEXT_CLAIMS_KEY" in os.environ or following.exists()
     return Keyring(
-        claims=secret_from("REPRISE_CLAIMS_KEY", folder / "claims.key"),
-        service=secret_from("REPRISE_SERVICE_KEY", folder / "service.key"),
-        next_claims=secret_from("REPRISE_NEXT_CLAIMS_KEY", following) if is_replaced else None,
+        claims=secret_from("REPRISE_CLAIMS_KEY", folder / "claims.key", makes=not production),
+        service=secret_from("REPRISE_SERVICE_KEY", folder / "service.key", makes=not production),
+        next_claims=secret_from("REPRISE_NEXT_CLAIMS_KEY", following, makes=False) if is_replaced else None,
     )
 
 
-def secret_from(variable: str, path: Path) -> bytes:
-    """A secret from a variable (base64), else from a file, made if there is none. Raises `SecretMissingError`."""
+def secret_from(variable: str, path: Path, *, makes: bool = True) -> bytes:
+    """A secret from a variable (base64), else from a file, made if there is none and it may be.
+
+    Raises `SecretMissingError`.
+    """
     text = os.environ.get(variable)
     if text is None:
+        if not makes and not path.exists():
+            raise SecretMissingError(f"{variable} must be given, or be in {path}: in production it is not made up.")
         return _long_enough(_secret_file(path), f"The file {path}", "long")
     try:
         secret = b64decode(text, validate=True)

@@ -58,7 +58,7 @@ class LogQueries:
 @asynccontextmanager
 async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Service]:
     """The service of one process on a migrated database; commands under way are finished before it closes."""
-    keyring = load_keyring(settings.keys)
+    keyring = load_keyring(settings.keys, production=settings.production)
     cursors = Cursors(keyring.derive("cursors"))
     async with (
         _writing(settings, keyring, conninfo) as (pool, commands),
@@ -88,7 +88,10 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
 @asynccontextmanager
 async def open_commands(settings: Settings, conninfo: str) -> AsyncIterator[CommandPlatform]:
     """The write side alone, for a process that has some commands to carry out."""
-    async with _writing(settings, load_keyring(settings.keys), conninfo) as (_, commands):
+    async with _writing(settings, load_keyring(settings.keys, production=settings.production), conninfo) as (
+        _,
+        commands,
+    ):
         yield commands
 
 

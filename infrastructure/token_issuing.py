@@ -12,22 +12,33 @@ from joserfc import jwt
 from application.actors import Role
 from infrastructure.access_tokens import Name
 from infrastructure.settings import Settings
-from infrastructure.token_keys import Algorithms, SigningKeyFile
-
-SIGNING_KEY_FILE = "token-signing.jwk"
+from infrastructure.token_keys import SIGNING_KEY_FILE, Algorithms, SigningKeyFile
 
 
 class RoleNotIssuableError(ValueError):
     """No token can have this role and subject, or name this client."""
 
 
+class TokensIssuedElsewhereError(Exception):
+    """In production no token is issued here: nobody would believe it."""
+
+    def __init__(self) -> None:
+        super().__init__("In production (REPRISE_PRODUCTION=yes) your identity provider issues tokens, not Reprise.")
+
+
 class TokenIssuer:
-    """Signs access tokens with the key in the service's home."""
+    """Signs access tokens with the key in the service's home. Raises `TokensIssuedElsewhereError` in production."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        if settings.production:
+            raise TokensIssuedElsewhereError
         self._settings = settings
         self._clock = clock
-        self._key_file = SigningKeyFile(settings.keys / SIGNING_KEY_FILE, settings.jwks_path)
+        self._key_file = SigningKeyFile(settings.keys / SIGNING_KEY_FILE, settings.own_jwks_path)
+
+    def publish(self) -> None:
+        """Have the tokens believed that are going to be issued."""
+        self._key_file.key()
 
     def issue(self, role: Role, subject: str, lifetime: timedelta, client_id: str | None = None) -> str:
         """A token that is good from now on, for a lifetime. Raises `RoleNotIssuableError`."""

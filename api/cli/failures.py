@@ -35,7 +35,7 @@ def explained(error: Exception) -> Failure | None:
     """The failure that an error means to the caller of a command; None if it is a mistake in this program."""
     if isinstance(error, Failure):
         return error
-    kinds = (_of_system, _of_others, _of_proof, _of_projections, _of_login, _of_reprise)
+    kinds = (_of_system, _of_others, _of_proof, _of_projections, _of_login, _of_settings, _of_reprise)
     return next((failure for kind in kinds if (failure := kind(error))), None)
 
 
@@ -101,6 +101,25 @@ def _of_login(error: Exception) -> Failure | None:
             return None
 
 
+def _of_settings(error: Exception) -> Failure | None:
+    from infrastructure.keyring import SecretMissingError
+    from infrastructure.privacy.key_encryption import KeyUnusableError
+    from infrastructure.settings import SettingInvalidError
+    from infrastructure.token_issuing import RoleNotIssuableError, TokensIssuedElsewhereError
+
+    match error:
+        case SettingInvalidError() | SecretMissingError():
+            return Failure(str(error), "setting_invalid")
+        case KeyUnusableError():
+            return Failure(str(error), "key_unusable")
+        case RoleNotIssuableError():
+            return Failure(str(error), "role_not_issuable", ExitCode.USAGE)
+        case TokensIssuedElsewhereError():
+            return Failure(str(error), "tokens_issued_elsewhere")
+        case _:
+            return None
+
+
 def _of_reprise(error: Exception) -> Failure | None:
     import psycopg
     from psycopg_pool import PoolTimeout
@@ -109,21 +128,11 @@ def _of_reprise(error: Exception) -> Failure | None:
     from domain.errors import DomainError
     from infrastructure.database import DatabaseUnavailableError
     from infrastructure.embedded_postgres import EmbeddedPostgresError
-    from infrastructure.keyring import SecretMissingError
-    from infrastructure.privacy.key_encryption import KeyUnusableError
     from infrastructure.schema import MigrationEditedError, SchemaIsOutOfDateError
-    from infrastructure.settings import SettingInvalidError
-    from infrastructure.token_issuing import RoleNotIssuableError
 
     match error:
         case DomainError():
             return Failure(str(error), error.code)
-        case SettingInvalidError() | SecretMissingError():
-            return Failure(str(error), "setting_invalid")
-        case KeyUnusableError():
-            return Failure(str(error), "key_unusable")
-        case RoleNotIssuableError():
-            return Failure(str(error), "role_not_issuable", ExitCode.USAGE)
         case DatabaseUnavailableError() | EmbeddedPostgresError():
             return Failure(str(error), "database_unavailable")
         case SchemaIsOutOfDateError() | MigrationEditedError():

@@ -27,7 +27,7 @@ async def find_user(settings: Settings, conninfo: str, wanted: str) -> UUID:
 
 async def _holder(settings: Settings, conninfo: str, address: str) -> UUID:
     """Who holds an address by the log itself: a read model might be behind."""
-    wanted, keyring = parse_email_address(address), load_keyring(settings.keys)
+    wanted, keyring = parse_email_address(address), load_keyring(settings.keys, production=settings.production)
     async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
         await require_claims_key(pool, keyring)
         aggregates = Aggregates(StreamLoader(pool, SubjectKeys(pool, MasterKeys())))

@@ -43,9 +43,11 @@ def serve(*, host: str | None = None, port: Port | None = None, workers: Positiv
     from api.main import serve as serve_api
     from infrastructure.backups.replaying import bring_nobody_back
     from infrastructure.claims.key_in_force import check_claims_key
+    from infrastructure.token_keys import check_issuer
 
     configure_logging()
     settings = settings_for(host, port)
+    check_issuer(settings)
     settings = replace(settings, port=free_port(settings.host, settings.port))
     with migrated_database(settings, Login.API) as conninfo:
         check_login(conninfo, Login.API, production=settings.production)

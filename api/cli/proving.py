@@ -27,7 +27,7 @@ from infrastructure.audit.bundling import Subject, last_checkpoint
 from infrastructure.audit.bundling import bundle as make_bundle
 from infrastructure.audit.key_rotation import rotate_key as replace_key
 from infrastructure.audit.sealing import seal_to_head
-from infrastructure.audit.signing_keys import CheckpointKeyFile
+from infrastructure.audit.signing_keys import checkpoint_key_file
 from infrastructure.audit.stored_tree import inclusion_proofs
 from infrastructure.connections import as_sealer
 from infrastructure.database import migrated_database, require_data
@@ -91,7 +91,7 @@ def rotate_key(*, json: bool = False) -> None:
     settings = settings_from()
     require_data(settings)
     with migrated_database(settings, Login.WORKER) as conninfo, _sealed(settings, conninfo) as connection:
-        newest = replace_key(connection, CheckpointKeyFile(settings.keys, settings.log_origin))
+        newest = replace_key(connection, checkpoint_key_file(settings))
     if json:
         write_json({"key": str(newest)})
     else:
@@ -173,7 +173,7 @@ def bundle(
 @contextmanager
 def _sealed(settings: Settings, conninfo: str) -> Iterator[Connection]:
     """A connection of the sealer, when all that is in the log by now is sealed."""
-    keys = CheckpointKeyFile(settings.keys, settings.log_origin).keys()
+    keys = checkpoint_key_file(settings).keys()
     with psycopg.connect(as_sealer(conninfo), autocommit=True) as connection:
         seal_to_head(connection, keys)
         yield connection

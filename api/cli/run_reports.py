@@ -4,8 +4,16 @@ from datetime import timedelta
 from typing import Protocol
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from api.cli.terminal import say, write_json_line
+
+
+class RunToken(msgspec.Struct, frozen=True):
+    """A token to begin with."""
+
+    text: str
+    lifetime: timedelta
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -14,8 +22,8 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     url: str
     docs: str
     home: str
-    token: str
-    token_lifetime: timedelta
+    token: RunToken | UnsetType
+    """None is issued in production."""
     processes: dict[str, int | None]
     """The process id of each, by name."""
 
@@ -51,22 +59,13 @@ class TextRunReport:
         say(sentence)
 
     def ready(self, running: Running) -> None:
-        hours = int(running.token_lifetime.total_seconds()) // 3600
         say(f"""
 Reprise is ready.
 
   API            {running.url}
   Documentation  {running.docs}
   Home           {running.home} (database, keys, mails, logs)
-
-The token of an administrator, good for {hours} hours; `reprise token` issues others:
-
-{running.token}
-
-For example, the first users:
-
-curl -H 'Authorization: Bearer {running.token}' '{running.url}/v1/users?limit=3'
-
+{_token_told(running)}
 Ctrl-C stops everything.""")
 
     def restarted(self, name: str, pid: int | None, code: int) -> None:
@@ -86,7 +85,10 @@ class JsonRunReport:
         """Is of no use to programs."""
 
     def ready(self, running: Running) -> None:
-        write_json_line({"event": "ready", **msgspec.to_builtins(running)})
+        told = msgspec.to_builtins(running)
+        if running.token is not UNSET:
+            told |= {"token": running.token.text, "tokenLifetime": running.token.lifetime}
+        write_json_line({"event": "ready", **told})
 
     def restarted(self, name: str, pid: int | None, code: int) -> None:
         write_json_line({"event": "restarted", "process": name, "pid": pid, "code": code})
@@ -96,3 +98,18 @@ class JsonRunReport:
 
     def stopped(self) -> None:
         write_json_line({"event": "stopped"})
+
+
+def _token_told(running: Running) -> str:
+    if running.token is UNSET:
+        return "\nTokens come from your identity provider (REPRISE_JWKS).\n"
+    hours = int(running.token.lifetime.total_seconds()) // 3600
+    return f"""
+The token of an administrator, good for {hours} hours; `reprise token` issues others:
+
+{running.token.text}
+
+For example, the first users:
+
+curl -H 'Authorization: Bearer {running.token.text}' '{running.url}/v1/users?limit=3'
+"""

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from api.cli.holding import Hold, held_database
 from api.cli.readiness import base_url, free_port, until_ready
-from api.cli.run_reports import JsonRunReport, Running, RunReport, TextRunReport
+from api.cli.run_reports import JsonRunReport, Running, RunReport, RunToken, TextRunReport
 from api.cli.supervision import Child, Supervisor, supervision
 from api.cli.values import Port, settings_for
 from application.actors import Role
@@ -22,6 +23,7 @@ from infrastructure.connections import APP_ROLE, in_role
 from infrastructure.database import embedded_as, migrate_embedded, owners_database, reached_as
 from infrastructure.embedded_postgres import EmbeddedPostgresError
 from infrastructure.logins import ROLES, Login, check_login
+from infrastructure.production import check_production
 from infrastructure.schema import migrate
 from infrastructure.settings import Settings
 
@@ -43,7 +45,7 @@ def run(*, host: str | None = None, port: Port | None = None, json: bool = False
 
     The database is the embedded PostgreSQL, unless REPRISE_DATABASE_URL names another one. Its schema is brought up to
     date, and sample users are imported if the log is empty. A process that dies is started again. A second Ctrl-C does
-    not wait for the requests under way.
+    not wait for the requests under way. With REPRISE_PRODUCTION=yes there are no sample users and no token.
 
     Parameters
     ----------
@@ -56,6 +58,7 @@ def run(*, host: str | None = None, port: Port | None = None, json: bool = False
 
     """
     settings = settings_for(host, port)
+    check_production(settings)
     settings = replace(settings, port=free_port(settings.host, settings.port))
     report = JsonRunReport() if json else TextRunReport()
     with held_database(settings) as hold, ExitStack() as databases:
@@ -113,7 +116,7 @@ class _Run:
         self._report.stopping()
 
     async def _become_ready(self, supervisor: Supervisor) -> None:
-        if SAMPLE.exists() and await asyncio.to_thread(_log_is_empty, self._conninfo):
+        if not self._settings.production and SAMPLE.exists() and await asyncio.to_thread(_log_is_empty, self._conninfo):
             samples = self._child("samples", "import", str(SAMPLE), "--json")
             await supervisor.start(samples)
             failed = await samples.ended()
@@ -133,15 +136,12 @@ class _Run:
                 self._report.progress("The database had died and is up again.")
 
     def _running(self, *children: Child) -> Running:
-        from infrastructure.token_issuing import TokenIssuer
-
         url = base_url(self._settings)
         return Running(
             url=url,
             docs=f"{url}/docs",
             home=str(self._settings.home),
-            token=TokenIssuer(self._settings).issue(Role.ADMIN, "cli", TOKEN_LIFETIME),
-            token_lifetime=TOKEN_LIFETIME,
+            token=_token(self._settings),
             processes={child.name: child.pid for child in children},
         )
 
@@ -167,6 +167,15 @@ class _Run:
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, stop)
+
+
+def _token(settings: Settings) -> RunToken | UnsetType:
+    """For trying things out; in production it is not for Reprise to say who is an administrator."""
+    from infrastructure.token_issuing import TokenIssuer
+
+    if settings.production:
+        return UNSET
+    return RunToken(TokenIssuer(settings).issue(Role.ADMIN, "cli", TOKEN_LIFETIME), TOKEN_LIFETIME)
 
 
 def _ignore_signals() -> None:

@@ -5,12 +5,19 @@ from litestar import Controller, get
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.answers import Answer, Document
-from api.problems import Check, Kind, Refused
+from api.problems import Check, Failure, Kind, Refused
 from api.requests import ApiRequest
+from application.access import KeysFault
 from application.queries import ProjectionStatus
 
 READY_LAG_SECONDS = 60.0
 """A read model that is further behind than this makes the service not ready."""
+
+_TOKEN_FAILURES = {
+    KeysFault.MISSING: Failure.KEYS_MISSING,
+    KeysFault.UNREADABLE: Failure.KEYS_UNREADABLE,
+    KeysFault.EMPTY: Failure.KEYS_EMPTY,
+}
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -39,8 +46,11 @@ class OperationsController(Controller):
 
     @get("/readyz", public=True, refusals=(Kind.NOT_READY,))
     async def check_readiness(self, request: ApiRequest) -> Answer[Readiness]:
-        """The database answers, and every read model is healthy and close to the log; 503 names the one that is not."""
-        checks = [Check(name="database", ok=True)]
+        """The database answers, tokens can be verified, and every read model is healthy and close to the log.
+
+        503 names what is not as it should be, by a code; the logs and `/v1/projections` tell more.
+        """
+        checks = [Check(name="database", ok=True), _token_check(request.tokens.fault())]
         checks += [_check(status) for status in await request.service.projections.statuses()]
         if not all(check.ok for check in checks):
             raise Refused(Kind.NOT_READY, checks=checks)
@@ -52,11 +62,22 @@ class OperationsController(Controller):
         return Document(await request.app.state.metrics.render(request.service), CONTENT_TYPE_LATEST)
 
 
+def _token_check(fault: KeysFault | None) -> Check:
+    return Check(name="tokens", ok=fault is None, failure=_TOKEN_FAILURES[fault] if fault else None)
+
+
 def _check(status: ProjectionStatus) -> Check:
+    failure = _failure(status)
     return Check(
         name=f"projection {status.name}",
-        ok=status.healthy and status.lag_seconds <= READY_LAG_SECONDS,
+        ok=failure is None,
         lag_events=status.lag_events,
         lag_seconds=round(status.lag_seconds, 3),
-        failure=status.failure,
+        failure=failure,
     )
+
+
+def _failure(status: ProjectionStatus) -> Failure | None:
+    if status.fault is not None:
+        return Failure(status.fault.value)
+    return Failure.BEHIND if status.lag_seconds > READY_LAG_SECONDS else None

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from application.proof.signed_notes import KEY_OCTETS, SigningKey, VerifierKey, is_key_name, parse_verifier_key
 from infrastructure.embedded_postgres.file_lock import FileLock
 from infrastructure.private_files import write_whole
+from infrastructure.settings import Settings
 
 FILE = "checkpoint-key.json"
 
@@ -47,9 +48,10 @@ class _Content(msgspec.Struct, frozen=True, rename="camel"):
 class CheckpointKeyFile:
     """Our own signing key, made when it is first needed."""
 
-    def __init__(self, folder: Path, origin: str | None = None) -> None:
+    def __init__(self, folder: Path, origin: str | None = None, *, production: bool = False) -> None:
         self._path = folder / FILE
         self._origin = origin
+        self._production = production
 
     def keys(self) -> CheckpointKeys:
         """The key and those before it. Safe to call by many processes at once. Raises `SigningKeyUnusableError`."""
@@ -102,6 +104,11 @@ class CheckpointKeyFile:
         return CheckpointKeys(SigningKey(content.origin, _private(content.private_key)), former)
 
     def _made(self) -> _Content:
+        if self._production and self._origin is None:
+            raise SigningKeyUnusableError(
+                "REPRISE_LOG_ORIGIN must be set in production: it names the log, for ever. "
+                f"If it has one already, its key is missing at {self._path}."
+            )
         content = _Content(self._origin or _new_origin(), _new_private_key())
         if not is_key_name(content.origin):
             raise SigningKeyUnusableError("REPRISE_LOG_ORIGIN must have visible characters only, and no plus sign.")
@@ -117,6 +124,11 @@ class CheckpointKeyFile:
         with FileLock(self._path.with_suffix(".lock")) as lock:
             lock.acquire()
             yield
+
+
+def checkpoint_key_file(settings: Settings) -> CheckpointKeyFile:
+    """Where settings keep the key."""
+    return CheckpointKeyFile(settings.keys, settings.log_origin, production=settings.production)
 
 
 def _new_origin() -> str:

@@ -35,7 +35,7 @@ def check_claims_key(settings: Settings, conninfo: str) -> None:
 
     async def check() -> None:
         async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
-            await require_claims_key(pool, load_keyring(settings.keys))
+            await require_claims_key(pool, load_keyring(settings.keys, production=settings.production))
 
     asyncio.run(check())
 

@@ -71,7 +71,7 @@ async def rotate_claims(
 
     Raises `ClaimsDifferError`, `SecretMissingError` if there is no next key, and `LogUnavailableError`.
     """
-    ids = load_keyring(settings.keys).claim_ids
+    ids = load_keyring(settings.keys, production=settings.production).claim_ids
     if len(ids) == 1:
         raise SecretMissingError("REPRISE_NEXT_CLAIMS_KEY must be set, to the key that is to take over.")
     async with open_commands(settings, conninfo) as commands:

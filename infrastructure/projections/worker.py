@@ -18,7 +18,7 @@ import structlog
 from application.projections import Projection
 from application.read_models import READ_MODELS
 from infrastructure.audit.sealing import Sealer
-from infrastructure.audit.signing_keys import CheckpointKeyFile
+from infrastructure.audit.signing_keys import checkpoint_key_file
 from infrastructure.command_retention import forgetting
 from infrastructure.confirmation_mails import ConfirmationMails
 from infrastructure.connections import as_projector, as_sealer
@@ -73,7 +73,7 @@ def run_worker(
     if Duty.MAILS in duties:
         threads.append(_Thread("confirmation-mails", projector, stop, _mailing(settings)))
     if Duty.SEAL in duties:
-        sealer = Sealer(CheckpointKeyFile(settings.keys, settings.log_origin))
+        sealer = Sealer(checkpoint_key_file(settings))
         threads.append(_Thread("sealer", as_sealer(conninfo), stop, sealer.seal_due))
     if Duty.ERASURE in duties:
         due, sweeping = DueDeletions(settings, conninfo), Sweeping(outbox_of(settings))
@@ -107,7 +107,7 @@ def _keeping_read_models(conninfo: str, wake_ups: WakeUpListener, stop: threadin
 
 
 def _mailing(settings: Settings) -> "Work":
-    tokens = MailedTokens(load_keyring(settings.keys).derive("mailed tokens"))
+    tokens = MailedTokens(load_keyring(settings.keys, production=settings.production).derive("mailed tokens"))
     return ConfirmationMails(mailer_for(settings), tokens, settings.public_url).send_due
 
 

@@ -6,7 +6,14 @@ from uuid import UUID
 
 from psycopg.rows import class_row, dict_row
 
-from application.queries import LETTERS_LIMIT, LetterIsSettledError, LetterStatus, ProjectionStatus, RebuildStatus
+from application.queries import (
+    LETTERS_LIMIT,
+    LetterIsSettledError,
+    LetterStatus,
+    ProjectionFault,
+    ProjectionStatus,
+    RebuildStatus,
+)
 from application.read_models import READ_MODELS
 from domain.ids import uuid7
 from infrastructure.projections.columns import SCHEMA
@@ -34,6 +41,13 @@ LEFT JOIN projection.pace p ON p.name = g.name AND p.generation = g.generation
 LEFT JOIN pg_class c ON c.oid = to_regclass(%(schema)s || '.' || g.name || '_' || g.generation)
 WHERE g.state = 'live' ORDER BY g.name
 """
+_FAULTS = {
+    "failure": ProjectionFault.STOPPED,
+    "first_letter": ProjectionFault.LETTER_OPEN,
+    "finding": ProjectionFault.ROWS_DIFFER,
+    "failed_upgrade": ProjectionFault.UPGRADE_FAILED,
+}
+"""What tells of which fault, the gravest first."""
 _REBUILD = """
 SELECT id, name, state, phase, events_done, events_total, rows_written, generation, requested_by, requested_at,
        finished_at, failure, is_rollback,
@@ -146,18 +160,20 @@ def _status(name: str, row: dict[str, Any] | None) -> ProjectionStatus:
             events_per_second=0.0,
             healthy=False,
             failure="never followed",
+            fault=ProjectionFault.NEVER_FOLLOWED,
             letters=0,
             verified_at=None,
             rows=0,
             size_bytes=0,
         )
     since = row.pop("behind_since")
-    reasons = [row.pop(name) for name in ("failure", "first_letter", "finding", "failed_upgrade")]
-    failure = next(filter(None, reasons), None)
+    reasons = [(fault, row.pop(name)) for name, fault in _FAULTS.items()]
+    fault, failure = next((reason for reason in reasons if reason[1]), (None, None))
     return ProjectionStatus(
         **row,
         lag_events=row["head"] - row["position"],
         lag_seconds=max(0.0, (datetime.now(UTC) - since).total_seconds()) if since else 0.0,
         failure=failure,
+        fault=fault,
         healthy=failure is None,
     )

@@ -17,7 +17,7 @@ from api.main import DATABASE_UNAVAILABLE
 from api.problems import STATUS_OF_ERROR, Kind, document_of, problems_as_markdown
 from api.refusals import exception_handlers
 from api.requests import ApiRequest
-from application.access import TokenRefusedError
+from application.access import NoTokenKeysError, TokenRefusedError
 from application.commands import IdempotencyKeyReusedError, LogUnavailableError, WriteConflictError
 from application.queries import (
     CursorInvalidError,
@@ -58,7 +58,8 @@ def test_the_guide_lists_every_code() -> None:
 @pytest.mark.parametrize(
     ("error", "status", "code"),
     [
-        (TokenRefusedError(SECRET), 401, "token_invalid"),
+        (TokenRefusedError(), 401, "token_invalid"),
+        (NoTokenKeysError(), 503, "token_keys_missing"),
         (IdempotencyKeyReusedError(), 422, "idempotency_key_reused"),
         (CursorInvalidError(SECRET), 400, "cursor_invalid"),
         (PositionNotReachedError(), 503, "position_not_reached"),

@@ -15,8 +15,7 @@ from api.openapi import Operation, operations
 from api.permissions import ROLES
 from api.person_views import PersonChangeView, PersonFactView
 from application.actors import Role
-from infrastructure.token_issuing import SIGNING_KEY_FILE
-from infrastructure.token_keys import Algorithms, SigningKeyFile
+from infrastructure.token_keys import SIGNING_KEY_FILE, Algorithms, SigningKeyFile
 from tests.support.api import Api, Caller, litestar_app
 from tests.support.waiting import eventually
 

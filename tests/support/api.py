@@ -19,7 +19,7 @@ from litestar import Litestar
 from api.main import app_of, create_litestar, server_options
 from api.metrics import Metrics
 from api.openapi import openapi_document
-from application.access import Access, TokenRefusedError
+from application.access import Access, KeysFault, TokenRefusedError
 from application.actors import Role
 from application.service import Service
 from infrastructure.database import embedded_as
@@ -191,3 +191,6 @@ class NoTokens:
 
     def verify(self, _: str) -> Access:
         raise TokenRefusedError
+
+    def fault(self) -> KeysFault | None:
+        return None

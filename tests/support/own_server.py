@@ -21,11 +21,15 @@ class OwnServer:
         self.conninfo = self._running.conninfo()
         migrate_embedded(self.conninfo)
 
-    def restart(self, how: signal.Signals) -> None:
+    def stop(self, how: signal.Signals) -> None:
         """SIGQUIT is an immediate shutdown: nothing is flushed, and the log has to be recovered; SIGINT a fast one."""
         server = psutil.Process(self._running.pid)
         server.send_signal(how)
         server.wait(60)
+
+    def restart(self, how: signal.Signals) -> None:
+        """Stop it, and bring it up again."""
+        self.stop(how)
         self._running = self._users.enter_context(embedded_postgres(self._directory))
         assert self._running.conninfo() == self.conninfo
 

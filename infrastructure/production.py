@@ -1,0 +1,28 @@
+"""What production demands of settings: nothing is made up, issued or trusted that was not configured.
+
+Nor does anything leave the machine in the clear (docs/decisions/0030-nothing-made-up-in-production.md). Each process
+checks what it needs itself when it begins; `check_production` is for whoever is about to start them all.
+"""
+
+from infrastructure.audit.signing_keys import checkpoint_key_file
+from infrastructure.database_security import check_database_urls
+from infrastructure.keyring import load_keyring
+from infrastructure.mail import mailer_for
+from infrastructure.privacy.keychain import key_encryption_key
+from infrastructure.settings import Settings
+from infrastructure.token_keys import check_issuer
+
+
+def check_production(settings: Settings) -> None:
+    """Make sure that everything that production needs is there; does nothing elsewhere.
+
+    Raises `SettingInvalidError`, `SecretMissingError` and `SigningKeyUnusableError`.
+    """
+    if not settings.production:
+        return
+    check_issuer(settings)
+    check_database_urls(settings)
+    mailer_for(settings)
+    load_keyring(settings.keys, production=True)
+    key_encryption_key(settings)
+    checkpoint_key_file(settings).keys()
