@@ -1,15 +1,20 @@
 """Health, readiness, metrics and logs."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
+from joserfc import jwt
+from joserfc.jwk import OKPKey
 from prometheus_client.parser import text_string_to_metric_families
 
 from application.actors import Role
 from application.read_models import READ_MODELS
+from infrastructure.token_keys import SIGNING_KEY_FILE, Algorithms
 from tests.support.api import Api, Caller, a_person, an_address, refusal
 from tests.support.running import follow_to_head, worker
 from tests.support.waiting import eventually
@@ -27,6 +32,7 @@ def test_the_service_is_ready_when_its_read_models_follow(api: Api) -> None:
 
     assert [check["name"] for check in ready.get("/readyz").json()["checks"]] == [
         "database",
+        "tokens",
         "projection user_directory",
         "projection user_timeline",
         "projection user_statistics",
@@ -39,7 +45,7 @@ def test_a_read_model_that_was_never_followed_makes_the_service_not_ready(own_ap
     problem = refusal(own_api.with_token(None).get("/readyz"), 503, "not_ready")
 
     failing = {check["name"]: check["failure"] for check in problem["checks"] if not check["ok"]}
-    assert failing == {f"projection {name}": "never followed" for name in READ_MODELS}
+    assert failing == {f"projection {name}": "never_followed" for name in READ_MODELS}
 
 
 def test_a_read_model_that_is_far_behind_is_named_with_how_far(own_api: Api) -> None:
@@ -52,6 +58,7 @@ def test_a_read_model_that_is_far_behind_is_named_with_how_far(own_api: Api) -> 
 
     behind = [check for check in problem["checks"] if not check["ok"]]
     assert {check["name"] for check in behind} == {f"projection {name}" for name in READ_MODELS}
+    assert {check["failure"] for check in behind} == {"behind"}
     assert all(check["lagEvents"] == 2 and check["lagSeconds"] > 3599 for check in behind)
 
 
@@ -173,6 +180,99 @@ def test_a_request_is_one_line_in_the_log_with_nothing_personal(
     assert (second["route"], second["method"], second["status"]) == ("/v1/users", "GET", "200")
     for secret in (user_id, person["email"], "Zaphod", "Trillian", "zaphod", "She asked", "dave", support.token or ""):
         assert secret not in str([first, second])
+
+
+def test_who_is_refused_permission_is_named_in_the_log(api: Api, capfd: pytest.CaptureFixture[str]) -> None:
+    user_id, other = api.user_id(), api.user_id()
+    capfd.readouterr()
+
+    refusal(api.as_(Role.AUDITOR, "eve", client_id="spying").post("/v1/users", a_person()), 403, "permission_denied")
+    person = api.as_(Role.USER, user_id, client_id="spying")
+    refusal(person.get(f"/v1/users/{other}"), 403, "permission_denied")
+    assert person.get(f"/v1/users/{user_id}").is_success
+
+    *refused, served = lines_of(capfd, "spying", 3)
+    assert [(line["status"], line["actor"]) for line in refused] == [("403", "auditor:eve"), ("403", f"user:{user_id}")]
+    assert (served["status"], served["actor"]) == ("200", "None")
+    assert other not in str(refused)
+
+
+def test_who_acts_for_somebody_else_is_named_with_them(own_api: Api, capfd: pytest.CaptureFixture[str]) -> None:
+    act = {"sub": "bob", "role": "support"}
+    token = signed_here(own_api, role="auditor", sub="eve", act=act, client_id="console")
+    capfd.readouterr()
+
+    refusal(own_api.with_token(token).post("/v1/users", a_person()), 403, "permission_denied")
+
+    (line,) = lines_of(capfd, "console", 1)
+    assert (line["actor"], line["on_behalf_of"]) == ("support:bob", "eve")
+
+
+CANARY = "zq7canary"
+REFUSED_TOKENS = {
+    "missing": {},
+    "malformed": {"Authorization": f"Bearer {CANARY}.{CANARY}.{CANARY}"},
+    "too_long": {"Authorization": f"Bearer {CANARY * 1000}"},
+}
+
+
+@pytest.mark.parametrize("fault", REFUSED_TOKENS)
+def test_what_is_wrong_with_a_token_is_logged_and_nothing_that_it_says(
+    own_api: Api, capfd: pytest.CaptureFixture[str], fault: str
+) -> None:
+    assert own_api.admin.get("/v1/projections").is_success
+    capfd.readouterr()
+
+    answer = own_api.with_token(None).get("/v1/users", headers=REFUSED_TOKENS[fault])
+
+    assert_refused_for(fault, answer, capfd)
+
+
+@pytest.mark.parametrize(
+    ("fault", "claims"),
+    [
+        ("expired", {"exp": 1_000_000_000}),
+        ("issuer", {"iss": CANARY}),
+        ("audience", {"aud": CANARY}),
+        ("subject", {"role": "user"}),
+        ("claims", {"client_id": f"{CANARY} {CANARY}"}),
+    ],
+)
+def test_a_token_that_was_signed_is_refused_without_its_words_in_the_log(
+    own_api: Api, capfd: pytest.CaptureFixture[str], fault: str, claims: dict[str, Any]
+) -> None:
+    token = signed_here(own_api, **{"sub": CANARY, "role": "admin", **claims})
+    capfd.readouterr()
+
+    answer = own_api.with_token(token).get("/v1/users")
+
+    assert_refused_for(fault, answer, capfd)
+
+
+def assert_refused_for(fault: str, answer: httpx.Response, capfd: pytest.CaptureFixture[str]) -> None:
+    problem = refusal(answer, 401, "token_missing" if fault == "missing" else "token_invalid")
+    assert "fault" not in problem
+    text: list[str] = []
+
+    def lines() -> list[str]:
+        text.append(capfd.readouterr().out)
+        return [line for line in "".join(text).splitlines() if " status=401 " in line and " trace_id=" in line]
+
+    eventually(lines, "the line")
+    (line,) = lines()
+    assert f" token_fault={fault} " in line
+    assert " actor=None " in line
+    assert CANARY not in line
+
+
+def signed_here(api: Api, **claims: Any) -> str:
+    """A token with these claims, signed with the key of the home."""
+    api.issuer.publish()
+    key = OKPKey.import_key(json.loads((api.settings.keys / SIGNING_KEY_FILE).read_text()))
+    now = int(time.time())
+    good = {"iss": "reprise", "aud": "reprise", "iat": now, "exp": now + 600}
+    header = {"alg": "EdDSA", "typ": "at+jwt", "kid": key.kid}
+    return jwt.encode(header, good | claims, key, registry=Algorithms())
 
 
 def an_hour_passes(api: Api) -> None:
