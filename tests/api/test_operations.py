@@ -182,12 +182,14 @@ def test_a_request_is_one_line_in_the_log_with_nothing_personal(
         assert secret not in str([first, second])
 
 
-def test_who_is_refused_permission_is_named_in_the_log(api: Api, capfd: pytest.CaptureFixture[str]) -> None:
-    user_id, other = api.user_id(), api.user_id()
+def test_who_is_refused_permission_is_named_in_the_log(own_api: Api, capfd: pytest.CaptureFixture[str]) -> None:
+    user_id, other = own_api.user_id(), own_api.user_id()
     capfd.readouterr()
 
-    refusal(api.as_(Role.AUDITOR, "eve", client_id="spying").post("/v1/users", a_person()), 403, "permission_denied")
-    person = api.as_(Role.USER, user_id, client_id="spying")
+    refusal(
+        own_api.as_(Role.AUDITOR, "eve", client_id="spying").post("/v1/users", a_person()), 403, "permission_denied"
+    )
+    person = own_api.as_(Role.USER, user_id, client_id="spying")
     refusal(person.get(f"/v1/users/{other}"), 403, "permission_denied")
     assert person.get(f"/v1/users/{user_id}").is_success
 
