@@ -10,9 +10,9 @@ from tests.support.processes import serving_process, worker_process
 from tests.support.running import settings_in
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def api(shared_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """The running API, with a projection worker behind it."""
+    """The running API, with a projection worker behind it; one for the whole run, as its database knows its keys."""
     settings = settings_in(tmp_path_factory.mktemp("api"))
     with (
         worker_process(settings, shared_database),

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from infrastructure.token_issuing import TokenIssuer, TokensIssuedElsewhereError
 from infrastructure.token_keys import KEPT_SECONDS, KEYS_LIMIT, OCTETS_LIMIT, PublicKeys, SigningKeyFile, keys_of
 from tests.support.running import settings_in
 
+NOBODY = 65534
 KEY, OTHER = (OKPKey.generate_key("Ed25519", auto_kid=True) for _ in range(2))
 
 
@@ -109,13 +111,26 @@ def test_a_file_that_is_mended_is_believed_again_and_has_a_whole_hour(shelf: She
     assert shelf.kids == {OTHER.kid}
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may read every file")
+@contextmanager
+def an_ordinary_user() -> Iterator[None]:
+    """Root may read every file, so root is somebody else for a while."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
 def test_a_file_that_nobody_may_read_any_more_is_unreadable(shelf: Shelf) -> None:
     assert shelf.kids == {KEY.kid}
-
     shelf.path.chmod(0)
 
-    assert shelf.keys.fault() is KeysFault.UNREADABLE
+    with an_ordinary_user():
+        fault = shelf.keys.fault()
+
+    assert fault is KeysFault.UNREADABLE
 
 
 def test_whoever_has_never_read_a_file_believes_nothing_that_cannot_be_read(shelf: Shelf) -> None:
