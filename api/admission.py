@@ -18,7 +18,7 @@ from api.media_types import JSON, preferred
 from api.observation import note_actor, note_token_fault
 from api.permissions import ROLES, Permission
 from api.problems import Kind, Refused
-from api.requests import ApiRequest
+from api.requests import ApiRequest, header_refused
 from application.access import Access, TokenRefusedError
 from application.actors import Role
 
@@ -70,6 +70,7 @@ async def admit(request: ApiRequest) -> Response[None] | None:
     elif not options.get(PUBLIC):
         raise Refused(Kind.PERMISSION_DENIED)
     _check_query(request)
+    _check_precondition(request)
     return None
 
 
@@ -139,6 +140,12 @@ def _check_encoding(query: bytes) -> None:
         except UnicodeDecodeError:
             place = name.decode("ascii") if _PARAMETER_NAME.fullmatch(name) else None
             raise Refused(Kind.PARAMETER_INVALID, place, "query", detail="Queries are in UTF-8.") from None
+
+
+def _check_precondition(request: ApiRequest) -> None:
+    """Refuse a precondition on what has no version, which could only be passed over or tell of something else."""
+    if request.header(b"if-match") is not None and "user_id" not in request.path_params:
+        raise header_refused(b"if-match", "This resource has no versions.")
 
 
 @cache

@@ -18,7 +18,7 @@ def put_on_record(request: ApiRequest, reading: Reading, user_ids: Sequence[UUID
     Nothing waits for the record: it is made after the answer.
     """
     reader = Reader(request.access.actor, stated_purpose(request))
-    if goes_on_record(reader.actor, user_ids):
+    if goes_on_record(request.access, user_ids):
         request.service.accesses.note(reader, reading, user_ids, query)
 
 

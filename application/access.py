@@ -64,6 +64,11 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     """Who goes on record: the subject, or somebody who acts on their behalf (RFC 8693)."""
 
     @property
+    def is_delegated(self) -> bool:
+        """Whether somebody else uses the permission of the subject."""
+        return self.actor.on_behalf_of is not None
+
+    @property
     def is_person(self) -> bool:
         """Whether it is a person's own permission that is used, whoever acts: answers are what a person may see."""
         return self.role is Role.USER

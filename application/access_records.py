@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from application.access import Access
 from application.access_log import AccessEntry
 from application.actors import Actor, Role
 from application.queries import Page, PageRequest
@@ -61,8 +62,13 @@ class AccessLog(Protocol):
         ...
 
 
-def goes_on_record(actor: Actor, user_ids: Sequence[UUID]) -> bool:
-    """Whether a reading is recorded: not that of services for themselves, nor people's of their own data."""
-    if actor.role is Role.USER:
-        return not (len(user_ids) == 1 and actor.is_user(user_ids[0]))
-    return actor.role is not Role.SERVICE
+def goes_on_record(access: Access, user_ids: Sequence[UUID]) -> bool:
+    """Whether a reading is recorded: not that of services for themselves, nor people's of their own data.
+
+    It matters whose permission is used, and that nobody else uses it: what a program says of itself does not.
+    """
+    if access.is_delegated:
+        return True
+    if access.role is Role.USER:
+        return not (len(user_ids) == 1 and access.is_own(str(user_ids[0])))
+    return access.role is not Role.SERVICE

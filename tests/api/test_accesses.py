@@ -10,6 +10,7 @@ import pytest
 from api.openapi import operations
 from application.actors import Role
 from tests.support.api import Api, Caller, litestar_app, refusal
+from tests.support.delegating import delegated
 from tests.support.waiting import eventually
 
 PURPOSE = {"Reprise-Purpose": "TICKET-4711"}
@@ -69,6 +70,23 @@ def test_every_operation_that_reads_about_people_declares_it() -> None:
     assert {"".join(word.capitalize() for word in f"x_{name}".split("_"))[1:] for name in declared} == {
         name[0].upper() + name[1:] for name in LOOKS
     }
+
+
+@pytest.mark.parametrize(
+    "act", [{"sub": "console"}, {"sub": "console", "role": "service"}, {"sub": "dave", "role": "support"}]
+)
+@pytest.mark.parametrize("role", [Role.SUPPORT, Role.SERVICE, Role.USER])
+def test_whoever_acts_for_somebody_else_goes_on_record(api: Api, role: Role, act: dict[str, str]) -> None:
+    registered = api.register()
+    user_id = registered.json()["userId"]
+    subject = user_id if role is Role.USER else "carol"
+
+    read = delegated(api, role, subject, act).get(f"/v1/users/{user_id}")
+
+    assert read.status_code == 200
+    head = {"Min-Log-Position": str(api.head())}
+    (record,) = api.as_(Role.AUDITOR).get(f"/v1/audit/accesses?user={user_id}", headers=head).json()["items"]
+    assert (record["actor"], record["onBehalfOf"]) == (f"{act.get('role', 'service')}:{act['sub']}", subject)
 
 
 @pytest.mark.parametrize("operation", LOOKS)

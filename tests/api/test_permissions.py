@@ -1,9 +1,12 @@
 """Who may do what: every operation, every role, and what strangers can learn from being refused."""
 
+import base64
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from litestar import Controller, Litestar, Router, get
 
@@ -12,6 +15,8 @@ from api.openapi import operations
 from api.permissions import ROLES, Permission, table_as_markdown
 from application.actors import Role
 from tests.support.api import Api, Caller, a_person, an_address, litestar_app, nothing_recorded, refusal
+from tests.support.delegating import delegated
+from tests.support.every_request import every_request
 
 SOMEBODY = "0190c0de-0000-7000-8000-000000000001"
 NOBODY = "0190c0de-0000-7000-8000-00000000dead"
@@ -133,6 +138,144 @@ def test_people_are_told_the_same_of_others_whether_there_are_such_or_not(api: A
         refusal(answer, 403, "permission_denied")
     assert len({answer.content for answer in answers}) == 1
     assert len({str(sorted((k, v) for k, v in a.headers.items() if k != "date")) for a in answers}) == 1
+
+
+HEADERS = {
+    "Idempotency-Key": ["k"],
+    "Reprise-Reason": ["Because", ""],
+    "Correlation-Id": [NOBODY, "none"],
+    "traceparent": ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"],
+    "If-Match": ['"1"', '"999"', "*", "none"],
+    "If-None-Match": ['"1"', '"999"', "*", "none"],
+    "Min-Log-Position": ["1", "9223372036854775807", "none"],
+    "Reprise-Purpose": ["CASE-1", "@"],
+}
+"""Every header that any operation reads, with values that are in order and values that are not."""
+every_header = pytest.mark.parametrize(
+    ("header", "value"), [(header, value) for header, values in HEADERS.items() for value in values]
+)
+
+
+def told(answer: httpx.Response) -> tuple[Any, ...]:
+    """All that an answer says, but for what time it is and how long the log is."""
+    head = {name: value for name, value in answer.headers.items() if name not in {"date", "log-position"}}
+    return answer.status_code, tuple(sorted(head.items())), answer.content
+
+
+def test_every_header_that_any_operation_reads_is_tried_on_all_of_them() -> None:
+    assert {name for sample in every_request() for name in sample.header_names} == set(HEADERS)
+
+
+@pytest.fixture(scope="module")
+def strangers(api: Api) -> dict[str, str]:
+    """The ids of others, each of another kind."""
+    found = {"somebody": api.user_id(), "suspended": api.user_id(), "erased": api.user_id()}
+    api.admin.post(f"/v1/users/{found['suspended']}/suspension", {"reason": "Spam"})
+    api.admin.post(f"/v1/users/{found['erased']}/erasure", {"reason": "Case 1"})
+    return {**found, "nobody": NOBODY, "no id": "17"}
+
+
+@every_header
+def test_no_header_has_people_told_anything_of_others(
+    api: Api, strangers: dict[str, str], header: str, value: str
+) -> None:
+    me = api.as_(Role.USER, api.user_id())
+
+    for operation, (method, path, content, _) in EXPECTED.items():
+        answers = {
+            told(me(method, path.replace("{id}", user_id), json=content, headers={header: value}))
+            for user_id in strangers.values()
+        }
+
+        assert [answer[0] for answer in answers] == [403], operation
+
+
+@every_header
+def test_no_header_has_an_operation_that_is_open_to_everybody_tell_who_exists(
+    api: Api, strangers: dict[str, str], header: str, value: str
+) -> None:
+    anybody = api.with_token(None)
+    ids = [user_id for user_id in strangers.values() if user_id != "17"]
+
+    answers = {
+        told(anybody.post("/v1/email-verifications", {"token": made_up(user_id)}, headers={header: value}))
+        for user_id in ids
+    }
+    links = {
+        told(anybody.get(f"/v1/users/{user_id}/export?token={made_up(user_id)}", headers={header: value}))
+        for user_id in ids
+    }
+
+    assert len(answers) == len(links) == 1
+    assert {status for status, *_ in answers} <= {400, 422}
+    assert {status for status, *_ in links} <= {400, 404}
+
+
+def made_up(user_id: str) -> str:
+    """What a token for this user looks like, without what makes it good."""
+    octets = uuid.UUID(user_id).bytes + (1).to_bytes(4) + bytes(24)
+    return base64.urlsafe_b64encode(octets).decode().rstrip("=")
+
+
+@pytest.mark.parametrize("path", ["/v1/email-verifications", "/v1/users"])
+def test_a_precondition_on_what_has_no_version_is_refused(api: Api, path: str) -> None:
+    content = a_person() if path == "/v1/users" else {"token": "x"}
+
+    with nothing_recorded(api):
+        problem = refusal(api.admin.post(path, content, headers={"If-Match": '"1"'}), 400, "parameter_invalid")
+
+    assert (problem["field"], problem["source"]) == ("If-Match", "header")
+
+
+ACTING: list[dict[str, str]] = [
+    {"sub": "bob"},
+    *({"sub": "bob", "role": role.value} for role in Role if role is not Role.SYSTEM),
+]
+
+
+@pytest.mark.parametrize("act", ACTING, ids=lambda act: act.get("role", "none"))
+@pytest.mark.parametrize("role", STAFF)
+def test_whoever_acts_for_somebody_may_do_what_that_one_may_and_nothing_else(
+    api: Api, strangers: dict[str, str], role: Role, act: dict[str, str]
+) -> None:
+    caller = delegated(api, role, "carol", act)
+
+    with nothing_recorded(api):
+        for operation, (*_, roles) in EXPECTED.items():
+            for target in ("nobody", "erased"):
+                answer = send(caller, operation, strangers[target])
+                if role in roles:
+                    assert answer.status_code not in {401, 403, 500}, operation
+                else:
+                    refusal(answer, 403, "permission_denied")
+
+
+@pytest.mark.parametrize("act", ACTING, ids=lambda act: act.get("role", "none"))
+def test_whoever_acts_for_a_person_may_touch_that_persons_account_only(
+    api: Api, strangers: dict[str, str], act: dict[str, str]
+) -> None:
+    user_id = api.user_id()
+    caller = delegated(api, Role.USER, user_id, act)
+
+    for operation, (_, path, _, roles) in EXPECTED.items():
+        if "{id}" in path:
+            answer = send(caller, operation, user_id)
+            assert ("own" in roles) == (answer.status_code != 403), operation
+            assert answer.status_code not in {401, 500}
+        for stranger in strangers.values():
+            refusal(send(caller, operation, stranger), 403, "permission_denied")
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT", "PATCH", "DELETE", "POST", "PROPFIND", "TRACE", "get"])
+def test_no_other_method_does_what_its_sender_may_not(api: Api, strangers: dict[str, str], method: str) -> None:
+    me = api.as_(Role.USER, api.user_id())
+
+    with nothing_recorded(api):
+        for _, path, content, _ in EXPECTED.values():
+            answer = me(method, path.replace("{id}", strangers["somebody"]), json=content)
+
+            assert answer.status_code in {400, 403, 404, 405, 501}, path
+            assert strangers["somebody"] not in answer.text
 
 
 @every_operation_on_a_user

@@ -1,22 +1,20 @@
 """What people are told of their account: what was done, when, in which role and why, and never by whom of the staff."""
 
 import io
-from datetime import timedelta
 from typing import Any
 from zipfile import ZipFile
 
 import httpx
 import msgspec
 import pytest
-from joserfc import jwt
 
 from api.admission import PERMISSION
 from api.openapi import Operation, operations
 from api.permissions import ROLES
 from api.person_views import PersonChangeView, PersonFactView
 from application.actors import Role
-from infrastructure.token_keys import SIGNING_KEY_FILE, Algorithms, SigningKeyFile
 from tests.support.api import Api, Caller, litestar_app
+from tests.support.delegating import delegated
 from tests.support.waiting import eventually
 
 TELLTALE = "zq7"
@@ -49,14 +47,10 @@ REQUESTS: dict[str, tuple[str, str, Any]] = {
 """Everything that people may do to their own account."""
 
 
-def delegated(api: Api, role: Role, subject: str, acting: Role) -> Caller:
-    """A member of staff, or a service, that acts on behalf of somebody (RFC 8693)."""
-    name, client = STAFF[acting]
-    key = SigningKeyFile(api.settings.keys / SIGNING_KEY_FILE, api.settings.jwks_path).key()
-    plain = jwt.decode(api.issuer.issue(role, subject, timedelta(hours=1), client), key, registry=Algorithms())
-    claims = plain.claims | {"act": {"sub": name, "role": acting.value}}
-    header = {"alg": "EdDSA", "typ": "at+jwt", "kid": key.kid}
-    return api.with_token(jwt.encode(header, claims, key, registry=Algorithms()))
+def acting(api: Api, role: Role, subject: str, acting_role: Role) -> Caller:
+    """A member of staff, or a service, that acts on behalf of somebody."""
+    name, client = STAFF[acting_role]
+    return delegated(api, role, subject, {"sub": name, "role": acting_role.value}, client)
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +71,10 @@ def handled(api: Api) -> str:
         admin.post(f"{user}/deletion"),
         admin.delete(f"{user}/deletion"),
         admin.post(f"{user}/export"),
-        delegated(api, Role.USER, user_id, Role.SUPPORT).patch(user, {"country": "DK"}, headers=WORDS),
-        delegated(api, Role.USER, user_id, Role.SERVICE).patch(user, {"country": "FI"}),
-        delegated(api, Role.ADMIN, STAFF[Role.ADMIN][0], Role.SERVICE).patch(user, {"locale": "sv-SE"}),
-        delegated(api, Role.SUPPORT, STAFF[Role.SUPPORT][0], Role.AUDITOR).get(user),
+        acting(api, Role.USER, user_id, Role.SUPPORT).patch(user, {"country": "DK"}, headers=WORDS),
+        acting(api, Role.USER, user_id, Role.SERVICE).patch(user, {"country": "FI"}),
+        acting(api, Role.ADMIN, STAFF[Role.ADMIN][0], Role.SERVICE).patch(user, {"locale": "sv-SE"}),
+        acting(api, Role.SUPPORT, STAFF[Role.SUPPORT][0], Role.AUDITOR).get(user),
         auditor.get(f"{user}/events", headers={"Reprise-Purpose": "TICKET-7"}),
         support.get(user),
     ]
@@ -116,7 +110,7 @@ def test_everything_that_people_may_do_is_asked_for_here() -> None:
 def test_no_answer_to_a_person_says_which_member_of_staff_or_which_program_acted(
     api: Api, handled: str, delegate: Role | None
 ) -> None:
-    me = api.as_(Role.USER, handled) if delegate is None else delegated(api, Role.USER, handled, delegate)
+    me = api.as_(Role.USER, handled) if delegate is None else acting(api, Role.USER, handled, delegate)
 
     answers = [me(method, f"/v1/users/{handled}{path}", json=data) for method, path, data in REQUESTS.values()]
     link = answers[-1].json()["url"]

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 
 from application.access_log import AccessEntry
-from application.access_records import AccessFilter, Reader, goes_on_record
+from application.access_records import AccessFilter, Reader
 from application.actors import Actor, Role
 from application.commands import LogUnavailableError
 from application.queries import PageRequest
@@ -208,21 +207,3 @@ async def test_a_process_ends_though_the_log_takes_nothing() -> None:
         accesses.note(DAVE, Reading.PROFILE, people(3))
 
     assert (accesses.lost, accesses.waiting, log.taken) == (3, 0, [])
-
-
-@pytest.mark.parametrize(
-    ("role", "own", "is_recorded"),
-    [
-        *((role, False, True) for role in (Role.ADMIN, Role.SUPPORT, Role.AUDITOR, Role.SYSTEM, Role.USER)),
-        (Role.USER, True, False),
-        (Role.SERVICE, False, False),
-    ],
-)
-def test_everybody_goes_on_record_but_services_and_people_who_read_their_own_data(
-    role: Role, *, own: bool, is_recorded: bool
-) -> None:
-    ann, bob = people(2)
-    actor = Actor(role, str(ann if own else bob))
-
-    assert goes_on_record(actor, [ann]) == is_recorded
-    assert goes_on_record(actor, [ann, bob]) == (role is not Role.SERVICE)
