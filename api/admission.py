@@ -18,7 +18,8 @@ from api.media_types import JSON, preferred
 from api.observation import note_actor, note_token_fault
 from api.permissions import ROLES, Permission
 from api.problems import Kind, Refused
-from api.requests import ApiRequest, header_refused
+from api.readings import READS, stated_purpose
+from api.requests import ApiRequest, header_refused, repeated_header
 from application.access import Access, TokenRefusedError
 from application.actors import Role
 
@@ -61,6 +62,8 @@ async def admit(request: ApiRequest) -> Response[None] | None:
     _check_path(request.scope.get("raw_path") or b"")
     if request.scope["method"] == "OPTIONS":
         return _options(request)
+    if (repeated := repeated_header(request)) is not None:
+        raise header_refused(repeated, "This header comes once.")
     options = request.route_handler.opt
     if PERMISSION in options:
         request.access = _access(request)
@@ -71,6 +74,8 @@ async def admit(request: ApiRequest) -> Response[None] | None:
         raise Refused(Kind.PERMISSION_DENIED)
     _check_query(request)
     _check_precondition(request)
+    if READS in options:
+        stated_purpose(request)  # before anything is done that would go on record without it
     return None
 
 

@@ -1,8 +1,9 @@
 """A request as controllers see it: who sends it, its headers, its content decoded strictly."""
 
 import re
+from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
@@ -19,6 +20,20 @@ BODY_LIMIT = 65_536
 """Octets in a request's content."""
 JSON = b"application/json"
 MERGE_PATCH = b"application/merge-patch+json"
+
+SINGLE = frozenset(
+    {
+        b"authorization",
+        b"content-encoding",
+        b"content-type",
+        b"correlation-id",
+        b"idempotency-key",
+        b"min-log-position",
+        b"reprise-purpose",
+        b"reprise-reason",
+    }
+)
+"""Headers that mean nothing as a list."""
 
 _PLACE = re.compile(r" - at `(?:key in )?\$\.?(.*)`\Z", re.DOTALL)
 _FIELD = re.compile(r"Object (contains unknown|missing required) field `([A-Za-z][A-Za-z0-9_-]{0,63})`\Z")
@@ -40,7 +55,10 @@ class ApiRequest(Request[None, Access, State]):
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(scope, receive, send)
-        self._headers: dict[bytes, bytes] = dict(scope["headers"])
+        received = cast("list[tuple[bytes, bytes]]", scope["headers"])
+        self._headers = dict(received)
+        if len(self._headers) < len(received):
+            self._headers = _combined(received)
 
     @property
     def service(self) -> Service:
@@ -119,6 +137,22 @@ class ApiRequest(Request[None, Access, State]):
             if len(content) > BODY_LIMIT:
                 raise Refused(Kind.CONTENT_TOO_LARGE)
         return content
+
+
+def _combined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The values of each header, in their order, as if they had come in one (RFC 9110 section 5.3)."""
+    values: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        values.setdefault(name, []).append(value)
+    return {name: b", ".join(found) for name, found in values.items()}
+
+
+def repeated_header(request: ApiRequest) -> bytes | None:
+    """A header that is no list and came more than once: someone on the way may have gone by the other one."""
+    names = [name for name, _ in request.scope["headers"]]
+    if len(names) == len(set(names)):
+        return None
+    return next((name for name in names if name in SINGLE and names.count(name) > 1), None)
 
 
 def header_refused(name: bytes, detail: str | None = None) -> Refused:
