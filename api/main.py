@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -12,8 +13,11 @@ from litestar import Litestar
 from litestar.types import ASGIApp
 
 from api.admission import admit, check_declarations
+from api.connections.connection import Connection
+from api.connections.descriptors import TooFewDescriptorsError, allow_connections
+from api.connections.limits import Limits
+from api.connections.open_connections import OpenConnections
 from api.controllers import route_handlers
-from api.http_protocol import WholeAnswers
 from api.logs import configure_logging
 from api.metrics import Metrics
 from api.observation import HeadAnswered, Observed
@@ -24,7 +28,7 @@ from application.service import Service
 from infrastructure.access_tokens import tokens_of
 from infrastructure.garbage_collection import make_collection_rare
 from infrastructure.service import open_service
-from infrastructure.settings import Settings, settings_from
+from infrastructure.settings import SettingInvalidError, Settings, settings_from
 from infrastructure.token_issuing import TokenIssuer
 
 ServiceOpener = Callable[[], AbstractAsyncContextManager[Service]]
@@ -32,8 +36,6 @@ ServiceOpener = Callable[[], AbstractAsyncContextManager[Service]]
 DATABASE_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, ConnectionError, TimeoutError)
 DRAIN_SECONDS = 10
 """How long requests under way may take when the server is to stop."""
-KEEP_ALIVE_SECONDS = 75
-"""How long an idle connection stays open: longer than the usual 60 s of a proxy, which then is the one to close it."""
 
 
 def create_litestar(open_service: ServiceOpener, tokens: AccessTokens, metrics: Metrics) -> Litestar:
@@ -83,7 +85,11 @@ def app_from_environment() -> ASGIApp:
 
 
 def serve(settings: Settings, conninfo: str, workers: int = 1) -> None:
-    """Serve until SIGINT or SIGTERM; requests under way are finished, within `DRAIN_SECONDS`."""
+    """Serve until SIGINT or SIGTERM; requests under way are finished, within `DRAIN_SECONDS`.
+
+    Raises `SettingInvalidError` if the process may not have as many connections as it is told to.
+    """
+    _allow_connections(settings)
     if workers == 1:
         uvicorn.Server(uvicorn.Config(app_of(settings, conninfo), **server_options(settings))).run()
         return
@@ -91,12 +97,20 @@ def serve(settings: Settings, conninfo: str, workers: int = 1) -> None:
     uvicorn.run("api.main:app_from_environment", factory=True, workers=workers, **server_options(settings))
 
 
-def server_options(settings: Settings) -> dict[str, Any]:
+def _allow_connections(settings: Settings) -> None:
+    try:
+        allow_connections(Limits(connections=settings.max_connections))
+    except TooFewDescriptorsError as error:
+        raise SettingInvalidError("REPRISE_MAX_CONNECTIONS", str(error)) from None
+
+
+def server_options(settings: Settings, limits: Limits | None = None) -> dict[str, Any]:
     """How uvicorn is to serve: nothing trusted, nothing told, nothing logged that is not logged by us."""
+    connections = OpenConnections(limits or Limits(connections=settings.max_connections))
     return {
         "host": settings.host,
         "port": settings.port,
-        "http": WholeAnswers,
+        "http": partial(Connection, connections=connections),
         "loop": "uvloop",
         "ws": "none",
         "lifespan": "on",
@@ -104,6 +118,5 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "log_config": None,
         "server_header": False,
         "proxy_headers": False,
-        "timeout_keep_alive": KEEP_ALIVE_SECONDS,
         "timeout_graceful_shutdown": DRAIN_SECONDS,
     }

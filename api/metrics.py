@@ -3,6 +3,7 @@
 import structlog
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 
+from api.connections.open_connections import OpenConnections
 from application.proof.queries import NotSealedError
 from application.service import Service
 
@@ -30,6 +31,13 @@ class Metrics:
         )
         self._series: dict[tuple[str, str, int], Histogram] = {}
         self.in_flight = _gauge(self, "http_requests_in_flight", "Requests that are being answered.")
+        self._connections = _gauge(self, "http_connections_open", "Open connections of this process.")
+        self._ended = _gauge(
+            self,
+            "http_connections_ended",
+            "Connections ended before their request reached the API, by reason.",
+            "reason",
+        )
         self._head = _gauge(self, "log_head_position", "The last position of the log that was given out.")
         self._sealed = _gauge(self, "log_sealed_size", "How many events the newest checkpoint covers.")
         self._accesses_waiting = _gauge(self, "access_records_waiting", "Readings that are not in the log yet.")
@@ -56,6 +64,12 @@ class Metrics:
         if series is None:
             series = self._series[key] = self._requests.labels(*key)
         series.observe(seconds)
+
+    def look_at(self, connections: OpenConnections) -> None:
+        """Take over what the process counts about its connections."""
+        self._connections.set(len(connections))
+        for reason, times in connections.ended.items():
+            self._ended.labels(reason).set(times)
 
     async def render(self, service: Service) -> bytes:
         """All metrics as text; those of the process even if the database does not answer."""

@@ -103,6 +103,18 @@ class Kind(Enum):
         "Too many requests wait for a position of the log already.",
         {"Retry-After": "1"},
     )
+    REQUEST_TIMEOUT = HTTPStatus.REQUEST_TIMEOUT, "The request took too long to arrive."
+    TARGET_TOO_LONG = HTTPStatus.REQUEST_URI_TOO_LONG, "The address may have at most 8,192 octets."
+    EXPECTATION_FAILED = HTTPStatus.EXPECTATION_FAILED, "Nothing but 100-continue may be expected."
+    HEAD_TOO_LARGE = (
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "The head of a request may have at most 100 fields and 32,768 octets.",
+    )
+    CONNECTIONS_EXHAUSTED = (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "There are too many connections. Try again.",
+        {"Retry-After": "1"},
+    )
     POSITION_NOT_REACHED = (
         HTTPStatus.SERVICE_UNAVAILABLE,
         "What is asked for does not reflect the log up to Min-Log-Position yet.",

@@ -35,6 +35,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """REPRISE_HOST"""
     port: int = 8000
     """REPRISE_PORT"""
+    max_connections: int = 1_000
+    """REPRISE_MAX_CONNECTIONS: how many connections a process of the API has open at a time."""
     issuer: str = "reprise"
     """REPRISE_TOKEN_ISSUER: the `iss` that access tokens must have."""
     audience: str = "reprise"
@@ -94,9 +96,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings in an environment. Raises `SettingInvalidError`."""
     home = Path(environment.get("REPRISE_HOME") or ".reprise").absolute()
-    port = _number(environment, "REPRISE_PORT", 8000, highest=65535)
-    if port != int(port):
-        raise SettingInvalidError("REPRISE_PORT", "must be a whole number")
+    port = _whole_number(environment, "REPRISE_PORT", 8000, highest=65535)
     host = environment.get("REPRISE_HOST") or "127.0.0.1"
     return Settings(
         home=home,
@@ -104,13 +104,14 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
         worker_database_url=environment.get("REPRISE_WORKER_DATABASE_URL") or None,
         owner_database_url=environment.get("REPRISE_OWNER_DATABASE_URL") or None,
         host=host,
-        port=int(port),
+        port=port,
+        max_connections=_whole_number(environment, "REPRISE_MAX_CONNECTIONS", 1_000, lowest=10, highest=100_000),
         issuer=environment.get("REPRISE_TOKEN_ISSUER") or "reprise",
         audience=environment.get("REPRISE_TOKEN_AUDIENCE") or "reprise",
         jwks_path=Path(environment.get("REPRISE_JWKS") or home / "keys" / OWN_JWKS_FILE),
         mail_url=environment.get("REPRISE_MAIL_URL") or None,
         mail_sender=environment.get("REPRISE_MAIL_SENDER") or DEFAULT_MAIL_SENDER,
-        public_url=(environment.get("REPRISE_PUBLIC_URL") or http_url(host, int(port))).rstrip("/"),
+        public_url=(environment.get("REPRISE_PUBLIC_URL") or http_url(host, port)).rstrip("/"),
         log_origin=environment.get("REPRISE_LOG_ORIGIN") or None,
         wait_seconds=_number(environment, "REPRISE_WAIT_SECONDS", 5.0, highest=60),
         production=_flag(environment, "REPRISE_PRODUCTION"),
@@ -144,6 +145,13 @@ def _path(environment: Mapping[str, str], variable: str) -> Path | None:
 def http_url(host: str, port: int) -> str:
     """The URL of a host, which may be an IPv6 address, at a port."""
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _whole_number(environment: Mapping[str, str], variable: str, default: int, highest: int, lowest: int = 0) -> int:
+    number = _number(environment, variable, default, highest, lowest)
+    if number != int(number):
+        raise SettingInvalidError(variable, "must be a whole number")
+    return int(number)
 
 
 def _number(environment: Mapping[str, str], variable: str, default: float, highest: float, lowest: float = 0) -> float:

@@ -5,6 +5,7 @@ from litestar import Controller, get
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.answers import Answer, Document
+from api.connections.open_connections import CONNECTIONS, OpenConnections
 from api.problems import Check, Failure, Kind, Refused
 from api.requests import ApiRequest
 from application.access import KeysFault
@@ -59,6 +60,9 @@ class OperationsController(Controller):
     @get("/metrics", public=True)
     async def read_metrics(self, request: ApiRequest) -> Document:
         """Requests by route and status, the log's head, each read model's position and lag, for Prometheus."""
+        connections = request.scope.get(CONNECTIONS)
+        if isinstance(connections, OpenConnections):
+            request.app.state.metrics.look_at(connections)
         return Document(await request.app.state.metrics.render(request.service), CONTENT_TYPE_LATEST)
 
 

@@ -84,6 +84,17 @@ def test_what_is_not_http_is_refused(api: Api) -> None:
         assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
 
 
+def test_connections_are_counted(api: Api) -> None:
+    host, port = address(api.url)
+    with socket.create_connection((host, port)) as connection:
+        connection.sendall(b"NOT HTTP AT ALL\r\n\r\n")
+        connection.recv(1000)
+        metrics = httpx.get(f"{api.url}/metrics").text
+
+    assert "\nreprise_http_connections_open " in metrics
+    assert 'reprise_http_connections_ended{reason="request_malformed"} ' in metrics
+
+
 @pytest.mark.parametrize("host", ["", "attacker.example", "a b", "127.0.0.1:99999"])
 def test_no_answer_depends_on_the_host_header(api: Api, host: str) -> None:
     registered = api.admin.post("/v1/users", a_person(), headers={"Host": host})

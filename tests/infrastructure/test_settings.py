@@ -14,6 +14,7 @@ VARIABLES = {
     "REPRISE_OWNER_DATABASE_URL",
     "REPRISE_HOST",
     "REPRISE_PORT",
+    "REPRISE_MAX_CONNECTIONS",
     "REPRISE_TOKEN_ISSUER",
     "REPRISE_TOKEN_AUDIENCE",
     "REPRISE_JWKS",
@@ -53,6 +54,7 @@ def test_every_variable_counts() -> None:
             "REPRISE_OWNER_DATABASE_URL": "postgresql://owner@db.example/reprise",
             "REPRISE_HOST": "0.0.0.0",  # noqa: S104 - not bound to, only read
             "REPRISE_PORT": "9000",
+            "REPRISE_MAX_CONNECTIONS": "5000",
             "REPRISE_TOKEN_ISSUER": "https://login.example",
             "REPRISE_TOKEN_AUDIENCE": "users",
             "REPRISE_JWKS": "/etc/jwks.json",
@@ -72,6 +74,7 @@ def test_every_variable_counts() -> None:
     assert settings.worker_database_url == "postgresql://worker@db.example/reprise"
     assert settings.owner_database_url == "postgresql://owner@db.example/reprise"
     assert (settings.host, settings.port) == ("0.0.0.0", 9000)  # noqa: S104 - not bound to, only read
+    assert settings.max_connections == 5_000
     assert (settings.issuer, settings.audience) == ("https://login.example", "users")
     assert settings.jwks_path == Path("/etc/jwks.json")
     assert (settings.mail_url, settings.mail_sender) == ("smtps://mail.example", "hello@music.example")
@@ -116,6 +119,13 @@ def test_a_number_has_its_limits_and_the_refusal_says_which(variable: str, highe
             settings_from({variable: text})
 
 
-def test_a_port_is_a_whole_number() -> None:
-    with pytest.raises(SettingInvalidError, match=r"^REPRISE_PORT must be a whole number"):
-        settings_from({"REPRISE_PORT": "80.5"})
+@pytest.mark.parametrize("variable", ["REPRISE_PORT", "REPRISE_MAX_CONNECTIONS"])
+def test_what_is_counted_is_a_whole_number(variable: str) -> None:
+    with pytest.raises(SettingInvalidError, match=f"^{variable} must be a whole number"):
+        settings_from({variable: "80.5"})
+
+
+@pytest.mark.parametrize("number", ["9", "100001", "many"])
+def test_the_number_of_connections_has_its_limits(number: str) -> None:
+    with pytest.raises(SettingInvalidError, match=r"^REPRISE_MAX_CONNECTIONS must be a number from 10 to 100000\.$"):
+        settings_from({"REPRISE_MAX_CONNECTIONS": number})

@@ -16,6 +16,7 @@ import psycopg
 import uvicorn
 from litestar import Litestar
 
+from api.connections.limits import Limits
 from api.main import app_of, create_litestar, server_options
 from api.metrics import Metrics
 from api.openapi import openapi_document
@@ -133,9 +134,9 @@ def an_address() -> str:
 
 
 @contextmanager
-def serving(settings: Settings, conninfo: str) -> Iterator[Api]:
+def serving(settings: Settings, conninfo: str, limits: Limits | None = None) -> Iterator[Api]:
     """The API on a migrated database, on a port of its own."""
-    options = server_options(settings) | {"host": "127.0.0.1", "port": 0}
+    options = server_options(settings, limits) | {"host": "127.0.0.1", "port": 0}
     server = uvicorn.Server(uvicorn.Config(app_of(settings, embedded_as(Login.API, conninfo)), **options))
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"

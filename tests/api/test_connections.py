@@ -7,7 +7,7 @@ import uvicorn
 from litestar.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from api.http_protocol import WholeAnswers
+from api.connections.connection import Connection
 
 
 class Written(asyncio.Transport):
@@ -42,9 +42,9 @@ async def answers(*contents: bytes, request: bytes) -> Written:
                 await let_the_loop_come_round()
         done.set()
 
-    config = uvicorn.Config(app, http=WholeAnswers, server_header=False, date_header=False, log_config=None)
+    config = uvicorn.Config(app, http=Connection, server_header=False, date_header=False, log_config=None)
     config.load()
-    connection, written = WholeAnswers(config, ServerState(), {}), Written()
+    connection, written = Connection(config, ServerState(), {}), Written()
     connection.connection_made(written)
     connection.data_received(request)
     await done.wait()
@@ -58,20 +58,20 @@ async def let_the_loop_come_round() -> None:
 
 
 async def test_an_answer_goes_out_in_one_piece() -> None:
-    written = await answers(b"here", request=b"GET / HTTP/1.1\r\n\r\n")
+    written = await answers(b"here", request=b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 
     assert written.pieces == [b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nhere"]
     assert written.closed_after is None
 
 
 async def test_what_takes_longer_does_not_hold_back_what_is_there() -> None:
-    written = await answers(b"first,", b"second", request=b"GET / HTTP/1.1\r\n\r\n")
+    written = await answers(b"first,", b"second", request=b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 
     assert written.pieces == [b"HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\nfirst,", b"second"]
 
 
 async def test_a_connection_is_not_closed_before_the_answer_is_sent() -> None:
-    written = await answers(b"here", request=b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+    written = await answers(b"here", request=b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 
     assert written.pieces == [b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\nhere"]
     assert written.closed_after == 1

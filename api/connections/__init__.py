@@ -1,0 +1,1 @@
+"""What stands between the network and the API: connections, how long they last, and what may come over them."""
