@@ -302,7 +302,11 @@ def _refusal(status: HTTPStatus, codes: list[str]) -> Json:
         "description": f"{status.phrase}: " + ", ".join(f"`{code}`" for code in sorted(codes)),
         "content": {MEDIA_TYPE: {"schema": {"$ref": TEMPLATE.format(name=Problem.__name__)}}},
     }
-    named = {HTTPStatus.UNAUTHORIZED: "WWW-Authenticate", HTTPStatus.SERVICE_UNAVAILABLE: "Retry-After"}.get(status)
+    named = {
+        HTTPStatus.UNAUTHORIZED: "WWW-Authenticate",
+        HTTPStatus.TOO_MANY_REQUESTS: "Retry-After",
+        HTTPStatus.SERVICE_UNAVAILABLE: "Retry-After",
+    }.get(status)
     return refusal | ({"headers": {named: {"$ref": f"#/components/headers/{named}"}}} if named else {})
 
 

@@ -23,6 +23,7 @@ STATUS_OF_ERROR: dict[type[errors.DomainError], HTTPStatus] = {
     errors.DeletionIsPending: HTTPStatus.CONFLICT,
     errors.GracePeriodIsOver: HTTPStatus.CONFLICT,
     errors.TooManyConsentPurposes: HTTPStatus.CONFLICT,
+    errors.TooManyEmailRequests: HTTPStatus.TOO_MANY_REQUESTS,
     errors.VersionIsStale: HTTPStatus.PRECONDITION_FAILED,
     errors.EmailInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.EmailDomainReserved: HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -1,5 +1,6 @@
 """Turns whatever a handler raises into a problem document."""
 
+import math
 import re
 import traceback
 from collections.abc import Callable
@@ -82,7 +83,14 @@ def _refused(_: AnyRequest, error: Refused) -> Response[Problem]:
 
 
 def _domain_error(_: AnyRequest, error: errors.DomainError) -> Response[Problem]:
-    return _response(document_of(error), {})
+    return _response(document_of(error), _headers_of(error))
+
+
+def _headers_of(error: errors.DomainError) -> dict[str, str]:
+    """When it makes sense to ask again (RFC 6585 section 4), where that is known."""
+    if not isinstance(error, errors.TooManyEmailRequests):
+        return {}
+    return {"Retry-After": str(math.ceil(error.wait.total_seconds()))}
 
 
 def _method_not_allowed(request: AnyRequest, error: MethodNotAllowedException) -> Response[Problem]:

@@ -26,7 +26,7 @@ async def confirm_email(command: ConfirmEmail, platform: Platform) -> Saved:
     user.confirm_email(platform.now)
     if old is new:
         return await platform.save(user)
-    new.confirm(user.id)
+    new.confirm(user.id, platform.now)
     old.release(user.id)
 
     return await platform.save(user, old, new)

@@ -211,9 +211,9 @@ class _InTurn:
     async def user(self, user_id: UUID) -> User:
         return await self._platform.user(user_id)
 
-    async def email_claim(self, address: EmailAddress) -> EmailClaim:
+    async def email_claim(self, address: EmailAddress, *, as_if_vacant: bool = False) -> EmailClaim:
         await self._place.wait_for_turn(address)
-        return await self._platform.email_claim(address)
+        return await self._platform.email_claim(address, as_if_vacant=as_if_vacant)
 
     async def save(self, subject: Aggregate, *others: Aggregate) -> Saved:
         self._place.offered = subject.id

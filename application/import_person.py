@@ -27,7 +27,7 @@ async def import_person(command: ImportPerson, platform: Platform) -> Saved:
     for consent in command.consents:
         purpose, version = parse_purpose(consent.purpose), parse_document_version(consent.document_version)
         user.record_consent(purpose, version, granted=consent.granted)
-    claim = await platform.email_claim(user.email)
+    claim = await platform.email_claim(user.email, as_if_vacant=True)
 
     claim.claim(user.id, platform.now)
 

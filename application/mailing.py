@@ -1,16 +1,26 @@
-"""The mails that people get, and the way out for them."""
+"""The mails that people get, and the way out for them.
 
+Whoever gets one has not shown yet that they know the account that it is about: so none of them holds anything that the
+owner of an account wrote, besides the address (docs/decisions/0028-mails-to-strangers.md).
+"""
+
+from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 import msgspec
 
-from domain.users import EmailRequest, User
+from domain.users import EmailRequest
+from domain.values import EmailAddress
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
     """One mail; sending the same id again is harmless to its recipient."""
 
     id: str
+    """Goes out with the mail, so it names nobody."""
+    user_id: UUID
+    """The account whose address it goes to."""
     recipient: str
     subject: str
     text: str
@@ -37,17 +47,50 @@ class Mailer(Protocol):
         ...
 
 
-def confirmation_mail(mail_id: str, user: User, request: EmailRequest, token: str, public_url: str) -> Mail:
-    """Asks the owner of an address whether it belongs to this account."""
+def confirmation_mail(mail_id: str, user_id: UUID, request: EmailRequest, token: str, public_url: str) -> Mail:
+    """Asks the owner of an address whether it belongs to an account."""
     return Mail(
         id=mail_id,
+        user_id=user_id,
         recipient=request.email,
         subject="Please confirm your email address",
         text=(
-            f"Hello {user.display_name},\n\n"
-            f"please confirm that this is your email address:\n\n"
+            f"Hello,\n\n"
+            f"somebody asked to use this email address for an account. If it was you, please confirm that the address "
+            f"is yours:\n\n"
             f"{public_url}/confirm-email?token={token}\n\n"
-            f"The link is good until {request.confirm_by:%Y-%m-%d %H:%M} UTC and works once.\n"
-            f"If you did not ask for this, ignore this mail and nothing happens.\n"
+            f"The link is good until {_minute(request.confirm_by)} and works once.\n"
+            f"If it was not you, ignore this mail and nothing happens.\n"
         ),
     )
+
+
+def contest_mail(mail_id: str, holder_id: UUID, address: EmailAddress, reserved_until: datetime | None) -> Mail:
+    """Tells the owner of an address that it was asked for, and that another account has it: for good, or until then."""
+    return Mail(
+        id=mail_id,
+        user_id=holder_id,
+        recipient=address,
+        subject="Somebody asked to use your email address",
+        text=(
+            f"Hello,\n\n"
+            f"somebody asked to use this email address for an account. {_who_has_it(reserved_until)}\n"
+            f"If it was not you, ignore this mail and nothing happens.\n"
+        ),
+    )
+
+
+def _who_has_it(reserved_until: datetime | None) -> str:
+    if reserved_until is None:
+        return (
+            "It belongs to another account already, so nothing has changed, and you need do nothing.\n\n"
+            "If it was you: sign in to the account that you have with this address."
+        )
+    return (
+        "Another account asked for it before and has not confirmed it yet, so nothing has changed.\n\n"
+        f"If it was you: ask for it again after {_minute(reserved_until)}."
+    )
+
+
+def _minute(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M} UTC"

@@ -8,6 +8,7 @@ import msgspec
 
 from domain.email_claims import EmailClaim
 from domain.kernel import Aggregate
+from domain.limits import Limit
 from domain.users import EmailRequest, User
 from domain.values import EmailAddress
 
@@ -21,12 +22,20 @@ class Saved(msgspec.Struct, frozen=True):
     recorded_at: datetime
 
 
+DAY = timedelta(hours=24)
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """Times that the business decides."""
+    """Times and limits that the business decides."""
 
     confirm_within: timedelta = timedelta(days=3)
     erase_after: timedelta = timedelta(days=30)
     export_good_for: timedelta = timedelta(hours=24)
+    email_requests: Limit = Limit(4, DAY)
+    """How often one account may ask for a mail that confirms an address."""
+    mails_to_address: Limit = Limit(5, DAY)
+    """How many mails one address is sent, whoever asks for them. One more than an account may ask for: what an account
+    does by itself, its registration included, it is told to be too much before mails are withheld."""
 
 
 class EmailTokens(Protocol):
@@ -56,8 +65,12 @@ class Platform(Protocol):
         """The user with this id. Raises `UserNotFound`, and `VersionIsStale` if the command named another version."""
         ...
 
-    async def email_claim(self, address: EmailAddress) -> EmailClaim:
-        """The right to this address, vacant if nobody ever claimed it."""
+    async def email_claim(self, address: EmailAddress, *, as_if_vacant: bool = False) -> EmailClaim:
+        """The right to this address, vacant if nobody ever claimed it.
+
+        Where most addresses were never claimed, it may at first be taken `as_if_vacant`, and the use case be run again
+        if that was wrong. How long a command takes then tells whether it was.
+        """
         ...
 
     async def save(self, subject: Aggregate, *others: Aggregate) -> Saved:

@@ -29,11 +29,16 @@ class RegisterUser(msgspec.Struct, frozen=True, kw_only=True, rename="camel", fo
 
 
 async def register_user(command: RegisterUser, platform: Platform) -> Saved:
-    """Register a person, who then is mailed a token to verify the address; refused if the address is in use."""
-    user = new_user(command, platform.now.date(), confirm_by=platform.now + platform.policy.confirm_within)
-    claim = await platform.email_claim(user.email)
+    """Register a person, who then is mailed a token to verify the address; refused if the address is in use.
 
-    claim.claim(user.id, platform.now)
+    Without a mail, if the address has been sent as many as it may: the person can ask for one later.
+    """
+    address, now, policy = parse_email_address(command.email), platform.now, platform.policy
+    claim = await platform.email_claim(address, as_if_vacant=True)
+    is_mailed = claim.may_be_mailed(now, policy.mails_to_address)
+    user = new_user(command, now.date(), confirm_by=now + policy.confirm_within if is_mailed else None)
+
+    claim.claim(user.id, now, is_mailed=is_mailed)
 
     return await platform.save(user, claim)
 

@@ -13,23 +13,30 @@ class RequestEmailChange(msgspec.Struct, frozen=True, kw_only=True):
 
     user_id: UUID
     email: str
+    discloses_holder: bool = False
+    """Whether who asks may learn that somebody else has the address: staff and services, never people themselves."""
 
 
 async def request_email_change(command: RequestEmailChange, platform: Platform) -> Saved:
-    """Reserve another address for as long as the mailed token can confirm it; one asked for before becomes free.
+    """Ask for another address, which is mailed a token that makes it theirs; what was asked for before becomes free.
 
     Asking for the present address withdraws the wish for another, and has the present one verified if it is not yet.
+
+    People are answered alike whether or not somebody else has the address, and its holder is told by mail
+    (docs/decisions/0028-mails-to-strangers.md): so both ways load the same, record as many facts, and append once.
     """
     wanted = parse_email_address(command.email)
     user = await platform.user(command.user_id)
     present = await platform.email_claim(user.email)
-    reserved = await platform.email_claim(user.pending_email or user.email)
+    pending = await platform.email_claim(user.pending_email or user.email)
     claim = await platform.email_claim(wanted)
-    confirm_by = platform.now + platform.policy.confirm_within
+    now, policy = platform.now, platform.policy
 
-    user.request_email_change(wanted, confirm_by)
-    if reserved is not present and reserved is not claim:
-        reserved.release(user.id)
-    claim.reserve(user.id, confirm_by, platform.now)
+    user.request_email_change(wanted, now + policy.confirm_within, now, policy.email_requests)
+    if pending is not present and pending is not claim:
+        pending.withdraw(user.id)
+    if user.email_request:
+        deadline = user.email_request.confirm_by
+        claim.request(user.id, deadline, now, policy.mails_to_address, is_told=command.discloses_holder)
 
-    return await platform.save(user, reserved, claim)
+    return await platform.save(user, pending, claim)

@@ -12,6 +12,7 @@ DomainError
 │   ├── DeletionIsPending
 │   ├── GracePeriodIsOver
 │   ├── TooManyConsentPurposes
+│   ├── TooManyEmailRequests
 │   └── VersionIsStale
 └── RuleBroken                      a value or a token that no rule allows
     ├── EmailInvalid
@@ -34,6 +35,7 @@ DomainError
 Each leaf has a stable `code` for programs and a sentence for people. Neither ever holds a personal value.
 """
 
+from datetime import timedelta
 from typing import ClassVar
 from uuid import UUID
 
@@ -121,6 +123,18 @@ class TooManyConsentPurposes(Conflict):
 
     code = "too_many_consent_purposes"
     sentence = "The user has answered about 50 purposes; what was answered can still be changed."
+
+
+class TooManyEmailRequests(Conflict):
+    """The account, or the address, has had as many mails sent as it may."""
+
+    code = "too_many_email_requests"
+    sentence = "Too many mails were asked for, for this user or to this address. Try again later."
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__(wait)
+        self.wait = wait
+        """How long it takes until one more can be asked for."""
 
 
 class VersionIsStale(Conflict):

@@ -1,12 +1,13 @@
 """The user account: the facts of its life, and when each of them may come to pass."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Self, cast
 
 import msgspec
 
 from domain import errors
 from domain.kernel import Aggregate, AggregateCreated, AggregateEvent, Personal, records, serves
+from domain.limits import Limit, remembered
 from domain.values import (
     ERASED,
     BirthDate,
@@ -19,6 +20,7 @@ from domain.values import (
     Purpose,
     Reason,
     UserStatus,
+    email_key,
     has_passed,
 )
 
@@ -40,6 +42,7 @@ ContentFilter = Annotated[bool, serves("what is shown to the person")]
 ConsentPurpose = Annotated[Purpose, serves("proof of what the person agreed to")]
 ShownDocument = Annotated[DocumentVersion, serves("proof of which text the person agreed to")]
 ConfirmBy = Annotated[datetime, serves("until when the mailed token is good")]
+AskedAt = Annotated[datetime | None, serves("that the account does not have too many mails sent")]
 EraseAfter = Annotated[datetime, serves("when the grace period ends")]
 
 
@@ -86,6 +89,7 @@ class User(Aggregate):
 
         TOPIC = "user.email_verification_requested"
         confirm_by: ConfirmBy
+        asked_at: AskedAt = None
 
     class EmailVerified(AggregateEvent, frozen=True):
         """The person showed that they receive mail at the address."""
@@ -93,11 +97,12 @@ class User(Aggregate):
         TOPIC = "user.email_verified"
 
     class EmailChangeRequested(AggregateEvent, frozen=True):
-        """The person asked for another address, which is reserved until they confirm it."""
+        """The person asked for another address, which becomes theirs when they confirm it, if it is free then."""
 
         TOPIC = "user.email_change_requested"
         email: ContactAddress
         confirm_by: ConfirmBy
+        asked_at: AskedAt = None
 
     class EmailChangeWithdrawn(AggregateEvent, frozen=True):
         """The person stays with the present address."""
@@ -214,6 +219,8 @@ class User(Aggregate):
         self.external_id = external_id
         self.consents: dict[Purpose, Consent] = {}
         self.email_request = EmailRequest(email, confirm_by, self.version) if confirm_by else None
+        self.email_requests: tuple[datetime, ...] = ()
+        """The last instants at which a mail was asked for."""
         self.suspended = False
         self.deactivated = False
         self.erase_after: datetime | None = None
@@ -242,16 +249,22 @@ class User(Aggregate):
         """The other address that waits to be confirmed."""
         return self.email_request.email if self.email_request and self.email_request.email != self.email else None
 
-    def request_email_change(self, email: EmailAddress, confirm_by: datetime) -> None:
-        """Ask for another address; or stay with the present one, and be asked to verify it if that is still open."""
+    def request_email_change(self, email: EmailAddress, confirm_by: datetime, now: datetime, limit: Limit) -> None:
+        """Ask for another address; or stay with the present one, and be asked to verify it if that is still open.
+
+        Asking again does not move the deadline. Raises `TooManyEmailRequests`.
+        """
         self.must_be_open()
         if email != self.email:
-            self._email_change_requested(email, confirm_by)
+            self._must_not_ask_too_often(now, limit)
+            self._email_change_requested(email, self._deadline(email, confirm_by, now), now)
             return
+        if not self.email_verified:
+            self._must_not_ask_too_often(now, limit)
         if self.pending_email:
             self._email_change_withdrawn()
         if not self.email_verified:
-            self._email_verification_requested(confirm_by)
+            self._email_verification_requested(confirm_by, now)
 
     def confirm_email(self, now: datetime) -> None:
         """Take the question about the address as answered. Raises `VerificationTokenInvalid` if none is open."""
@@ -368,6 +381,18 @@ class User(Aggregate):
         if self.deactivated:
             raise errors.UserIsDeactivated
 
+    def _deadline(self, email: EmailAddress, confirm_by: datetime, now: datetime) -> datetime:
+        """Until when another address can be confirmed: until the first instant, as long as it is the same address."""
+        asked = self.email_request
+        if asked is None or email_key(asked.email) != email_key(email) or has_passed(asked.confirm_by, now):
+            return confirm_by
+        return min(asked.confirm_by, confirm_by)
+
+    def _must_not_ask_too_often(self, now: datetime, limit: Limit) -> None:
+        wait = limit.wait(self.email_requests, now)
+        if wait > timedelta(0):
+            raise errors.TooManyEmailRequests(wait)
+
     def _must_not_be_erased(self) -> None:
         if self.erased:
             raise errors.UserIsErased
@@ -381,8 +406,9 @@ class User(Aggregate):
             raise errors.DeletionIsPending
 
     @records(EmailVerificationRequested)
-    def _email_verification_requested(self, confirm_by: datetime) -> None:
+    def _email_verification_requested(self, confirm_by: datetime, asked_at: datetime | None = None) -> None:
         self.email_request = EmailRequest(self.email, confirm_by, self.version + 1)
+        self.email_requests = remembered(self.email_requests, asked_at)
 
     @records(EmailVerified)
     def _email_verified(self) -> None:
@@ -390,8 +416,11 @@ class User(Aggregate):
         self.email_request = None
 
     @records(EmailChangeRequested)
-    def _email_change_requested(self, email: EmailAddress, confirm_by: datetime) -> None:
+    def _email_change_requested(
+        self, email: EmailAddress, confirm_by: datetime, asked_at: datetime | None = None
+    ) -> None:
         self.email_request = EmailRequest(email, confirm_by, self.version + 1)
+        self.email_requests = remembered(self.email_requests, asked_at)
 
     @records(EmailChangeWithdrawn)
     def _email_change_withdrawn(self) -> None:

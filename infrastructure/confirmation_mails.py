@@ -1,13 +1,17 @@
 """Follows the log and sends the mails that ask people to confirm an address (docs/decisions/0010-mails.md).
 
+Whether a mail is sent, and which, was decided with the request, by the claim of the address: its fact is recorded by
+the same command (docs/decisions/0028-mails-to-strangers.md). Who asks for another one's address is not mailed a token.
+
 A mail is sent after the request for it is durable, and never for a request that has been overtaken or has run out. A
 crash between sending a mail and noting it sends that one again, under the same id: at least once, never not at all. A
 mail that is not taken, or cannot be made, is put aside and stops no other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -15,8 +19,10 @@ import psycopg
 import structlog
 from psycopg.rows import TupleRow
 
-from application.mailing import Mail, Mailer, MailRefusedError, confirmation_mail
+from application.mailing import Mail, Mailer, MailRefusedError, confirmation_mail, contest_mail
 from application.platform import EmailTokens
+from application.recorded import Recorded
+from domain.email_claims import EmailClaim
 from domain.users import User
 from domain.values import ERASED, has_passed
 from infrastructure.aggregates import play
@@ -29,6 +35,7 @@ from infrastructure.log_reader import (
     fetch_range,
     fetch_streams,
     read_head,
+    read_range,
 )
 
 BATCH = 100
@@ -36,9 +43,12 @@ BATCH = 100
 HANDOVER_LIMIT = "5min"
 """How long a worker may take over one mail before it counts as frozen and another one may go on."""
 _CALL_FOR_MAIL = (User.Registered, User.EmailVerificationRequested, User.EmailChangeRequested)
-_WANTED = Wanted(topics=[event.TOPIC for event in _CALL_FOR_MAIL], metadata=False, personal=frozenset())
+_WANTED = Wanted(topics=[event.TOPIC for event in _CALL_FOR_MAIL], personal=frozenset())
 _OF_USER = Wanted(topics=list(FORMS), metadata=False)
+_OF_CLAIM = Wanted(topics=[topic for topic in FORMS if topic.startswith(f"{EmailClaim.TOPIC}.")], personal=frozenset())
 _POSITION = 5
+COMMAND_LIMIT = 20
+"""Facts of one command after the one that calls for a mail; there are six, while the key of the claims is replaced."""
 
 _DUE_AGAIN = """
 SELECT "position" FROM projection.undelivered_mail WHERE next_attempt_at <= clock_timestamp()
@@ -131,19 +141,76 @@ class ConfirmationMails:
         return None
 
     def _mail(self, connection: Connection, row: TupleRow) -> Mail | None:
-        """The mail that an event calls for; none, if that is not open any more."""
+        """The mail that an event calls for; none, if that is not open any more, or the address was sent too many."""
         (recorded,) = facts_from([row])
-        if recorded.event.confirm_by is None or has_passed(recorded.event.confirm_by, datetime.now(UTC)):
+        now = datetime.now(UTC)
+        user = _who_waits(connection, recorded.event, now)
+        if user is None:
             return None
-        user = _user(connection, recorded.event.originator_id)
-        request = user.email_request
-        if request is None or request.asked_at_version != recorded.event.originator_version:
+        if _is_mailed_in_any_case(recorded.event):
+            return self._confirmation(user, recorded.position)
+        decided = _decided(connection, recorded)
+        if not decided:
             return None
-        if request.email == ERASED:  # between two looks, this person was forgotten
-            return None
-        token = self._tokens.issue(user.id, request)
-        mail_id = f"confirm-{recorded.position:012d}-{user.id.hex}"
-        return confirmation_mail(mail_id, user, request, token, self._public_url)
+        claim = _claim(connection, {fact.originator_id for fact in decided})
+        is_contested = isinstance(decided[0], EmailClaim.Contested)
+        if claim.is_free_for(user.id, now):
+            # What the holder has given up since is not the asker's for that: they may ask again.
+            return None if is_contested else self._confirmation(user, recorded.position)
+        return _contest_mail(connection, claim, recorded.position) if is_contested else None
+
+    def _confirmation(self, user: User, position: int) -> Mail:
+        assert user.email_request is not None  # noqa: S101 - they wait for it
+        token = self._tokens.issue(user.id, user.email_request)
+        return confirmation_mail(f"confirm-{position:012d}", user.id, user.email_request, token, self._public_url)
+
+
+def _who_waits(connection: Connection, event: Any, now: datetime) -> User | None:
+    """The user who asked for a mail, if nothing has come of that yet."""
+    if event.confirm_by is None or has_passed(event.confirm_by, now):
+        return None
+    user = _user(connection, event.originator_id)
+    request = user.email_request
+    if request is None or request.asked_at_version != event.originator_version:
+        return None
+    # Between two looks, this person may have been forgotten.
+    return None if request.email == ERASED else user
+
+
+def _is_mailed_in_any_case(event: Any) -> bool:
+    """Who registers to be mailed is; and what was asked for before there were limits has nobody to decide on it."""
+    return isinstance(event, User.Registered) or event.asked_at is None
+
+
+def _decided(connection: Connection, recorded: Recorded[Any]) -> list[Any]:
+    """What the same command recorded about the address, if it is to be mailed; nothing if not.
+
+    Twice the same, while the key of the claims is being replaced.
+    """
+    asked = recorded.event
+    following = read_range(connection, recorded.position, recorded.position + COMMAND_LIMIT, _OF_CLAIM)
+    facts = [fact.event for fact in following if fact.command_id == recorded.command_id]
+    return [fact for fact in facts if getattr(fact, "mailed_at", None) == asked.asked_at]
+
+
+def _claim(connection: Connection, claim_ids: Iterable[UUID]) -> EmailClaim:
+    """The claim of an address, as of now; of those under two keys, the one that was changed last."""
+    head = read_head(connection).position
+    claims = {claim_id: EmailClaim.vacant(claim_id) for claim_id in claim_ids}
+    for fact in facts_from(fetch_streams(connection, list(claims), head, _OF_CLAIM)):
+        fact.event.mutate(claims[fact.event.originator_id])
+    return max(claims.values(), key=lambda claim: claim.modified_on)
+
+
+def _contest_mail(connection: Connection, claim: EmailClaim, position: int) -> Mail | None:
+    """Tells who has an address, in their own spelling of it; nobody, if they were forgotten."""
+    if claim.holder is None:
+        return None
+    holder = _user(connection, claim.holder)
+    address = holder.email if claim.reserved_until is None else holder.pending_email
+    if address is None or address == ERASED:
+        return None
+    return contest_mail(f"contest-{position:012d}", claim.holder, address, claim.reserved_until)
 
 
 @contextmanager

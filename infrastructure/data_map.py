@@ -238,7 +238,7 @@ TABLES = (
 FILES = (
     Holding(
         place="files `outbox/*.eml`",
-        fields=("recipient", "name", "token"),
+        fields=("recipient", "token"),
         purpose="mails, where no mail server is set (`REPRISE_MAIL_URL`)",
         kind=Kind.READABLE,
         kept="until they are deleted, or the person is erased",

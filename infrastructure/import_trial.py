@@ -68,7 +68,7 @@ class _Trial:
             raise errors.UserNotFound
         return user.twin()
 
-    async def email_claim(self, address: EmailAddress) -> EmailClaim:
+    async def email_claim(self, address: EmailAddress, **_: bool) -> EmailClaim:
         return await leading_claim(self._commands.aggregates, self._commands.claim_ids, address)
 
     async def save(self, subject: Aggregate, *_: Aggregate) -> Saved:

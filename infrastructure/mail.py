@@ -66,10 +66,11 @@ class OutboxMailer:
     def send(self, mail: Mail) -> None:
         """Write the mail, whole or not at all."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_whole(self._folder / f"{mail.id}.eml", _message(mail, self._sender, SMTPUTF8).as_bytes())
+        path = self._folder / f"{mail.id}-{mail.user_id.hex}.eml"
+        write_whole(path, _message(mail, self._sender, SMTPUTF8).as_bytes())
 
     def forget(self, user_id: UUID) -> None:
-        """Throw away every mail to a user, whose id is part of its own."""
+        """Throw away every mail to a user, whose id is part of its name."""
         for path in self._folder.glob(f"*{user_id.hex}*"):
             path.unlink(missing_ok=True)
 

@@ -102,11 +102,16 @@ class Attempt:
         self.now = datetime.now(UTC)
         self.policy = platform.policy
         self.email_tokens = platform.email_tokens
-        self.rests_on_memory = False
         self._platform = platform
         self._context = context
         self._fresh = fresh
         self._claims: dict[UUID, EmailClaim] = {}
+        self._from_memory: set[UUID] = set()
+
+    @property
+    def rests_on_memory(self) -> bool:
+        """Whether anything of what was decided on may be behind the log."""
+        return bool(self._from_memory)
 
     async def user(self, user_id: UUID) -> User:
         """The user with this id, to be changed."""
@@ -121,31 +126,30 @@ class Attempt:
     async def _find_user(self, user_id: UUID) -> User | None:
         kept = None if self._fresh else self._platform.aggregates.cache.get(user_id)
         if kept is not None:
-            self.rests_on_memory = True
+            self._from_memory.add(user_id)
             return kept
         user, _ = await self._platform.aggregates.user(user_id)
         return user
 
-    async def email_claim(self, address: EmailAddress) -> EmailClaim:
+    async def email_claim(self, address: EmailAddress, *, as_if_vacant: bool = False) -> EmailClaim:
         """The right to this address; the same object for each spelling of it."""
         claim_id = self._platform.claim_ids.of(address)
         if claim_id not in self._claims:
-            self._claims[claim_id] = await self._find_claim(claim_id)
+            self._claims[claim_id] = await self._find_claim(claim_id, as_if_vacant=as_if_vacant)
         return self._claims[claim_id]
 
-    async def _find_claim(self, claim_id: UUID) -> EmailClaim:
-        if self._fresh:
+    async def _find_claim(self, claim_id: UUID, *, as_if_vacant: bool) -> EmailClaim:
+        if self._fresh or not as_if_vacant:
             return await self._platform.aggregates.email_claim(claim_id)
         # Most addresses that are asked for were never claimed: guess so, and let the append find out.
-        self.rests_on_memory = True
+        self._from_memory.add(claim_id)
         return EmailClaim.vacant(claim_id)
 
     async def save(self, subject: Aggregate, *others: Aggregate) -> Saved:
-        """Record what is new about these aggregates; from memory, there must be something new about each."""
+        """Record what is new about these aggregates; about those from memory, there must be something new."""
         aggregates = list({id(aggregate): aggregate for aggregate in (subject, *others)}.values())
         recorded = [aggregate.collect_events() for aggregate in aggregates]
-        if self.rests_on_memory and not all(recorded):
-            # "Nothing to do" about one of them is a no, which memory may not say: a claim would stay with its holder.
+        if self._from_memory and any(self._is_refusal(*each) for each in zip(aggregates, recorded, strict=True)):
             raise _OutdatedError
         events = [event for of_one in recorded for event in of_one]
         subject_key = await self._subject_key(events)
@@ -164,6 +168,10 @@ class Attempt:
             if subject_key is not None:
                 self._platform.keys.remember(subject_key.subject_id, subject_key.cipher)
         return saved
+
+    def _is_refusal(self, aggregate: Aggregate, recorded: Sequence[AggregateEvent]) -> bool:
+        """Whether there is nothing to do about one of them: a no, which memory may not say."""
+        return not recorded and aggregate.id in self._from_memory
 
     async def _subject_key(self, events: Sequence[AggregateEvent]) -> SubjectKey | None:
         """What seals what is personal about a command: the key of the one person it is about."""

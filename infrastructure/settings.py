@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from application.platform import Policy
+from domain.limits import REMEMBERED, Limit
 
 DEFAULT_MAIL_SENDER = "no-reply@reprise.example"
 OWN_JWKS_FILE = "jwks.json"
@@ -126,8 +127,17 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
             confirm_within=timedelta(hours=_number(environment, "REPRISE_CONFIRM_WITHIN_HOURS", 72, highest=8760)),
             export_good_for=timedelta(hours=_number(environment, "REPRISE_EXPORT_HOURS", 24, highest=168)),
             erase_after=timedelta(days=_number(environment, "REPRISE_GRACE_DAYS", 30, highest=365)),
+            email_requests=_daily(environment, "REPRISE_EMAIL_REQUESTS_PER_DAY", Policy().email_requests),
+            mails_to_address=_daily(environment, "REPRISE_MAILS_PER_ADDRESS", Policy().mails_to_address),
         ),
     )
+
+
+def _daily(environment: Mapping[str, str], variable: str, default: Limit) -> Limit:
+    times = _number(environment, variable, default.times, lowest=1, highest=REMEMBERED)
+    if times != int(times):
+        raise SettingInvalidError(variable, "must be a whole number")
+    return Limit(int(times), default.within)
 
 
 def _flag(environment: Mapping[str, str], variable: str) -> bool:

@@ -36,16 +36,24 @@ class EmailChangeController(Controller):
     @post(
         permission=Permission.USERS_CHANGE_EMAIL,
         status_code=200,
-        refusals=(*OPEN_ACCOUNT, errors.EmailTaken, errors.EmailInvalid, errors.EmailDomainReserved),
+        refusals=(
+            *OPEN_ACCOUNT,
+            errors.EmailTaken,
+            errors.TooManyEmailRequests,
+            errors.EmailInvalid,
+            errors.EmailDomainReserved,
+        ),
     )
     async def request_email_change(
         self, request: ApiRequest, user_id: FromPath[UUID], data: JSONBody[WantedAddress]
     ) -> Answer[Receipt]:
-        """Reserve another address and mail a token to it; 409 if it is in use. The present one stays until then.
+        """Mail a token to another address, which makes it the user's. The present one stays until then.
 
-        The address is reserved for as long as the token is good; after that, somebody else may ask for it.
+        It is reserved for as long as the token is good, unless it was reserved before. Staff and services get 409 if it
+        is in use. People do not learn that, but its holder is told by mail. 429 if too many mails were asked for.
         """
-        command = RequestEmailChange(user_id=user_id, email=data.email)
+        is_person = request.access.is_person
+        command = RequestEmailChange(user_id=user_id, email=data.email, discloses_holder=not is_person)
         return done(await run(request, request_email_change, command))
 
 

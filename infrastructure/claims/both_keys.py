@@ -1,17 +1,18 @@
 """While the claims key is being replaced: each fact about an address is recorded under both of its ids.
 
-Of the two claims of one address, the one with the latest fact *leads*: a use case decides on it, and the other one is
-made to say the same, in the same command. So it does no harm that some processes have one of the keys only, while all
-of them are started anew: what one of these recorded under one id is the latest fact. Before anything is recorded under
-the next key, the present one leads; when the next one has taken the present's place, that one does.
+Of the two claims of one address, the one with the latest fact *leads*: a use case decides on it, and what is recorded
+about it is recorded about the other one, too, in the same command. So it does no harm that some processes have one of
+the keys only, while all of them are started anew: what one of these recorded under one id is the latest fact. Before
+anything is recorded under the next key, the present one leads, also if both have the latest fact; when the next one has
+taken the present's place, that one does.
 
-A command that changes one of them always changes the other one, too, even if it has to catch up first: so whoever else
-is at either of them at the time is told by its version.
+A command that changes one of them always changes the other one, too: so whoever else is at either of them at the time
+is told by its version. The other one does not catch up with what was before, which the rotation brings: if it did, the
+number of facts would tell people which addresses were claimed before.
 """
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
 
 from application.commands import CommandContext
 from application.platform import Saved
@@ -37,23 +38,6 @@ def _leader_first(claims: Sequence[EmailClaim]) -> list[EmailClaim]:
     return sorted(claims, key=lambda claim: claim.modified_on, reverse=True)
 
 
-def follow(claim: EmailClaim, leader: EmailClaim, now: datetime) -> None:
-    """Decide on a claim what makes it say what the leading one says; nothing if it does."""
-    if says_the_same(claim, leader):
-        return
-    if claim.holder is not None and (claim.holder != leader.holder or claim.reserved_until is None):
-        claim.release(claim.holder)
-    if leader.holder is not None and leader.reserved_until is not None:
-        claim.reserve(leader.holder, leader.reserved_until, now)
-    elif leader.holder is not None:
-        claim.claim(leader.holder, now)
-
-
-def says_the_same(claim: EmailClaim, leader: EmailClaim) -> bool:
-    """Whether two claims have the same holder, for as long."""
-    return (claim.holder, claim.reserved_until) == (leader.holder, leader.reserved_until)
-
-
 class AttemptUnderBothKeys(Attempt):
     """One try at a command, in a process that has the next claims key, too."""
 
@@ -64,26 +48,23 @@ class AttemptUnderBothKeys(Attempt):
         self._ids = ids
         self._pairs: list[tuple[EmailClaim, EmailClaim]] = []
 
-    async def email_claim(self, address: EmailAddress) -> EmailClaim:
+    async def email_claim(self, address: EmailAddress, *, as_if_vacant: bool = False) -> EmailClaim:
         """The leading claim of this address."""
         claim_id = self._ids[0].of(address)
         if claim_id not in self._claims:
-            leader, other = await self._find_both(address)
-            follow(other, leader, self.now)
+            leader, other = await self._find_both(address, as_if_vacant=as_if_vacant)
             self._pairs.append((leader, other))
             self._claims[claim_id] = leader
         return self._claims[claim_id]
 
-    async def _find_both(self, address: EmailAddress) -> list[EmailClaim]:
-        if self._fresh:
+    async def _find_both(self, address: EmailAddress, *, as_if_vacant: bool) -> list[EmailClaim]:
+        if self._fresh or not as_if_vacant:
             return _leader_first(await claims_of(self._platform.aggregates, self._ids, address))
-        return [await self._find_claim(ids.of(address)) for ids in self._ids]
+        return [await self._find_claim(ids.of(address), as_if_vacant=True) for ids in self._ids]
 
     async def save(self, subject: Aggregate, *others: Aggregate) -> Saved:
         """Record what is new, and of each claim the same under its other id."""
-        following = [self._following(leader, other) for leader, other in self._pairs if leader.pending_events]
-        return await super().save(subject, *others, *following)
-
-    def _following(self, leader: EmailClaim, other: EmailClaim) -> EmailClaim:
-        follow(other, leader, self.now)
-        return other
+        changed = [(leader, other) for leader, other in self._pairs if leader.pending_events]
+        for leader, other in changed:
+            other.repeat(leader.pending_events)
+        return await super().save(subject, *others, *(other for _, other in changed))

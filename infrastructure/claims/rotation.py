@@ -6,7 +6,6 @@ the log names, in any order and as often as one likes, brings what was before; w
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +20,7 @@ from domain.ids import uuid7
 from domain.users import User
 from domain.values import ERASED, EmailAddress
 from infrastructure.append import Commit, OutcomeKind
-from infrastructure.claims.both_keys import claims_of, follow, says_the_same
+from infrastructure.claims.both_keys import claims_of
 from infrastructure.claims.key_in_force import in_force, put_in_force
 from infrastructure.keyring import ClaimIds, SecretMissingError, load_keyring
 from infrastructure.log_reader import Wanted, read_head, read_pieces
@@ -130,7 +129,7 @@ class _Rotation:
 
     async def _agree(self, address: EmailAddress) -> bool:
         present, following = await claims_of(self._commands.aggregates, self._ids, address)
-        return says_the_same(following, present)
+        return following.says_the_same(present)
 
     async def _is_held(self, claim_id: UUID, user_id: UUID) -> bool:
         return (await self._commands.aggregates.email_claim(claim_id)).holder == user_id
@@ -138,7 +137,7 @@ class _Rotation:
     def _following(self, address: EmailAddress) -> Callable[[], Awaitable[EmailClaim]]:
         async def decide() -> EmailClaim:
             present, following = await claims_of(self._commands.aggregates, self._ids, address)
-            follow(following, present, datetime.now(UTC))
+            following.follow(present)
             return following
 
         return decide

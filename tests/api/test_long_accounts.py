@@ -17,7 +17,9 @@ import pytest
 import uvicorn
 
 from api.main import app_of, server_options
+from application.platform import DAY
 from domain.kernel import AggregateEvent
+from domain.limits import Limit
 from domain.users import User
 from domain.values import Country, DisplayName, Purpose
 from infrastructure.append import append
@@ -25,7 +27,7 @@ from infrastructure.settings import Settings
 from infrastructure.streams import PIECE
 from tests.support.api import Api, described_api
 from tests.support.event_loop import WatchedLoop
-from tests.support.instants import CONFIRM_BY
+from tests.support.instants import CONFIRM_BY, NOW
 from tests.support.running import follow_to_head, settings_in
 from tests.support.sealing import new_keys
 from tests.support.users import DOCUMENT, EMAIL, OTHER_EMAIL, REASON, an_active_user
@@ -48,6 +50,7 @@ CONTENTS: dict[tuple[str, str], dict[str, Any]] = {
     ("get", "/v1/users/{userId}/events"): {"params": {"limit": 200}},
 }
 """What an operation about one user needs besides their id."""
+NO_LIMIT = Limit(1_000_000, DAY)
 LAST = [("get", "/v1/users/{userId}/erasure"), ("post", "/v1/users/{userId}/erasure")]
 """After these there is nothing left to ask for."""
 
@@ -58,8 +61,8 @@ def a_long_life(length: int = LONG) -> User:
     changes: list[Callable[[int], None]] = [
         lambda n: user.change_display_name(DisplayName(f"Ada {n}")),
         lambda n: user.change_country(Country("SE" if n % 2 else "NO")),
-        lambda _: user.request_email_change(OTHER_EMAIL, CONFIRM_BY),
-        lambda _: user.request_email_change(EMAIL, CONFIRM_BY),
+        lambda _: user.request_email_change(OTHER_EMAIL, CONFIRM_BY, NOW, NO_LIMIT),
+        lambda _: user.request_email_change(EMAIL, CONFIRM_BY, NOW, NO_LIMIT),
         lambda _: user.suspend(REASON),
         lambda _: user.reinstate(REASON),
         lambda n: user.record_consent(Purpose(f"purpose-{n % 40}"), DOCUMENT, granted=n % 3 > 0),

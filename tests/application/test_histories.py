@@ -1,7 +1,7 @@
 """Many people at once, asking for anything in any order: what must be true of the log after every command."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -28,8 +28,9 @@ from application.user_directory import UserEntry, user_entry
 from application.withdraw_deletion import WithdrawDeletion, withdraw_deletion
 from domain.email_claims import EmailClaim
 from domain.errors import DomainError
+from domain.kernel import event_types
 from domain.users import EmailRequest, User
-from domain.values import EmailAddress, UserStatus, email_key
+from domain.values import UserStatus, email_key
 from infrastructure.event_codec import decode, encode
 from tests.support.in_memory_platform import InMemoryLog
 from tests.support.scenarios import played
@@ -86,6 +87,7 @@ class People(RuleBasedStateMachine):
         self._people: dict[UUID, User] = {}
         self._claims: dict[UUID, EmailClaim.Claimed | None] = {}
         self._directory: dict[UUID, UserEntry | None] = {}
+        self._mailed: dict[UUID, list[datetime]] = defaultdict(list)
 
     @initialize(target=users, email=ADDRESSES)
     def begin(self, email: str) -> Any:
@@ -99,9 +101,10 @@ class People(RuleBasedStateMachine):
     def take_over(self, email: str) -> Any:
         return self._registered(import_person, ImportPerson(email=email, display_name="Joan", country="SE"))
 
-    @rule(target=tokens, user_id=users, email=ADDRESSES)
-    def ask_for_address(self, user_id: UUID, email: str) -> Any:
-        self._run(request_email_change, RequestEmailChange(user_id=user_id, email=email))
+    @rule(target=tokens, user_id=users, email=ADDRESSES, is_staff=st.booleans())
+    def ask_for_address(self, user_id: UUID, email: str, *, is_staff: bool) -> Any:
+        command = RequestEmailChange(user_id=user_id, email=email, discloses_holder=is_staff)
+        self._run(request_email_change, command)
         return self._mail(user_id)
 
     @rule(target=tokens, user_id=users)
@@ -152,7 +155,7 @@ class People(RuleBasedStateMachine):
                 position,
                 self._versions[recorded.event.originator_id],
             )
-            if isinstance(recorded.event, EmailClaim.Claimed | EmailClaim.Released):
+            if type(recorded.event) in event_types(EmailClaim):
                 self._follow_claim(recorded.event, recorded.recorded_at)
             else:
                 self._follow_person(recorded)
@@ -160,6 +163,7 @@ class People(RuleBasedStateMachine):
 
         self._expect_aggregates_to_be_their_facts_played_again({recorded.event.originator_id for recorded in news})
         self._expect_people_to_hold_their_own_addresses_and_no_others()
+        self._expect_no_address_to_be_mailed_too_often()
 
     def _expect_aggregates_to_be_their_facts_played_again(self, changed: set[UUID]) -> None:
         for aggregate_id in changed:
@@ -169,6 +173,10 @@ class People(RuleBasedStateMachine):
 
     def _follow_claim(self, event: Any, at: datetime) -> None:
         before = self._claims.get(event.originator_id)
+        if getattr(event, "mailed_at", None):
+            self._mailed[event.originator_id].append(event.mailed_at)
+        if isinstance(event, EmailClaim.AskedFor | EmailClaim.Contested | EmailClaim.Withdrawn):
+            return
         if isinstance(event, EmailClaim.Claimed):
             assert before is None or before.user_id == event.user_id or _has_run_out(before, at)
             self._claims[event.originator_id] = event
@@ -195,13 +203,15 @@ class People(RuleBasedStateMachine):
 
         for user in self._people.values():
             if not user.erased:
-                addresses = {self.log.claim_ids.of(address) for address in self._addresses_in_force(user)}
-                assert {claim_id for claim_id in held[user.id] if self._is_in_force(claim_id)} == addresses
+                addresses = {self.log.claim_ids.of(email) for email in (user.email, user.pending_email or user.email)}
+                in_force = {claim_id for claim_id in held[user.id] if self._is_in_force(claim_id)}
+                assert {self.log.claim_ids.of(user.email)} <= in_force <= addresses
 
-    def _addresses_in_force(self, user: User) -> Iterator[EmailAddress]:
-        yield user.email
-        if user.email_request and user.pending_email and self.log.now < user.email_request.confirm_by:
-            yield user.pending_email
+    def _expect_no_address_to_be_mailed_too_often(self) -> None:
+        limit = self.log.policy.mails_to_address
+        for instants in self._mailed.values():
+            in_a_day = (sum(at <= other < at + limit.within for other in instants) for at in instants)
+            assert max(in_a_day) <= limit.times
 
     def _is_in_force(self, claim_id: UUID) -> bool:
         claim = self._claims[claim_id]

@@ -6,13 +6,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from application.platform import Saved
+from application.confirm_email import ConfirmEmail, confirm_email
+from application.erase_user import EraseUser, erase_user
+from application.platform import DAY, Saved
 from application.register_user import RegisterUser, register_user
+from application.request_email_change import RequestEmailChange, request_email_change
 from domain import errors
 from domain.email_claims import EmailClaim
+from domain.limits import Limit
 from domain.users import User
 from tests.support.in_memory_platform import InMemoryLog, OutdatedError
-from tests.support.instants import CONFIRM_BY
+from tests.support.instants import CONFIRM_BY, NOW
 from tests.support.scenarios import happened
 from tests.support.users import EMAIL, OTHER_EMAIL, a_user_with_a_pending_email, an_active_user
 
@@ -26,9 +30,38 @@ def test_registering_records_the_person_and_their_right_to_the_address() -> None
 
     assert log.news() == [
         happened(User.Registered, email=EMAIL, display_name="Ada", country="GB", confirm_by=CONFIRM_BY),
-        happened(EmailClaim.Claimed, user_id=saved.aggregate_id),
+        happened(EmailClaim.Claimed, user_id=saved.aggregate_id, mailed_at=NOW),
     ]
     assert (saved.version, saved.position) == (1, 2)
+
+
+def test_an_address_that_is_registered_and_erased_many_times_is_mailed_as_often_as_any_other() -> None:
+    log = InMemoryLog()
+
+    for _ in range(12):
+        registered = log.run(register_user, REGISTER)
+        log.run(erase_user, EraseUser(user_id=registered.aggregate_id))
+
+    facts = log.news()
+    mailed = [fact for fact in facts if fact.payload.get("mailed_at")]
+    waiting = [fact for fact in facts if fact.event == "User.Registered" and fact.payload["confirm_by"]]
+    assert (len(mailed), len(waiting)) == (5, 5)
+
+
+def test_who_was_registered_without_a_mail_can_ask_for_one_later() -> None:
+    log = InMemoryLog()
+    log.policy = msgspec.structs.replace(log.policy, mails_to_address=Limit(1, DAY))
+    log.run(erase_user, EraseUser(user_id=log.run(register_user, REGISTER).aggregate_id))
+    user_id = log.run(register_user, REGISTER).aggregate_id
+    again = RequestEmailChange(user_id=user_id, email=EMAIL)
+
+    with pytest.raises(errors.TooManyEmailRequests):
+        log.run(request_email_change, again)
+    log.now += DAY
+    log.run(request_email_change, again)
+    log.run(confirm_email, ConfirmEmail(token=log.mailed_token(user_id)))
+
+    assert log.user(user_id).email_verified
 
 
 def test_registering_records_every_fact_in_its_normal_form() -> None:

@@ -5,7 +5,7 @@ import pytest
 from domain.errors import VerificationTokenInvalid
 from domain.users import User
 from domain.values import EmailAddress
-from tests.support.instants import CONFIRM_BY, ERASE_AFTER
+from tests.support.instants import CONFIRM_BY, ERASE_AFTER, NOW
 from tests.support.outcomes import NOTHING, Outcome, check
 from tests.support.scenarios import Ask, given, happened
 from tests.support.users import (
@@ -17,6 +17,7 @@ from tests.support.users import (
     EMAIL,
     LOCALE,
     NAME,
+    OFTEN,
     OTHER_COUNTRY,
     OTHER_EMAIL,
     OTHER_NAME,
@@ -26,7 +27,9 @@ from tests.support.users import (
 )
 
 OUTCOMES: dict[str, Outcome] = {
-    "request_email_change": happened(User.EmailChangeRequested, email=THIRD_EMAIL, confirm_by=ERASE_AFTER),
+    "request_email_change": happened(
+        User.EmailChangeRequested, email=THIRD_EMAIL, confirm_by=ERASE_AFTER, asked_at=NOW
+    ),
     "confirm_email": VerificationTokenInvalid,
     "change_display_name": happened(User.DisplayNameChanged, display_name=OTHER_NAME),
     "must_be_open": NOTHING,
@@ -52,7 +55,7 @@ def test_an_active_user_may_do_everything_and_confirms_only_what_was_asked(ask: 
 
 
 NOTHING_NEW: dict[str, Ask[User]] = {
-    "the present address": lambda user: user.request_email_change(EMAIL, CONFIRM_BY),
+    "the present address": lambda user: user.request_email_change(EMAIL, CONFIRM_BY, NOW, OFTEN),
     "the present name": lambda user: user.change_display_name(NAME),
     "the present country": lambda user: user.change_country(COUNTRY),
     "the locale that there is not": lambda user: user.change_locale(None),
@@ -104,14 +107,14 @@ def test_several_changes_are_several_facts() -> None:
 def test_a_change_of_spelling_is_a_change_of_address() -> None:
     loud = EmailAddress("ADA@example.com")
 
-    given(an_active_user()).when(lambda user: user.request_email_change(loud, CONFIRM_BY)).then(
-        happened(User.EmailChangeRequested, email=loud, confirm_by=CONFIRM_BY)
+    given(an_active_user()).when(lambda user: user.request_email_change(loud, CONFIRM_BY, NOW, OFTEN)).then(
+        happened(User.EmailChangeRequested, email=loud, confirm_by=CONFIRM_BY, asked_at=NOW)
     )
 
 
 def test_an_address_that_was_asked_for_does_not_count_until_it_is_confirmed() -> None:
     user = an_active_user()
 
-    user.request_email_change(OTHER_EMAIL, CONFIRM_BY)
+    user.request_email_change(OTHER_EMAIL, CONFIRM_BY, NOW, OFTEN)
 
     assert (user.email, user.pending_email, user.email_verified) == (EMAIL, OTHER_EMAIL, True)

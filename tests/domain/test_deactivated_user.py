@@ -5,7 +5,7 @@ import pytest
 from domain.errors import UserIsDeactivated
 from domain.users import User
 from domain.values import UserStatus
-from tests.support.instants import CONFIRM_BY, ERASE_AFTER
+from tests.support.instants import CONFIRM_BY, ERASE_AFTER, NOW
 from tests.support.outcomes import NOTHING, Outcome, check
 from tests.support.scenarios import given, happened
 from tests.support.users import (
@@ -14,6 +14,7 @@ from tests.support.users import (
     DOCUMENT,
     EMAIL,
     NAME,
+    OFTEN,
     REASON,
     a_deactivated_user,
     a_user_with_a_pending_email,
@@ -59,9 +60,9 @@ def test_reactivating_makes_the_user_active_again() -> None:
 
 def test_a_deactivated_user_is_refused_even_what_would_change_nothing() -> None:
     given(a_deactivated_user()).when(lambda user: user.change_display_name(NAME)).then_refused(UserIsDeactivated)
-    given(a_deactivated_user()).when(lambda user: user.request_email_change(EMAIL, CONFIRM_BY)).then_refused(
-        UserIsDeactivated
-    )
+    given(a_deactivated_user()).when(
+        lambda user: user.request_email_change(EMAIL, CONFIRM_BY, NOW, OFTEN)
+    ).then_refused(UserIsDeactivated)
 
 
 def test_a_deactivated_user_cannot_confirm_an_address_they_asked_for_before() -> None:

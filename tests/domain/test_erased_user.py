@@ -8,13 +8,14 @@ from domain.errors import UserIsErased
 from domain.kernel import event_types, payload_fields, personal_fields
 from domain.users import User
 from domain.values import ERASED, ExternalId, UserStatus
-from tests.support.instants import CONFIRM_BY
+from tests.support.instants import CONFIRM_BY, NOW
 from tests.support.outcomes import NOTHING, Outcome, check
 from tests.support.scenarios import given, happened
 from tests.support.users import (
     ASKS,
     BIRTH_DATE,
     EMAIL,
+    OFTEN,
     OTHER_EMAIL,
     a_deactivated_user,
     a_suspended_user,
@@ -54,7 +55,7 @@ def test_a_user_can_be_erased_in_every_state_and_is_erased_whatever_else_applies
 
 def test_nothing_personal_is_left_in_memory() -> None:
     user = an_active_user(birth_date=BIRTH_DATE, external_id=ExternalId("crm-1"))
-    user.request_email_change(OTHER_EMAIL, CONFIRM_BY)
+    user.request_email_change(OTHER_EMAIL, CONFIRM_BY, NOW, OFTEN)
 
     user.erase()
 

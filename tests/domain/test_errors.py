@@ -3,12 +3,13 @@
 import inspect
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
 from domain import errors
-from domain.errors import DomainError, VersionIsStale, leaves
+from domain.errors import DomainError, TooManyEmailRequests, VersionIsStale, leaves
 
 LEAVES = leaves()
 
@@ -56,12 +57,19 @@ def test_a_field_is_named_as_on_the_wire(leaf: type[DomainError]) -> None:
     assert leaf.field is None or re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", leaf.field)
 
 
-@pytest.mark.parametrize("leaf", [leaf for leaf in LEAVES if leaf is not VersionIsStale])
+@pytest.mark.parametrize("leaf", [leaf for leaf in LEAVES if leaf not in {VersionIsStale, TooManyEmailRequests}])
 def test_a_refusal_says_its_sentence_and_takes_no_values(leaf: type[DomainError]) -> None:
     refusal = leaf()
 
     assert str(refusal) == leaf.sentence
     assert "__init__" not in vars(leaf)
+
+
+def test_too_many_requests_come_with_how_long_to_wait_but_not_in_the_sentence() -> None:
+    refusal = TooManyEmailRequests(timedelta(minutes=7))
+
+    assert refusal.wait == timedelta(minutes=7)
+    assert str(refusal) == TooManyEmailRequests.sentence
 
 
 def test_a_stale_version_names_the_aggregate_and_both_versions_but_not_in_the_sentence() -> None:

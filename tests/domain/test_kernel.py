@@ -49,6 +49,9 @@ TOPICS = {
     "user.deletion_withdrawn",
     "user.erased",
     "email_claim.claimed",
+    "email_claim.asked_for",
+    "email_claim.contested",
+    "email_claim.withdrawn",
     "email_claim.released",
     "access_record.people_read",
     "access_record.readings_lost",
@@ -68,15 +71,18 @@ PERSONAL = {
 
 NOT_PERSONAL = {
     "user.registered": {"country", "locale", "explicit_content_filter", "confirm_by"},
-    "user.email_verification_requested": {"confirm_by"},
-    "user.email_change_requested": {"confirm_by"},
+    "user.email_verification_requested": {"confirm_by", "asked_at"},
+    "user.email_change_requested": {"confirm_by", "asked_at"},
     "user.country_changed": {"country"},
     "user.locale_changed": {"locale"},
     "user.explicit_content_filter_changed": {"explicit_content_filter"},
     "user.consent_granted": {"purpose", "document_version"},
     "user.consent_withdrawn": {"purpose", "document_version"},
     "user.deletion_requested": {"erase_after"},
-    "email_claim.claimed": {"user_id", "reserved_until"},
+    "email_claim.claimed": {"user_id", "reserved_until", "mailed_at"},
+    "email_claim.asked_for": {"user_id", "mailed_at"},
+    "email_claim.contested": {"user_id", "mailed_at"},
+    "email_claim.withdrawn": {"user_id"},
     "email_claim.released": {"user_id"},
     "access_record.people_read": {"reading", "first_at", "user_ids", "purpose", "query"},
     "access_record.readings_lost": {"count", "first_at"},
@@ -158,7 +164,13 @@ def test_the_roots_of_events_are_not_events() -> None:
 
 
 def test_events_come_in_the_order_of_their_definition() -> None:
-    assert event_types(EmailClaim) == (EmailClaim.Claimed, EmailClaim.Released)
+    assert event_types(EmailClaim) == (
+        EmailClaim.Claimed,
+        EmailClaim.AskedFor,
+        EmailClaim.Contested,
+        EmailClaim.Withdrawn,
+        EmailClaim.Released,
+    )
     assert event_types(User)[0] is User.Registered
     assert event_types(User)[-1] is User.Erased
 
@@ -166,7 +178,7 @@ def test_events_come_in_the_order_of_their_definition() -> None:
 def test_the_payload_is_what_the_kernel_does_not_bring() -> None:
     names = [field.name for field in payload_fields(User.EmailChangeRequested)]
 
-    assert names == ["email", "confirm_by"]
+    assert names == ["email", "confirm_by", "asked_at"]
     assert not KERNEL_FIELDS & set(names)
 
 

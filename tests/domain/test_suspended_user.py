@@ -5,7 +5,7 @@ import pytest
 from domain.errors import UserIsSuspended
 from domain.users import User
 from domain.values import Reason, UserStatus
-from tests.support.instants import ERASE_AFTER
+from tests.support.instants import ERASE_AFTER, NOW
 from tests.support.outcomes import NOTHING, Outcome, check
 from tests.support.scenarios import given, happened
 from tests.support.users import (
@@ -14,6 +14,7 @@ from tests.support.users import (
     DOCUMENT,
     EMAIL,
     NAME,
+    OFTEN,
     REASON,
     a_deactivated_user,
     a_suspended_user,
@@ -64,7 +65,7 @@ def test_reinstating_makes_the_user_active_again() -> None:
 
 def test_a_suspended_user_is_refused_even_what_would_change_nothing() -> None:
     given(a_suspended_user()).when(lambda user: user.change_display_name(NAME)).then_refused(UserIsSuspended)
-    given(a_suspended_user()).when(lambda user: user.request_email_change(EMAIL, ERASE_AFTER)).then_refused(
+    given(a_suspended_user()).when(lambda user: user.request_email_change(EMAIL, ERASE_AFTER, NOW, OFTEN)).then_refused(
         UserIsSuspended
     )
 

@@ -9,7 +9,7 @@ from tests.domain.test_active_user import OUTCOMES as OUTCOMES_OF_AN_ACTIVE_USER
 from tests.support.instants import CONFIRM_BY, ERASE_AFTER, MOMENT, NOW
 from tests.support.outcomes import Outcome, check
 from tests.support.scenarios import given, happened
-from tests.support.users import ASKS, EMAIL, OTHER_EMAIL, an_unverified_user
+from tests.support.users import ASKS, EMAIL, OFTEN, OTHER_EMAIL, an_unverified_user
 
 OUTCOMES: dict[str, Outcome] = {**OUTCOMES_OF_AN_ACTIVE_USER, "confirm_email": happened(User.EmailVerified)}
 
@@ -51,15 +51,15 @@ def test_a_user_who_was_never_asked_cannot_confirm() -> None:
 
 
 def test_asking_for_the_present_address_asks_for_it_to_be_confirmed_anew() -> None:
-    given(an_unverified_user()).when(lambda user: user.request_email_change(EMAIL, ERASE_AFTER)).then(
-        happened(User.EmailVerificationRequested, confirm_by=ERASE_AFTER)
+    given(an_unverified_user()).when(lambda user: user.request_email_change(EMAIL, ERASE_AFTER, NOW, OFTEN)).then(
+        happened(User.EmailVerificationRequested, confirm_by=ERASE_AFTER, asked_at=NOW)
     )
 
 
 def test_a_new_question_replaces_the_first() -> None:
     user = an_unverified_user()
 
-    user.request_email_change(EMAIL, ERASE_AFTER)
+    user.request_email_change(EMAIL, ERASE_AFTER, NOW, OFTEN)
 
     assert user.email_request == EmailRequest(EMAIL, ERASE_AFTER, asked_at_version=2)
     given(user).when(lambda user: user.confirm_email(CONFIRM_BY)).then(happened(User.EmailVerified))
@@ -67,7 +67,7 @@ def test_a_new_question_replaces_the_first() -> None:
 
 def test_confirming_another_address_verifies_that_one() -> None:
     user = an_unverified_user()
-    user.request_email_change(OTHER_EMAIL, CONFIRM_BY)
+    user.request_email_change(OTHER_EMAIL, CONFIRM_BY, NOW, OFTEN)
 
     user.confirm_email(NOW)
 
@@ -78,6 +78,6 @@ def test_correcting_the_spelling_waits_for_confirmation_too() -> None:
     loud = EmailAddress("ADA@example.com")
     user = an_unverified_user()
 
-    user.request_email_change(loud, CONFIRM_BY)
+    user.request_email_change(loud, CONFIRM_BY, NOW, OFTEN)
 
     assert (user.email, user.pending_email, user.email_verified) == (EMAIL, loud, False)

@@ -14,6 +14,7 @@ from tests.support.users import (
     DOCUMENT,
     EMAIL,
     NAME,
+    OFTEN,
     REASON,
     a_deactivated_user,
     a_suspended_user,
@@ -92,9 +93,9 @@ def test_a_waiting_user_is_refused_even_what_would_change_nothing() -> None:
     given(a_user_waiting_for_deletion()).when(lambda user: user.change_display_name(NAME)).then_refused(
         DeletionIsPending
     )
-    given(a_user_waiting_for_deletion()).when(lambda user: user.request_email_change(EMAIL, CONFIRM_BY)).then_refused(
-        DeletionIsPending
-    )
+    given(a_user_waiting_for_deletion()).when(
+        lambda user: user.request_email_change(EMAIL, CONFIRM_BY, NOW, OFTEN)
+    ).then_refused(DeletionIsPending)
 
 
 def test_a_waiting_user_cannot_confirm_an_address_they_asked_for_before() -> None:

@@ -10,6 +10,7 @@ from email.message import EmailMessage
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
+from uuid import UUID
 
 import pytest
 from cryptography import x509
@@ -28,10 +29,13 @@ SENDER = "no-reply@music.example"
 YESTERDAY, TOMORROW = (datetime.now(UTC) + timedelta(days=days) for days in (-1, 1))
 MAIL = Mail(
     id="confirm-000000000042",
+    user_id=UUID(int=42),
     recipient="ada@example.com",
     subject="Please confirm your email address",
     text="Hello Zoë 李,\n\nhttps://music.example/confirm-email?token=TOKEN\n\n.\n.hidden\n" + "long " * 400 + "\n",
 )
+
+FILE = f"confirm-000000000042-{UUID(int=42).hex}.eml"
 
 
 def text_in(message: EmailMessage) -> str:
@@ -49,13 +53,13 @@ def written(path: Path) -> EmailMessage:
 def test_a_mail_in_the_outbox_is_a_file_named_by_its_id(home: Path) -> None:
     OutboxMailer(home / "outbox", SENDER).send(MAIL)
 
-    assert [path.name for path in (home / "outbox").iterdir()] == ["confirm-000000000042.eml"]
+    assert [path.name for path in (home / "outbox").iterdir()] == [FILE]
 
 
 def test_a_mail_in_the_outbox_can_be_opened_as_a_mail(home: Path) -> None:
     OutboxMailer(home, SENDER).send(MAIL)
 
-    message = written(home / "confirm-000000000042.eml")
+    message = written(home / FILE)
 
     assert (message["From"], message["To"], message["Subject"]) == (SENDER, MAIL.recipient, MAIL.subject)
     assert message["Message-ID"] == "<confirm-000000000042@music.example>"
@@ -70,7 +74,7 @@ def test_a_mail_sent_twice_is_in_the_outbox_once(home: Path) -> None:
     mailer.send(replace(MAIL, text="the second time"))
 
     assert len(list(home.iterdir())) == 1
-    assert text_in(written(home / "confirm-000000000042.eml")) == "the second time\n"
+    assert text_in(written(home / FILE)) == "the second time\n"
 
 
 def test_mails_with_different_ids_are_different_files(home: Path) -> None:
@@ -85,7 +89,7 @@ def test_mails_with_different_ids_are_different_files(home: Path) -> None:
 def test_an_address_beyond_ascii_is_written_as_it_is(home: Path) -> None:
     OutboxMailer(home, SENDER).send(replace(MAIL, recipient="zoë@bücher.example"))
 
-    assert written(home / "confirm-000000000042.eml")["To"] == "zoë@bücher.example"
+    assert written(home / FILE)["To"] == "zoë@bücher.example"
 
 
 def test_only_the_owner_can_look_into_the_outbox(home: Path) -> None:
@@ -348,7 +352,7 @@ def test_without_a_mail_server_mails_go_to_the_outbox_at_home(home: Path) -> Non
 
     mailer.send(MAIL)
 
-    assert written(home / "outbox" / "confirm-000000000042.eml")["From"] == SENDER
+    assert written(home / "outbox" / FILE)["From"] == SENDER
 
 
 def test_with_a_mail_server_mails_go_there(home: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.limits import REMEMBERED, Limit
 from infrastructure.settings import SettingInvalidError, Settings, settings_from
 
 VARIABLES = {
@@ -25,6 +26,8 @@ VARIABLES = {
     "REPRISE_WAIT_SECONDS",
     "REPRISE_CONFIRM_WITHIN_HOURS",
     "REPRISE_GRACE_DAYS",
+    "REPRISE_EMAIL_REQUESTS_PER_DAY",
+    "REPRISE_MAILS_PER_ADDRESS",
 }
 
 
@@ -65,6 +68,8 @@ def test_every_variable_counts() -> None:
             "REPRISE_WAIT_SECONDS": "0.5",
             "REPRISE_CONFIRM_WITHIN_HOURS": "1.5",
             "REPRISE_GRACE_DAYS": "14",
+            "REPRISE_EMAIL_REQUESTS_PER_DAY": "2",
+            "REPRISE_MAILS_PER_ADDRESS": "3",
         }
     )
 
@@ -82,6 +87,10 @@ def test_every_variable_counts() -> None:
     assert settings.wait_seconds == 0.5
     assert settings.policy.confirm_within == timedelta(minutes=90)
     assert settings.policy.erase_after == timedelta(days=14)
+    assert (settings.policy.email_requests, settings.policy.mails_to_address) == (
+        Limit(2, timedelta(hours=24)),
+        Limit(3, timedelta(hours=24)),
+    )
 
 
 def test_keys_follow_the_home_and_links_follow_host_and_port() -> None:
@@ -129,3 +138,14 @@ def test_what_is_counted_is_a_whole_number(variable: str) -> None:
 def test_the_number_of_connections_has_its_limits(number: str) -> None:
     with pytest.raises(SettingInvalidError, match=r"^REPRISE_MAX_CONNECTIONS must be a number from 10 to 100000\.$"):
         settings_from({"REPRISE_MAX_CONNECTIONS": number})
+
+
+@pytest.mark.parametrize("variable", ["REPRISE_EMAIL_REQUESTS_PER_DAY", "REPRISE_MAILS_PER_ADDRESS"])
+def test_as_many_mails_can_be_allowed_as_are_remembered(variable: str) -> None:
+    settings_from({variable: str(REMEMBERED)})
+
+    for text in ("0", str(REMEMBERED + 1), "many"):
+        with pytest.raises(SettingInvalidError, match=f"^{variable} must be a number from 1 to {REMEMBERED}\\.$"):
+            settings_from({variable: text})
+    with pytest.raises(SettingInvalidError, match=f"^{variable} must be a whole number"):
+        settings_from({variable: "1.5"})

@@ -76,6 +76,16 @@ MEANING: dict[str, Fact] = {
     "claimed": happened(EmailClaim.Claimed, user_id=HOLDER),
     "reserved": happened(EmailClaim.Claimed, user_id=HOLDER, reserved_until=DEADLINE),
     "export requested": happened(DataExport.Requested, user_id=HOLDER, good_until=DEADLINE),
+    "verification requested, when": happened(User.EmailVerificationRequested, confirm_by=DEADLINE, asked_at=NOW),
+    "change requested, when": happened(
+        User.EmailChangeRequested, email="ada@example.org", confirm_by=DEADLINE, asked_at=NOW
+    ),
+    "reserved and mailed": happened(EmailClaim.Claimed, user_id=HOLDER, reserved_until=DEADLINE, mailed_at=NOW),
+    "asked for and mailed": happened(EmailClaim.AskedFor, user_id=HOLDER, mailed_at=NOW),
+    "asked for": happened(EmailClaim.AskedFor, user_id=HOLDER),
+    "contested and mailed": happened(EmailClaim.Contested, user_id=HOLDER, mailed_at=NOW),
+    "contested": happened(EmailClaim.Contested, user_id=HOLDER),
+    "wish withdrawn": happened(EmailClaim.Withdrawn, user_id=HOLDER),
     "released": happened(EmailClaim.Released, user_id=HOLDER),
     "people read, all told": happened(
         AccessRecord.PeopleRead,

@@ -15,12 +15,13 @@ from tests.support.users import (
     DOCUMENT,
     EMAIL,
     NAME,
+    OFTEN,
     OTHER_EMAIL,
 )
 
 _MORE_ASKS: tuple[Ask[User], ...] = (
-    lambda user: user.request_email_change(EMAIL, CONFIRM_BY),
-    lambda user: user.request_email_change(OTHER_EMAIL, CONFIRM_BY),
+    lambda user: user.request_email_change(EMAIL, CONFIRM_BY, NOW, OFTEN),
+    lambda user: user.request_email_change(OTHER_EMAIL, CONFIRM_BY, NOW, OFTEN),
     lambda user: user.confirm_email(NOW),
     lambda user: user.change_display_name(NAME),
     lambda user: user.change_country(COUNTRY),

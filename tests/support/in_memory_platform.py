@@ -17,6 +17,7 @@ from domain.values import EmailAddress
 from infrastructure.keyring import ClaimIds, MailedTokens
 from tests.support.instants import NOW
 from tests.support.scenarios import Fact, fact_of, played
+from tests.support.users import OFTEN
 
 
 class OutdatedError(Exception):
@@ -34,6 +35,8 @@ class InMemoryLog:
         self.recorded: list[Recorded[Any]] = []
         self.saved: dict[UUID, Aggregate] = {}
         """Each aggregate as the last command that changed it left it."""
+        self.guesses = 0
+        """How often an address might have been taken for vacant without a look."""
         self._told = 0
 
     @property
@@ -84,7 +87,7 @@ class InMemoryLog:
             self._keep(claim)
             if user.email_request and user.pending_email:
                 claim = self.claim(user.pending_email)
-                claim.reserve(user.id, user.email_request.confirm_by, self.now)
+                claim.request(user.id, user.email_request.confirm_by, self.now, OFTEN, is_told=True)
                 self._keep(claim)
         self._told = self.head
 
@@ -138,7 +141,8 @@ class InMemoryPlatform:
             raise errors.VersionIsStale(user_id, self._expected_version or 0, user.version)
         return user
 
-    async def email_claim(self, address: EmailAddress) -> EmailClaim:
+    async def email_claim(self, address: EmailAddress, *, as_if_vacant: bool = False) -> EmailClaim:
+        self._log.guesses += as_if_vacant
         claim = self._log.claim(address)
         return self._claims.setdefault(claim.id, claim)
 

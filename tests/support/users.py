@@ -3,6 +3,8 @@
 from datetime import date, datetime
 from typing import Any
 
+from application.platform import DAY
+from domain.limits import REMEMBERED, Limit
 from domain.users import User
 from domain.values import BirthDate, Country, DisplayName, DocumentVersion, EmailAddress, Locale, Purpose, Reason
 from tests.support.instants import CONFIRM_BY, ERASE_AFTER, NOW
@@ -21,9 +23,11 @@ ADS = Purpose("personalised-ads")
 DOCUMENT = DocumentVersion("2026-01")
 OTHER_DOCUMENT = DocumentVersion("2026-02")
 REASON = Reason("Chargeback")
+OFTEN = Limit(REMEMBERED, DAY)
+"""More often than examples ask for mails."""
 
 ASKS: dict[str, Ask[User]] = {
-    "request_email_change": lambda user: user.request_email_change(THIRD_EMAIL, ERASE_AFTER),
+    "request_email_change": lambda user: user.request_email_change(THIRD_EMAIL, ERASE_AFTER, NOW, OFTEN),
     "confirm_email": lambda user: user.confirm_email(NOW),
     "must_be_open": lambda user: user.must_be_open(),
     "change_display_name": lambda user: user.change_display_name(OTHER_NAME),
@@ -68,7 +72,7 @@ def an_active_user(email: EmailAddress = EMAIL, **facts: Any) -> User:
 def a_user_with_a_pending_email(email: EmailAddress = EMAIL, pending: EmailAddress = OTHER_EMAIL) -> User:
     """With a verified address, and asked to confirm another one."""
     user = an_active_user(email)
-    user.request_email_change(pending, CONFIRM_BY)
+    user.request_email_change(pending, CONFIRM_BY, NOW, OFTEN)
     return user
 
 
