@@ -54,9 +54,20 @@ def timeline_row(_: TimelineRow | None, recorded: Recorded[Any]) -> TimelineRow:
     )
 
 
+def is_shown_to_people(entry: TimelineRow) -> bool:
+    """Whether people see a fact about their account themselves.
+
+    Not what became of addresses: it would tell them whether somebody else has one that they asked for. What they asked
+    for, and what came of it for their account, the account's own facts say.
+    """
+    return entry.topic not in _OF_ADDRESSES
+
+
+_OF_ADDRESSES = frozenset(event.TOPIC for event in event_types(EmailClaim))  # type: ignore[attr-defined] # ours have one
+
 USER_TIMELINE = Projection(
     name="user_timeline",
-    version=3,
+    version=4,
     events=event_types(User) + event_types(EmailClaim) + event_types(DataExport),
     row=TimelineRow,
     holds=Holds(purpose="telling what was done to an account, when and by whom", kept=LIKE_THE_LOG),

@@ -18,6 +18,7 @@ from api.requests import ApiRequest
 from api.views import FactWithDataView, UserStateView, fact_with_data, user_state
 from application.queries import Moment, Page, TimelineItem
 from application.user_diff import DiffIsBackwardsError
+from application.user_timeline import is_shown_to_people
 from domain import errors
 from domain.access_records import Reading
 
@@ -60,7 +61,8 @@ class HistoryController(Controller):
     ) -> Answer[PageView[FactWithDataView] | PageView[PersonFactView]]:
         """Everything that was done to the account, oldest first: what, when, by whom, why.
 
-        People are told in which role somebody acted on their account, and not who it was.
+        People are told in which role somebody acted on their account, and not who it was. Of addresses that they asked
+        for they are told what it meant for their account.
         """
         page = await request.service.timeline.of_user(user_id, page_request(request, limit, cursor))
         if not page.items and cursor is None:
@@ -116,7 +118,7 @@ def _timeline(page: Page[TimelineItem]) -> PageView[FactWithDataView]:
 
 
 def _timeline_of_person(page: Page[TimelineItem]) -> PageView[PersonFactView]:
-    return page_view(page, [person_fact(item) for item in page.items])
+    return page_view(page, [person_fact(item) for item in page.items if is_shown_to_people(item.entry)])
 
 
 def _moment(text: str, name: str) -> Moment:

@@ -23,6 +23,7 @@ from application.access_records import AccessFilter
 from application.data_exports import RequestedExport
 from application.queries import Moment, Page, PageRequest, TimelineItem
 from application.service import Service
+from application.user_timeline import is_shown_to_people
 from domain import errors
 
 PAGE = 200
@@ -93,7 +94,7 @@ class _Held:
 
     async def _items(self) -> AsyncIterator[TimelineItem]:
         async for item in self._all(lambda page: self._service.timeline.of_user(self._export.user_id, page)):
-            if item.entry.position <= self._export.position:
+            if item.entry.position <= self._export.position and is_shown_to_people(item.entry):
                 yield item
 
     async def _all(self, page_of: Callable[[PageRequest], Any]) -> AsyncIterator[Any]:
