@@ -4,7 +4,7 @@ import msgspec
 
 from application.platform import Platform, Saved
 from application.register_user import RegisterUser, new_user
-from domain.values import parse_document_version, parse_purpose
+from domain.values import parse_document_version, parse_email_address, parse_purpose
 
 
 class GivenConsent(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -23,7 +23,7 @@ class ImportPerson(RegisterUser, frozen=True, kw_only=True, rename="camel", forb
 
 async def import_person(command: ImportPerson, platform: Platform) -> Saved:
     """Register a person with their consents, without mailing them; refused if the address is in use."""
-    user = new_user(command, platform.now.date())
+    user = new_user(command, parse_email_address(command.email), platform.now.date())
     for consent in command.consents:
         purpose, version = parse_purpose(consent.purpose), parse_document_version(consent.document_version)
         user.record_consent(purpose, version, granted=consent.granted)

@@ -7,6 +7,7 @@ import msgspec
 from application.platform import Platform, Saved
 from domain.users import User
 from domain.values import (
+    EmailAddress,
     parse_birth_date,
     parse_country,
     parse_display_name,
@@ -36,17 +37,17 @@ async def register_user(command: RegisterUser, platform: Platform) -> Saved:
     address, now, policy = parse_email_address(command.email), platform.now, platform.policy
     claim = await platform.email_claim(address, as_if_vacant=True)
     is_mailed = claim.may_be_mailed(now, policy.mails_to_address)
-    user = new_user(command, now.date(), confirm_by=now + policy.confirm_within if is_mailed else None)
+    user = new_user(command, address, now.date(), confirm_by=now + policy.confirm_within if is_mailed else None)
 
     claim.claim(user.id, now, is_mailed=is_mailed)
 
     return await platform.save(user, claim)
 
 
-def new_user(facts: RegisterUser, today: date, confirm_by: datetime | None = None) -> User:
-    """A user made of these facts, each of them parsed; not saved yet."""
+def new_user(facts: RegisterUser, address: EmailAddress, today: date, confirm_by: datetime | None = None) -> User:
+    """A user made of an address and of these facts, each of them parsed; not saved yet."""
     return User(
-        email=parse_email_address(facts.email),
+        email=address,
         display_name=parse_display_name(facts.display_name),
         country=parse_country(facts.country),
         locale=None if facts.locale is None else parse_locale_tag(facts.locale),

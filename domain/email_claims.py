@@ -11,13 +11,13 @@ holder, and the claim's stream holds no personal data.
 """
 
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
 from domain import errors
 from domain.kernel import Aggregate, AggregateEvent, payload_fields, records, serves
-from domain.limits import Limit, remembered
+from domain.limits import AT_ONCE, Limit, remembered
 from domain.values import has_passed
 
 # What the fields of events hold, and what for.
@@ -98,7 +98,7 @@ class EmailClaim(Aggregate):
 
     def may_be_mailed(self, now: datetime, limit: Limit) -> bool:
         """Whether the address can be sent one more mail."""
-        return limit.wait(self.mailed, now) <= timedelta(0)
+        return limit.wait(self.mailed, now) <= AT_ONCE
 
     def request(self, user_id: UUID, until: datetime, now: datetime, mails: Limit, *, is_told: bool) -> None:
         """Ask for the address: reserve it until an instant if it is nobody's, and have it sent a mail.

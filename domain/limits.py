@@ -8,6 +8,8 @@ import msgspec
 REMEMBERED = 20
 """Instants that an aggregate keeps of what is limited: no limit allows more within its time."""
 
+AT_ONCE = timedelta(0)
+
 
 class Limit(msgspec.Struct, frozen=True):
     """So many times within so long, and no more."""
@@ -18,7 +20,7 @@ class Limit(msgspec.Struct, frozen=True):
     def wait(self, instants: Sequence[datetime], now: datetime) -> timedelta:
         """How long it takes until one more is within the limit: zero or less if it is. Oldest instants first."""
         if len(instants) < self.times:
-            return timedelta(0)
+            return AT_ONCE
         return instants[-self.times] + self.within - now
 
 

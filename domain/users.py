@@ -1,13 +1,13 @@
 """The user account: the facts of its life, and when each of them may come to pass."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Self, cast
 
 import msgspec
 
 from domain import errors
 from domain.kernel import Aggregate, AggregateCreated, AggregateEvent, Personal, records, serves
-from domain.limits import Limit, remembered
+from domain.limits import AT_ONCE, Limit, remembered
 from domain.values import (
     ERASED,
     BirthDate,
@@ -390,7 +390,7 @@ class User(Aggregate):
 
     def _must_not_ask_too_often(self, now: datetime, limit: Limit) -> None:
         wait = limit.wait(self.email_requests, now)
-        if wait > timedelta(0):
+        if wait > AT_ONCE:
             raise errors.TooManyEmailRequests(wait)
 
     def _must_not_be_erased(self) -> None:
