@@ -79,13 +79,14 @@ def test_a_query_is_never_taken_for_sql(api: Api, admin: Caller, text: str) -> N
     registered = api.register()
     after = {"Min-Log-Position": registered.headers["log-position"]}
 
-    for path, name in (
-        ("/v1/users", "q"),
-        ("/v1/audit/events", "actor"),
-        ("/v1/audit/events", "topic"),
-    ):
-        answer = admin.get(path, params={name: text}, headers=after)
-        assert (answer.status_code, answer.json()["items"]) == (200, [])
+    for name in ("q", "externalId"):
+        answer = admin.get("/v1/users", params={name: text}, headers=after)
+        if " " in text and name == "externalId":
+            refusal(answer, 400, "parameter_invalid")
+        else:
+            assert (answer.status_code, answer.json()["items"]) == (200, [])
+    for path, name in (("/v1/users", "email"), ("/v1/audit/events", "actor"), ("/v1/audit/events", "topic")):
+        refusal(admin.get(path, params={name: text}, headers=after), 400, "parameter_invalid")
 
 
 def test_a_cursor_holds_nothing_personal(api: Api, admin: Caller) -> None:
