@@ -35,12 +35,13 @@ class _Place(NamedTuple):
 
 
 @contextmanager
-def whole_file(path: Path, *, replacing: bool = True, public: bool = False) -> Iterator[BinaryIO]:
+def whole_file(path: Path, *, replacing: bool = True, public: bool = False, durable: bool = True) -> Iterator[BinaryIO]:
     """A file to write to, which is at `path`, complete and durable, when the block has ended, and not before.
 
     Until then it is beside it, under a name that nobody foresees; an error leaves nothing of it, a crash a file that
     only its owner can read. A file at `path` is replaced; without `replacing`, nothing may be there. `public` files can
-    be read by everybody once they are whole.
+    be read by everybody once they are whole. What is not to be `durable` may be gone after a power cut, but never half
+    there for a process.
 
     Raises `OSError`: `FileExistsError`, and `NotAFileError` where there is anything else than a file, which stays.
     """
@@ -52,16 +53,19 @@ def whole_file(path: Path, *, replacing: bool = True, public: bool = False) -> I
         fresh = f".{secrets.token_hex(16)}.unfinished"
         with _removed_on_failure(folder, fresh), _new_file(folder, fresh) as file:
             yield file
-            _make_durable(file, public=public)
+            _finish(file, public=public, durable=durable)
             _put_in_place(place, fresh, replacing=replacing)
-        os.fsync(folder)
+        if durable:
+            os.fsync(folder)
     finally:
         os.close(folder)
 
 
-def write_whole(path: Path, content: bytes, *, replacing: bool = True, public: bool = False) -> None:
+def write_whole(
+    path: Path, content: bytes, *, replacing: bool = True, public: bool = False, durable: bool = True
+) -> None:
     """Write a file of a few octets, as `whole_file` does."""
-    with whole_file(path, replacing=replacing, public=public) as file:
+    with whole_file(path, replacing=replacing, public=public, durable=durable) as file:
         file.write(content)
 
 
@@ -110,11 +114,12 @@ def _removed_on_failure(folder: int, name: str) -> Iterator[None]:
         raise
 
 
-def _make_durable(file: BinaryIO, *, public: bool) -> None:
+def _finish(file: BinaryIO, *, public: bool, durable: bool) -> None:
     file.flush()
     if public:
         os.fchmod(file.fileno(), READABLE_BY_ALL)
-    os.fsync(file.fileno())
+    if durable:
+        os.fsync(file.fileno())
 
 
 def _put_in_place(place: _Place, fresh: str, *, replacing: bool) -> None:

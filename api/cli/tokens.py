@@ -24,9 +24,10 @@ def token(
     rotate: bool = False,
     json: bool = False,
 ) -> None:
-    """Issue an access token. Not in production: there your identity provider does.
+    """Issue an access token.
 
-    It is alone on a line: TOKEN=$(reprise token --role admin). Whoever has it acts in its role until it expires.
+    Not in production: there your identity provider does. It is alone on a line: TOKEN=$(reprise token --role admin).
+    Whoever has it acts in its role until it expires.
 
     Parameters
     ----------

@@ -192,25 +192,6 @@ def test_a_database_that_cannot_be_reached_is_told_without_its_password(
     assert "secret" not in sentence
 
 
-@pytest.mark.parametrize("command", ["serve", "project", "run"])
-def test_in_production_the_owner_of_the_database_is_no_login_for_a_process(
-    command: str, database: str, tmp_path: Path
-) -> None:
-    key = tmp_path / "key-encryption.key"
-    key.write_bytes(bytes(32))
-    variables = {
-        "REPRISE_PRODUCTION": "yes",
-        "REPRISE_KEY_ENCRYPTION_KEY_FILE": str(key),
-        "REPRISE_DATABASE_URL": database,
-        "REPRISE_WORKER_DATABASE_URL": "",
-        "REPRISE_PORT": "0",
-    }
-
-    ended = CommandLine(tmp_path / "home", None, tuple(variables.items())).run(command)
-
-    assert (ended.code, "is a superuser: whoever has it run SQL could do as much" in ended.err) == (1, True)
-
-
 def test_a_command_that_needs_more_than_the_login_it_is_given_says_what(database: str, home: Path) -> None:
     variables = (("REPRISE_DATABASE_URL", embedded_as(Login.API, database)),)
     reprise = CommandLine(home, None, variables)

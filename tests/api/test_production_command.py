@@ -72,6 +72,23 @@ def test_a_run_prints_no_token_trusts_none_of_its_home_and_invents_nobody(home: 
     assert issuer.path.read_bytes() == published
 
 
+@pytest.mark.parametrize("command", ["serve", "project", "run"])
+def test_the_owner_of_the_database_is_no_login_for_a_process(
+    command: str, database: str, home: Path, issuer: Issuer
+) -> None:
+    variables = (
+        *WITHOUT_JWKS,
+        ("REPRISE_JWKS", str(issuer.path)),
+        ("REPRISE_DATABASE_URL", database),
+        ("REPRISE_WORKER_DATABASE_URL", ""),
+        ("REPRISE_PORT", "0"),
+    )
+
+    ended = CommandLine(home, None, variables).run(command)
+
+    assert (ended.code, "is a superuser: whoever has it run SQL could do as much" in ended.err) == (1, True)
+
+
 def ask(url: str, token: str) -> httpx.Response:
     return httpx.get(f"{url}/v1/users", headers={"Authorization": f"Bearer {token}"})
 
