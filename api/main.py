@@ -36,6 +36,11 @@ ServiceOpener = Callable[[], AbstractAsyncContextManager[Service]]
 DATABASE_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, ConnectionError, TimeoutError)
 DRAIN_SECONDS = 10
 """How long requests under way may take when the server is to stop."""
+START_SECONDS = 60
+"""In which a worker process must answer its parent, or another one takes its place.
+
+On a machine that is busy, one takes long to start: those that are given up too early start again and again.
+"""
 
 
 def create_litestar(open_service: ServiceOpener, tokens: AccessTokens, metrics: Metrics) -> Litestar:
@@ -119,4 +124,5 @@ def server_options(settings: Settings, limits: Limits | None = None) -> dict[str
         "server_header": False,
         "proxy_headers": False,
         "timeout_graceful_shutdown": DRAIN_SECONDS,
+        "timeout_worker_healthcheck": START_SECONDS,
     }
