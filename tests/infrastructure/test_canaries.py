@@ -20,10 +20,10 @@ from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
 from application.user_directory import USER_DIRECTORY
 from infrastructure.connections import as_projector
+from infrastructure.database import migrate_embedded
 from infrastructure.embedded_postgres import embedded_postgres
 from infrastructure.erasures.scrubbing import scrub
 from infrastructure.projections.rebuilding import rebuild
-from infrastructure.schema import migrate
 from infrastructure.service import open_service
 from infrastructure.settings import Settings
 from tests.support.running import context, registration, settings_in, worker
@@ -70,7 +70,7 @@ def lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Sett
     people = [Person(number) for number in range(PEOPLE)]
     with embedded_postgres(folder / "postgres") as server:
         conninfo = server.conninfo()
-        migrate(conninfo)
+        migrate_embedded(conninfo)
         with worker(settings, conninfo):
             asyncio.run(_live(settings, conninfo, people))
             with psycopg.connect(conninfo, autocommit=True) as owner:
