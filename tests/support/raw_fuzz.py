@@ -16,8 +16,8 @@ from pathlib import Path
 import msgspec
 
 from api.connections.limits import Limits
+from infrastructure.database import migrate_embedded
 from infrastructure.embedded_postgres import embedded_postgres
-from infrastructure.schema import migrate
 from tests.support.api import Api, serving
 from tests.support.raw_http import PATIENCE, PROBE, address, answers_in
 from tests.support.raw_requests import RAW_REQUESTS
@@ -167,7 +167,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, embedded_postgres(Path(folder) / "postgres") as server:
         conninfo = server.conninfo("postgres")
-        migrate(conninfo)
+        migrate_embedded(conninfo)
         settings = settings_in(Path(folder) / "home")
         with worker(settings, conninfo), serving(settings, conninfo, LIMITS) as api:
             _report(api, arguments.requests, arguments.seed)
