@@ -92,10 +92,13 @@ class RequestReader:
         """Refuse what has grown too large and is not complete yet."""
         if self.in_head and self._ended_one:
             self.head_octets = self._octets_seen()
-        if self.head_octets > self._limits.head_octets:
+        if self.head_octets > self._limits.head_octets or self._has_too_many_fields():
             raise Refusal(Kind.HEAD_TOO_LARGE)
         if self._is_chunked and self._content_octets > self._limits.framed_octets:
             raise Refusal(Kind.CONTENT_TOO_LARGE)
+
+    def _has_too_many_fields(self) -> bool:
+        return len(self._fields) > self._limits.fields
 
     def _octets_seen(self) -> int:
         return len(self._target) + sum(len(name) + len(value) + 4 for name, value in self._fields)
@@ -120,13 +123,12 @@ class RequestReader:
         """Read a field. Those behind the content could pass for what they are not, and nobody asks for them."""
         if self.in_head:
             self._fields.append((name.lower(), value))
-            if len(self._fields) > self._limits.fields:
-                raise Refusal(Kind.HEAD_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
         """Check the head, and hand the request over."""
         # What was counted may begin in the middle of a piece, behind another request.
-        if self.head_octets > self._limits.head_octets and self._octets_seen() > self._limits.head_octets:
+        is_too_large = self.head_octets > self._limits.head_octets and self._octets_seen() > self._limits.head_octets
+        if is_too_large or self._has_too_many_fields():
             raise Refusal(Kind.HEAD_TOO_LARGE)
         parser, version, method = self._parser, self._parser.get_http_version(), self._parser.get_method()
         by_name = check_head(version, self._fields)
