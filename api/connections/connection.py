@@ -205,7 +205,7 @@ class Connection(asyncio.Protocol):
             self._answer_next()
         elif self._refusal is not None:
             self._answer_refusal(self._refusal)
-        if self._reads and not self._queue:
+        if self._is_paused and self._reads and not self._queue:
             self._resume_reading()
         self._settle()
 
@@ -304,19 +304,20 @@ class Connection(asyncio.Protocol):
             self._out.close()
 
     def _settle(self) -> None:
+        """Find out whose turn it is, and how long it may last."""
         turn = self._whose_turn()
         if turn is not self._turn:
             self._await(turn)
 
     def _whose_turn(self) -> Turn:
-        reader = self._reader
-        if self._is_paused or not self._reads or (not reader.in_content and self._is_answering()):
+        reader, exchange = self._reader, self._answering
+        if self._is_paused or not self._reads:
             return Turn.OURS
         if reader.in_content:
             return Turn.CONTENT
-        if self._newest is None or reader.has_begun:
-            return Turn.HEAD
-        return Turn.IDLE
+        if exchange is not None and not exchange.is_answered and not exchange.is_gone:
+            return Turn.OURS
+        return Turn.HEAD if exchange is None or reader.has_begun else Turn.IDLE
 
     def _await(self, turn: Turn) -> None:
         if self._out.is_over:

@@ -80,7 +80,10 @@ def check_head(version: str, fields: Fields) -> dict[bytes, bytes]:
         raise Refusal(Kind.REQUEST_MALFORMED)
     if len(by_name) < len(fields):
         _check_repeated([name for name, _ in fields])
-    _check_host(by_name.get(b"host"), version)
+    host = by_name.get(b"host")
+    # HTTP/1.1 demands the field, HTTP/1.0 does not know it.
+    if (host is None and version == "1.1") or (host is not None and not _HOST.fullmatch(host)):
+        raise Refusal(Kind.REQUEST_MALFORMED)
     if b"content-length" in by_name or b"transfer-encoding" in by_name:
         _check_framing(by_name, version)
     if b"expect" in by_name and by_name[b"expect"].lower() != b"100-continue":
@@ -109,12 +112,6 @@ def _path_of(uri: bytes) -> bytes:
 
 def _check_repeated(names: list[bytes]) -> None:
     if any(names.count(name) > 1 for name in ONLY_ONCE):
-        raise Refusal(Kind.REQUEST_MALFORMED)
-
-
-def _check_host(host: bytes | None, version: str) -> None:
-    """HTTP/1.1 demands the field, HTTP/1.0 does not know it."""
-    if (host is None and version == "1.1") or (host is not None and not _HOST.fullmatch(host)):
         raise Refusal(Kind.REQUEST_MALFORMED)
 
 

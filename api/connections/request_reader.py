@@ -42,6 +42,7 @@ class RequestReader:
         self._limits = limits
         self._scope = scope
         self._requests = requests
+        self.on_body = requests.take
         self._parser = httptools.HttpRequestParser(self)
         # What follows a request with `Connection: close` is no fault of that request: here it ends in `takes_more`.
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
@@ -159,10 +160,6 @@ class RequestReader:
             self._content_after_upgrade, keeps_alive = framing.as_head(), False
         is_small = not expects_continue and framing.length is not None and framing.length <= self._limits.content_octets
         self._requests.begin(scope, keeps_alive=keeps_alive, is_small=is_small, expects_continue=expects_continue)
-
-    def on_body(self, content: bytes) -> None:
-        """Hand content over."""
-        self._requests.take(content)
 
     def on_message_complete(self) -> None:
         """A request is complete."""
