@@ -15,25 +15,8 @@ Fields = list[tuple[bytes, bytes]]
 VERSIONS = frozenset({"1.0", "1.1"})
 LENGTH_DIGITS = 15
 """The parser takes any number of zeros before a length; nobody who means well sends them."""
-ONLY_ONCE = frozenset(
-    {
-        b"host",
-        b"authorization",
-        b"content-type",
-        b"content-length",
-        b"transfer-encoding",
-        b"content-encoding",
-        b"expect",
-        b"idempotency-key",
-        b"correlation-id",
-        b"if-match",
-        b"if-none-match",
-        b"min-log-position",
-        b"reprise-purpose",
-        b"reprise-reason",
-    }
-)
-"""Fields that the API reads and that are not lists to it: of two, each program would believe another one."""
+ONLY_ONCE = (b"host", b"content-length", b"transfer-encoding", b"expect")
+"""Fields that say where a request goes and ends; the API itself sees to those that it reads."""
 
 _HOST = re.compile(
     rb"""
