@@ -4,6 +4,7 @@ What is kept is never handed out: a command works on a copy, and only what was r
 the log when another process has written; see `infrastructure/platform.py` for what that means.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import datetime
@@ -59,6 +60,7 @@ class Aggregates:
     def __init__(self, streams: StreamLoader, cache: UserCache | None = None) -> None:
         self._streams = streams
         self.cache = UserCache() if cache is None else cache
+        self._long_history = asyncio.Lock()
 
     async def user(self, user_id: UUID) -> tuple[User | None, int]:
         """The user as of now, for reading only, and the log position that this reflects."""
@@ -68,6 +70,20 @@ class Aggregates:
             return kept, tail.head
         if not isinstance(tail.events[0], User.Event):
             return None, tail.head  # the id is that of another kind of stream
+        if not tail.may_go_on:
+            user: User = play(kept.twin() if kept else None, tail.events)
+            self.cache.keep(user)
+            return user, tail.head
+        # One long history at a time: many who ask for the same one fold it once, and in turns with everybody else.
+        async with self._long_history:
+            return await self._read_on(user_id)
+
+    async def _read_on(self, user_id: UUID) -> tuple[User, int]:
+        """A user with a long history, from what is in memory by now."""
+        kept = self.cache.get(user_id)
+        tail = await self._streams.load(user_id, kept.version if kept else 0)
+        if kept is not None and not tail.events:
+            return kept, tail.head
         user, head = await self._played(kept.twin() if kept else None, tail)
         self.cache.keep(user)
         return user, head
