@@ -65,7 +65,8 @@ def test_wrong_rows_make_the_service_not_ready(own_api: Api) -> None:
 
     problem = refusal(own_api.with_token(None).get("/readyz"), 503, "not_ready")
     (failing,) = [check for check in problem["checks"] if not check["ok"]]
-    assert failing["failure"].endswith("country differ from the log")
+    assert failing["failure"] == "rows_differ"
     standing = {item["name"]: item for item in own_api.admin.get("/v1/projections").json()["items"]}
+    assert standing["user_directory"]["failure"].endswith("country differ from the log")
     assert standing["user_directory"]["verifiedAt"] is not None
     assert standing["user_timeline"]["verifiedAt"] is None
