@@ -19,7 +19,7 @@ from api.observation import note_actor, note_token_fault
 from api.permissions import ROLES, Permission
 from api.problems import Kind, Refused
 from api.readings import READS, stated_purpose
-from api.requests import ApiRequest, header_refused, repeated_header
+from api.requests import ApiRequest, header_refused
 from application.access import Access, TokenRefusedError
 from application.actors import Role
 
@@ -62,8 +62,8 @@ async def admit(request: ApiRequest) -> Response[None] | None:
     _check_path(request.scope.get("raw_path") or b"")
     if request.scope["method"] == "OPTIONS":
         return _options(request)
-    if (repeated := repeated_header(request)) is not None:
-        raise header_refused(repeated, "This header comes once.")
+    if request.repeated_header is not None:
+        raise header_refused(request.repeated_header, "This header comes once.")
     options = request.route_handler.opt
     if PERMISSION in options:
         request.access = _access(request)

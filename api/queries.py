@@ -56,8 +56,8 @@ def freshness(request: ApiRequest) -> Freshness:
 
 def page_request(request: ApiRequest, limit: int, cursor: str | None) -> PageRequest:
     """Which page, and how fresh."""
-    asked = freshness(request)
-    return PageRequest(limit=limit, cursor=cursor, min_position=asked.position, reader=asked.reader)
+    reader = str(request.access.actor)
+    return PageRequest(limit=limit, cursor=cursor, min_position=min_position(request), reader=reader)
 
 
 def instant(text: str | None, name: str) -> datetime | None:

@@ -57,8 +57,11 @@ class ApiRequest(Request[None, Access, State]):
         super().__init__(scope, receive, send)
         received = cast("list[tuple[bytes, bytes]]", scope["headers"])
         self._headers = dict(received)
+        self.repeated_header: bytes | None = None
+        """A header that is no list and came more than once: someone on the way may have gone by the other one."""
         if len(self._headers) < len(received):
             self._headers = _combined(received)
+            self.repeated_header = _repeated(received)
 
     @property
     def service(self) -> Service:
@@ -147,11 +150,9 @@ def _combined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return {name: b", ".join(found) for name, found in values.items()}
 
 
-def repeated_header(request: ApiRequest) -> bytes | None:
-    """A header that is no list and came more than once: someone on the way may have gone by the other one."""
-    names = [name for name, _ in request.scope["headers"]]
-    if len(names) == len(set(names)):
-        return None
+def _repeated(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """The first header that is no list and came more than once."""
+    names = [name for name, _ in headers]
     return next((name for name in names if name in SINGLE and names.count(name) > 1), None)
 
 
