@@ -67,9 +67,11 @@ class Api(Program):
 @contextmanager
 def running_api(environment: Mapping[str, str], folder: Path, workers: int = 1) -> Iterator[Api]:
     """The API, with the routes that do nothing beside its own, until the end of the context."""
-    port = _free_port()
     arguments = ["-m", "benchmarks.api_process", str(workers)]
-    with _running(arguments, {**environment, "REPRISE_PORT": str(port)}, folder / f"api-{port}.log", Api) as api:
+    with (
+        _reserved_port() as port,
+        _running(arguments, {**environment, "REPRISE_PORT": str(port)}, folder / f"api-{port}.log", Api) as api,
+    ):
         api.port, api.workers = port, workers
         _wait_until_it_answers(api)
         yield api
@@ -133,7 +135,10 @@ def _wait_until_it_answers(api: Api) -> None:
     raise ProcessFailedError("The API does not answer.")
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
+@contextmanager
+def _reserved_port() -> Iterator[int]:
+    """Bound, but not listening: the system gives it to nobody else, and the API may listen at it."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]

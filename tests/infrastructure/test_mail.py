@@ -1,6 +1,5 @@
 """Mails leave whole, to the right person, once under each id; or an `OSError` says that they did not."""
 
-import socket
 import ssl
 import stat
 import traceback
@@ -23,6 +22,7 @@ from msgspec.structs import replace
 from application.mailing import Mail, Mailer, MailRefusedError
 from infrastructure.mail import OutboxMailer, SmtpMailer, mailer_for
 from infrastructure.settings import SettingInvalidError, settings_from
+from tests.support.ports import reserved_port
 from tests.support.smtp_server import smtp_server
 
 SENDER = "no-reply@music.example"
@@ -242,10 +242,7 @@ def test_a_password_is_not_sent_in_clear() -> None:
 
 
 def test_a_server_that_is_not_there_is_an_os_error() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-
-    with pytest.raises(ConnectionRefusedError):
+    with reserved_port() as port, pytest.raises(ConnectionRefusedError):
         SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER).send(MAIL)
 
 

@@ -19,6 +19,7 @@ from infrastructure.database import embedded_as
 from infrastructure.logins import Login
 from infrastructure.settings import Settings, http_url
 from tests.support.api import Api
+from tests.support.ports import reserved_port
 from tests.support.running import settings_in
 from tests.support.waiting import eventually
 
@@ -30,18 +31,14 @@ def serving_processes(
     home: Path, conninfo: str, workers: int = 1, **variables: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """The API on a migrated database, and its URL; ended by force, if it has not ended before."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    url = http_url("127.0.0.1", port)
-    arguments = ["-m", "tests.support.api_process", embedded_as(Login.API, conninfo), str(workers)]
-    environment = {"REPRISE_HOME": str(home), "REPRISE_PORT": str(port), **variables}
-    with _process(arguments, environment, home / f"api-{port}.log") as server:
-        try:
+    with reserved_port() as port:
+        url = http_url("127.0.0.1", port)
+        arguments = ["-m", "tests.support.api_process", embedded_as(Login.API, conninfo), str(workers)]
+        environment = {"REPRISE_HOME": str(home), "REPRISE_PORT": str(port), **variables}
+        with _process(arguments, environment, home / f"api-{port}.log") as server:
             eventually(lambda: server.poll() is not None or answers(url), "the process to serve")
             assert server.poll() is None, "The API did not start; its log says why."
             yield server, url
-        finally:
-            server.kill()
 
 
 @contextmanager
