@@ -1,6 +1,7 @@
-"""A PostgreSQL server for the whole run, and a database of its own for each test that asks for one."""
+"""A PostgreSQL server for each process of the run, and a database of its own for each test that asks for one."""
 
 import asyncio
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,12 +24,19 @@ from tests.support.running import settings_in
 TEMPLATE = "reprise_template"
 # Deadlines measure the machine, not the code; the same examples every time make a failure mean something.
 settings.register_profile("reprise", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("explore", settings.get_profile("reprise"), derandomize=False)
 settings.load_profile("reprise")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One test process for each processor that may be used; left to itself, the plugin counts physical cores."""
+    return len(os.sched_getaffinity(0))
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """A server for this run only; it need not survive a power cut."""
+    """A server for this process only; it need not survive a power cut."""
     options = {"fsync": "off", "full_page_writes": "off", "max_connections": "300"}
     with embedded_postgres(tmp_path_factory.mktemp("postgres"), options=options) as running:
         yield running
