@@ -10,11 +10,15 @@ from uuid import UUID
 
 from api.diff_views import UserPointView, user_point
 from api.views import Instant, View
+from application.actors import IMPORTER
 from application.queries import TimelineItem
 from application.user_diff import FieldChange, UserDiff
 
 ITSELF = "you"
 """In place of a role: the person acted."""
+IMPORT = "import"
+"""In place of a role: it came along from another system."""
+_IMPORT = str(IMPORTER)
 
 
 class PersonFactView(View, frozen=True):
@@ -26,7 +30,7 @@ class PersonFactView(View, frozen=True):
     version: int | None
     """Of the account after it; null for facts about an address or an export, which do not change the account."""
     by: str | None
-    """In which role: `you`, `support`, `admin`, `service`, `system`, … Never who it was."""
+    """In which role: `you`, `support`, `admin`, `service`, `system`, or `import` for what came along from elsewhere."""
     reason: str | None
     """What was stated as the reason for it."""
     data: dict[str, Any]
@@ -96,5 +100,7 @@ def role_of(actor: str | None, user_id: UUID) -> str | None:
     """What an actor (`support:carol`) is to a person: a role, or the person."""
     if actor is None:
         return None
+    if actor == _IMPORT:
+        return IMPORT
     role, _, who = actor.partition(":")
     return ITSELF if role == "user" and who == str(user_id) else role

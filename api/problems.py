@@ -35,6 +35,8 @@ STATUS_OF_ERROR: dict[type[errors.DomainError], HTTPStatus] = {
     errors.BirthDateInFuture: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TooYoung: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.BirthDateTooLongAgo: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.OccurredInFuture: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.OccurredTooLongAgo: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.ConsentPurposeInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.DocumentVersionInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.ReasonInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -125,7 +125,7 @@ def user_view(user: User) -> UserView:
             for purpose, consent in user.consents.items()
         },
         erase_after=user.erase_after,
-        created_at=user.created_on,
+        created_at=user.created_at,
         updated_at=user.modified_on,
     )
 

@@ -34,6 +34,10 @@ class Actor(msgspec.Struct, frozen=True):
         return self.role is Role.USER and self.id == str(user_id)
 
 
+IMPORTER = Actor(role=Role.SYSTEM, id="import")
+"""Whoever takes people over from another system."""
+
+
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     """What is recorded with every event of a command besides the fact itself."""
 

@@ -15,9 +15,9 @@ from uuid import UUID
 
 import msgspec
 
-from application.actors import Actor, Metadata, Role
+from application.actors import IMPORTER, Metadata
 from application.commands import CommandContext, CommandKey, CommandKeys, Commands, IdempotencyKeyReusedError
-from application.import_person import GivenConsent, ImportPerson, import_person
+from application.import_person import ImportPerson, import_person
 from application.person_line import LineInvalidError, canonical, read_person
 from application.platform import Platform, Saved
 from application.turns import Turn, Turns
@@ -26,9 +26,8 @@ from domain.email_claims import EmailClaim
 from domain.ids import uuid7
 from domain.kernel import Aggregate
 from domain.users import User
-from domain.values import EmailAddress, email_key, parse_document_version, parse_purpose
+from domain.values import EmailAddress, email_key
 
-IMPORTER = Actor(role=Role.SYSTEM, id="import")
 LINES_UNDER_WAY = 1_024
 """Enough for the next appends to gather while one is under way; each takes some kilobytes of memory."""
 
@@ -47,6 +46,7 @@ class Outcome(StrEnum):
     IMPORTED = "imported"
     ALREADY_IMPORTED = "alreadyImported"
     DUPLICATE = "duplicate"
+    ERASED = "erased"
     INVALID = "invalid"
 
 
@@ -123,8 +123,10 @@ class _File:
             outcome = await self._import(person)
         except DuplicateError as error:
             return _refused(line, Outcome.DUPLICATE, error.code, error.field, error.sentence)
+        except errors.UserIsErased as error:
+            return _refused(line, Outcome.ERASED, error.code, error.field, error.sentence)
         except errors.DomainError as error:
-            return _refused(line, Outcome.INVALID, error.code, _field(error, person), error.sentence)
+            return _refused(line, Outcome.INVALID, error.code, error.field, error.sentence)
         return LineResult(line=line.number, outcome=outcome)
 
     async def _import(self, person: ImportPerson) -> Outcome:
@@ -134,7 +136,10 @@ class _File:
             place.accept()
         finally:
             place.leave()
-        return Outcome.IMPORTED if saved.aggregate_id == place.offered else Outcome.ALREADY_IMPORTED
+        if saved.aggregate_id == place.offered:
+            return Outcome.IMPORTED
+        await self._commands.run(_find, saved.aggregate_id, CommandContext(metadata=self._metadata()))
+        return Outcome.ALREADY_IMPORTED
 
     async def _run(self, person: ImportPerson, place: "_Place") -> Saved:
         async def in_turn(command: ImportPerson, platform: Platform) -> Saved:
@@ -148,8 +153,10 @@ class _File:
             raise _external_id_taken() from None
 
     def _context(self, person: ImportPerson) -> CommandContext:
-        metadata = Metadata(command_id=uuid7(), actor=IMPORTER, correlation_id=self._correlation_id)
-        return CommandContext(metadata=metadata, key=self._key(person))
+        return CommandContext(metadata=self._metadata(), key=self._key(person))
+
+    def _metadata(self) -> Metadata:
+        return Metadata(command_id=uuid7(), actor=IMPORTER, correlation_id=self._correlation_id)
 
     def _key(self, person: ImportPerson) -> CommandKey:
         content = canonical(person)
@@ -220,6 +227,13 @@ class _InTurn:
         return await self._platform.save(subject, *others)
 
 
+async def _find(user_id: UUID, platform: Platform) -> Saved:
+    """Somebody who was imported before, as nothing new; refused if they have been erased since."""
+    user = await platform.user(user_id)
+    user.must_be_there()
+    return await platform.save(user)
+
+
 def _address_taken() -> DuplicateError:
     return DuplicateError(errors.EmailTaken.code, errors.EmailTaken.field, errors.EmailTaken.sentence)
 
@@ -232,20 +246,3 @@ def _external_id_taken() -> DuplicateError:
 
 def _refused(line: Line, outcome: Outcome, code: str, field: str | None, sentence: str) -> LineResult:
     return LineResult(line=line.number, outcome=outcome, code=code, field=field, message=sentence)
-
-
-def _field(error: errors.DomainError, person: ImportPerson) -> str | None:
-    """Where in the line the value is that was refused; a consent's has a number."""
-    for number, consent in enumerate(person.consents):
-        if error.field in {"purpose", "documentVersion"} and _is_invalid(consent):
-            return f"consents[{number}].{error.field}"
-    return error.field
-
-
-def _is_invalid(consent: GivenConsent) -> bool:
-    try:
-        parse_purpose(consent.purpose)
-        parse_document_version(consent.document_version)
-    except errors.RuleBroken:
-        return True
-    return False

@@ -26,7 +26,7 @@ class Tally:
 
     @property
     def lines(self) -> int:
-        """Lines with something on them; each is accepted, a duplicate or invalid."""
+        """Lines with something on them; each is accepted, a duplicate, about somebody who was erased, or invalid."""
         return self._outcomes.total() - self.blank
 
     @property
@@ -50,6 +50,11 @@ class Tally:
         return self._outcomes[Outcome.DUPLICATE]
 
     @property
+    def erased(self) -> int:
+        """Lines about people who were imported before, and have been erased since."""
+        return self._outcomes[Outcome.ERASED]
+
+    @property
     def invalid(self) -> int:
         """Lines that no state of the log would allow."""
         return self._outcomes[Outcome.INVALID]
@@ -68,6 +73,7 @@ class Tally:
             "imported": self.imported,
             "alreadyImported": self.already_imported,
             "duplicates": self.duplicates,
+            "erased": self.erased,
             "invalid": self.invalid,
             "refusedByCode": self.refused_by_code,
         }

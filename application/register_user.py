@@ -44,7 +44,14 @@ async def register_user(command: RegisterUser, platform: Platform) -> Saved:
     return await platform.save(user, claim)
 
 
-def new_user(facts: RegisterUser, address: EmailAddress, today: date, confirm_by: datetime | None = None) -> User:
+def new_user(
+    facts: RegisterUser,
+    address: EmailAddress,
+    today: date,
+    *,
+    confirm_by: datetime | None = None,
+    occurred_at: datetime | None = None,
+) -> User:
     """A user made of an address and of these facts, each of them parsed; not saved yet."""
     return User(
         email=address,
@@ -55,4 +62,5 @@ def new_user(facts: RegisterUser, address: EmailAddress, today: date, confirm_by
         explicit_content_filter=facts.explicit_content_filter,
         external_id=None if facts.external_id is None else parse_external_id(facts.external_id),
         confirm_by=confirm_by,
+        occurred_at=occurred_at,
     )

@@ -69,7 +69,7 @@ def _registered(event: Any, recorded_at: datetime) -> UserEntry:
         country=event.country,
         locale=event.locale,
         external_id=event.external_id,
-        created_at=recorded_at,
+        created_at=event.occurred_at or recorded_at,
         updated_at=recorded_at,
     )
 
@@ -105,7 +105,8 @@ def _status(*, deletion_requested: bool, suspended: bool, deactivated: bool) -> 
 
 USER_DIRECTORY = Projection(
     name="user_directory",
-    version=5,
+    version=6,
+    changes=("created_at",),  # Imported people are as old as they were where they came from.
     events=event_types(User),
     reads_personal=(User.Registered, User.EmailChanged, User.DisplayNameChanged),
     row=UserEntry,

@@ -25,6 +25,8 @@ DomainError
     ├── BirthDateInFuture
     ├── TooYoung
     ├── BirthDateTooLongAgo
+    ├── OccurredInFuture
+    ├── OccurredTooLongAgo
     ├── ConsentPurposeInvalid
     ├── DocumentVersionInvalid
     ├── ReasonInvalid
@@ -45,8 +47,8 @@ class DomainError(Exception):
 
     code: ClassVar[str]
     sentence: ClassVar[str]
-    field: ClassVar[str | None] = None
-    """The input field, in wire form (camelCase), that the refusal is about."""
+    field: str | None = None
+    """The input field, in wire form (camelCase), that the refusal is about; one error may name its own."""
 
     def __str__(self) -> str:
         return self.sentence
@@ -228,6 +230,22 @@ class BirthDateTooLongAgo(RuleBroken):
     code = "birth_date_too_long_ago"
     sentence = "Nobody is older than 130 years."
     field = "birthDate"
+
+
+class OccurredInFuture(RuleBroken):
+    """An instant that has not come yet, of something that is said to have happened."""
+
+    code = "occurred_in_future"
+    sentence = "The instant is in the future."
+    field = "occurredAt"
+
+
+class OccurredTooLongAgo(RuleBroken):
+    """An instant before there were services that people could come from."""
+
+    code = "occurred_too_long_ago"
+    sentence = "The instant is before 1990."
+    field = "occurredAt"
 
 
 class ConsentPurposeInvalid(RuleBroken):

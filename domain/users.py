@@ -43,6 +43,7 @@ ConsentPurpose = Annotated[Purpose, serves("proof of what the person agreed to")
 ShownDocument = Annotated[DocumentVersion, serves("proof of which text the person agreed to")]
 ConfirmBy = Annotated[datetime, serves("until when the mailed token is good")]
 AskedAt = Annotated[datetime | None, serves("that the account does not have too many mails sent")]
+OccurredAt = Annotated[datetime | None, serves("when it happened, as the system says that the person came from")]
 EraseAfter = Annotated[datetime, serves("when the grace period ends")]
 
 
@@ -83,6 +84,7 @@ class User(Aggregate):
         explicit_content_filter: ContentFilter = False
         external_id: ForeignId = None
         confirm_by: ConfirmBy | None = None
+        occurred_at: OccurredAt = None
 
     class EmailVerificationRequested(AggregateEvent, frozen=True):
         """The person was asked (again) to show that the address is theirs."""
@@ -151,6 +153,7 @@ class User(Aggregate):
         TOPIC = "user.consent_granted"
         purpose: ConsentPurpose
         document_version: ShownDocument
+        occurred_at: OccurredAt = None
 
     class ConsentWithdrawn(AggregateEvent, frozen=True):
         """The person refused a purpose, or does not agree to it any more."""
@@ -158,12 +161,14 @@ class User(Aggregate):
         TOPIC = "user.consent_withdrawn"
         purpose: ConsentPurpose
         document_version: ShownDocument
+        occurred_at: OccurredAt = None
 
     class Suspended(AggregateEvent, frozen=True):
         """Staff closed the account to its owner."""
 
         TOPIC = "user.suspended"
         reason: StaffReason
+        occurred_at: OccurredAt = None
 
     class Reinstated(AggregateEvent, frozen=True):
         """Staff opened the account again."""
@@ -175,6 +180,7 @@ class User(Aggregate):
         """The person put the account to rest."""
 
         TOPIC = "user.deactivated"
+        occurred_at: OccurredAt = None
 
     class Reactivated(AggregateEvent, frozen=True):
         """The person took the account up again."""
@@ -198,7 +204,7 @@ class User(Aggregate):
         TOPIC = "user.erased"
 
     @records(Registered)
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - as many as the fact has fields
         self,
         email: EmailAddress,
         display_name: DisplayName,
@@ -208,6 +214,7 @@ class User(Aggregate):
         explicit_content_filter: bool = False,  # noqa: FBT001, FBT002 - the library mistakes keyword-only defaults
         external_id: ExternalId | None = None,
         confirm_by: datetime | None = None,
+        occurred_at: datetime | None = None,
     ) -> None:
         self.email = email
         self.email_verified = False
@@ -225,6 +232,8 @@ class User(Aggregate):
         self.deactivated = False
         self.erase_after: datetime | None = None
         self.erased = False
+        self.began_elsewhere_at = occurred_at
+        """When the person got the account that they brought along; None if they began here."""
 
     def twin(self) -> Self:
         """One with the same state that can be changed by itself."""
@@ -243,6 +252,11 @@ class User(Aggregate):
         if self.suspended:
             return UserStatus.SUSPENDED
         return UserStatus.DEACTIVATED if self.deactivated else UserStatus.ACTIVE
+
+    @property
+    def created_at(self) -> datetime:
+        """When the person got the account, here or where they came from."""
+        return self.began_elsewhere_at or self.created_on
 
     @property
     def pending_email(self) -> EmailAddress | None:
@@ -277,6 +291,12 @@ class User(Aggregate):
         else:
             self._email_changed(request.email)
 
+    def accept_email(self) -> None:
+        """Take the address as verified, because the system that the person came from had verified it."""
+        self.must_be_open()
+        if not self.email_verified:
+            self._email_verified()
+
     def change_display_name(self, display_name: DisplayName) -> None:
         """Go by another name."""
         self.must_be_open()
@@ -307,42 +327,49 @@ class User(Aggregate):
         if explicit_content_filter != self.explicit_content_filter:
             self._explicit_content_filter_changed(explicit_content_filter=explicit_content_filter)
 
-    def record_consent(self, purpose: Purpose, document_version: DocumentVersion, *, granted: bool) -> None:
+    def record_consent(
+        self,
+        purpose: Purpose,
+        document_version: DocumentVersion,
+        *,
+        granted: bool,
+        occurred_at: datetime | None = None,
+    ) -> None:
         """Say yes or no to a purpose; a right that neither suspension nor a pending deletion takes away.
 
         Raises `TooManyConsentPurposes` for one purpose more than there can be; what was said can always be changed.
         """
-        self._must_not_be_erased()
+        self.must_be_there()
         present = self.consents.get(purpose)
         if present and (present.granted, present.document_version) == (granted, document_version):
             return
         if present is None and len(self.consents) >= CONSENT_LIMIT:
             raise errors.TooManyConsentPurposes
-        (self._consent_granted if granted else self._consent_withdrawn)(purpose, document_version)
+        (self._consent_granted if granted else self._consent_withdrawn)(purpose, document_version, occurred_at)
 
-    def suspend(self, reason: Reason) -> None:
+    def suspend(self, reason: Reason, occurred_at: datetime | None = None) -> None:
         """Close the account to its owner (staff)."""
-        self._must_not_be_erased()
+        self.must_be_there()
         if not self.suspended:
-            self._suspended(reason)
+            self._suspended(reason, occurred_at)
 
     def reinstate(self, reason: Reason) -> None:
         """Open the account to its owner again (staff)."""
-        self._must_not_be_erased()
+        self.must_be_there()
         if self.suspended:
             self._reinstated(reason)
 
-    def deactivate(self) -> None:
+    def deactivate(self, occurred_at: datetime | None = None) -> None:
         """Put the account to rest."""
-        self._must_not_be_erased()
+        self.must_be_there()
         self._must_not_be_suspended()
         self._must_not_wait_for_deletion()
         if not self.deactivated:
-            self._deactivated()
+            self._deactivated(occurred_at)
 
     def reactivate(self) -> None:
         """Take the account up again."""
-        self._must_not_be_erased()
+        self.must_be_there()
         self._must_not_be_suspended()
         self._must_not_wait_for_deletion()
         if self.deactivated:
@@ -350,13 +377,13 @@ class User(Aggregate):
 
     def request_deletion(self, erase_after: datetime) -> None:
         """Have the account erased after a grace period; a right that suspension does not take away."""
-        self._must_not_be_erased()
+        self.must_be_there()
         if not self.erase_after:
             self._deletion_requested(erase_after)
 
     def withdraw_deletion(self, now: datetime) -> None:
         """Keep the account after all, as long as the grace period lasts."""
-        self._must_not_be_erased()
+        self.must_be_there()
         if self.erase_after is None:
             return
         if has_passed(self.erase_after, now):
@@ -373,9 +400,14 @@ class User(Aggregate):
         if self.erase_after and has_passed(self.erase_after, now):
             self.erase()
 
+    def must_be_there(self) -> None:
+        """Raise `UserIsErased` if nothing of the person is left."""
+        if self.erased:
+            raise errors.UserIsErased
+
     def must_be_open(self) -> None:
         """Raise what forbids the person to change anything, if something does."""
-        self._must_not_be_erased()
+        self.must_be_there()
         self._must_not_wait_for_deletion()
         self._must_not_be_suspended()
         if self.deactivated:
@@ -392,10 +424,6 @@ class User(Aggregate):
         wait = limit.wait(self.email_requests, now)
         if wait > AT_ONCE:
             raise errors.TooManyEmailRequests(wait)
-
-    def _must_not_be_erased(self) -> None:
-        if self.erased:
-            raise errors.UserIsErased
 
     def _must_not_be_suspended(self) -> None:
         if self.suspended:
@@ -453,15 +481,25 @@ class User(Aggregate):
         self.explicit_content_filter = explicit_content_filter
 
     @records(ConsentGranted)
-    def _consent_granted(self, purpose: Purpose, document_version: DocumentVersion) -> None:
+    def _consent_granted(
+        self,
+        purpose: Purpose,
+        document_version: DocumentVersion,
+        occurred_at: datetime | None = None,  # noqa: ARG002 - the event keeps it, the state need not
+    ) -> None:
         self.consents[purpose] = Consent(granted=True, document_version=document_version)
 
     @records(ConsentWithdrawn)
-    def _consent_withdrawn(self, purpose: Purpose, document_version: DocumentVersion) -> None:
+    def _consent_withdrawn(
+        self,
+        purpose: Purpose,
+        document_version: DocumentVersion,
+        occurred_at: datetime | None = None,  # noqa: ARG002 - the event keeps it, the state need not
+    ) -> None:
         self.consents[purpose] = Consent(granted=False, document_version=document_version)
 
     @records(Suspended)
-    def _suspended(self, reason: Reason) -> None:  # noqa: ARG002 - the event keeps the reason, the state need not
+    def _suspended(self, reason: Reason, occurred_at: datetime | None = None) -> None:  # noqa: ARG002 - the event keeps both, the state need not
         self.suspended = True
 
     @records(Reinstated)
@@ -469,7 +507,7 @@ class User(Aggregate):
         self.suspended = False
 
     @records(Deactivated)
-    def _deactivated(self) -> None:
+    def _deactivated(self, occurred_at: datetime | None = None) -> None:  # noqa: ARG002 - the event keeps it, the state need not
         self.deactivated = True
 
     @records(Reactivated)

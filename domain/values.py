@@ -4,7 +4,7 @@ They are plain `str` and `date` at run time (NewTypes), so that storing and load
 """
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import NewType
@@ -39,6 +39,8 @@ REASON_LIMIT = 500
 FREE_TEXT_ROOM = 20
 """How many times its limit a text may be long before it is trimmed, composed and freed of what is not shown."""
 OLDEST_AGE_YEARS = 130
+_EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+"""Nobody has brought an account along that is older."""
 """Nobody has lived that long."""
 EMAIL_LIMIT = 254
 """Octets in an address that SMTP can carry (RFC 5321 section 4.5.3.1.3, less the angle brackets)."""
@@ -252,6 +254,15 @@ def parse_birth_date(born: date, today: date) -> BirthDate:
     if age > OLDEST_AGE_YEARS:
         raise errors.BirthDateTooLongAgo
     return BirthDate(born)
+
+
+def parse_occurred_at(instant: datetime, now: datetime) -> datetime:
+    """When something happened elsewhere: from 1990 to now, in UTC."""
+    if instant > now:
+        raise errors.OccurredInFuture
+    if instant < _EARLIEST:
+        raise errors.OccurredTooLongAgo
+    return instant.astimezone(UTC)
 
 
 def parse_purpose(text: str) -> Purpose:

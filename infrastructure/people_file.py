@@ -15,17 +15,47 @@ CHUNK = 1 << 18
 LINE_LIMIT = 1 << 16
 """Octets in a line; one that tells of a person has some hundreds."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_NOT_TEXT = {
+    b"\x1f\x8b": "The file is compressed with gzip: unpack it, or pipe it in with `gunzip -c FILE | reprise import -`.",
+    b"PK\x03\x04": "The file is a ZIP archive or a spreadsheet, not JSON Lines.",
+    b"\x28\xb5\x2f\xfd": "The file is compressed with Zstandard: unpack it first.",
+    b"\xff\xfe\x00\x00": "The file is in UTF-32: convert it to UTF-8.",
+    b"\xff\xfe": "The file is in UTF-16: convert it to UTF-8.",
+    b"\xfe\xff": "The file is in UTF-16: convert it to UTF-8.",
+    b"{\x00": "The file is in UTF-16: convert it to UTF-8.",
+    b"\x00{": "The file is in UTF-16: convert it to UTF-8.",
+    b"\x00\x00": "The file is in UTF-32: convert it to UTF-8.",
+}
+"""How files begin that somebody may take for a people file, and what to do about it."""
+_LONGEST_MAGIC = 4
+
+
+class NotJsonLinesError(Exception):
+    """No line of the file could be read; the message says what the file is."""
 
 
 async def read_lines(file: RawIOBase, on_read: Callable[[int], None] = lambda _: None) -> AsyncIterator[Line]:
-    """The lines of an open file, without what ends them; `on_read` is told how many octets were read."""
+    """The lines of an open file, without what ends them; `on_read` is told how many octets were read.
+
+    Raises `NotJsonLinesError` if the first octets are those of something else.
+    """
     splitter = _Splitter()
+    beginning = b""
     while chunk := await _read(file):
+        if len(beginning) < _LONGEST_MAGIC:  # A pipe may give out one octet at a time.
+            beginning += chunk[:_LONGEST_MAGIC]
+            _must_be_text(beginning)
         on_read(len(chunk))
         for line in splitter.split(chunk):
             yield line
     for line in splitter.end():
         yield line
+
+
+def _must_be_text(beginning: bytes) -> None:
+    for magic, sentence in _NOT_TEXT.items():
+        if beginning.startswith(magic):
+            raise NotJsonLinesError(sentence)
 
 
 async def _read(file: RawIOBase) -> bytes:
@@ -80,7 +110,7 @@ class _Splitter:
         self._number += 1
         content = None if self._is_too_long else self._rest
         self._rest, self._is_too_long = b"", False
-        if content and self._number == 1:
+        while content and content.startswith(_BYTE_ORDER_MARK):  # Files with one each may have been joined.
             content = content.removeprefix(_BYTE_ORDER_MARK)
         return Line(self._number, content)
 

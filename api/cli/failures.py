@@ -49,8 +49,11 @@ def _of_system(error: Exception) -> Failure | None:
 def _of_others(error: Exception) -> Failure | None:
     from application.commands import WriteConflictError
     from application.queries import PositionNotReachedError
+    from infrastructure.people_file import NotJsonLinesError
 
     match error:
+        case NotJsonLinesError():
+            return Failure(str(error), "not_json_lines")
         case WriteConflictError():
             return Failure("Others keep changing the same thing; nothing was recorded.", "write_conflict")
         case PositionNotReachedError():

@@ -70,6 +70,7 @@ class TextReport:
         before = shown(tally.already_imported)
         say(f"  accepted    {shown(tally.accepted)}: {shown(tally.imported)} {now}, {before} before")
         say(f"  duplicates  {shown(tally.duplicates)}")
+        say(f"  erased      {shown(tally.erased)}")
         say(f"  invalid     {shown(tally.invalid)}")
 
     def break_off(self, tally: Tally, failure: Failure) -> None:

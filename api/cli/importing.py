@@ -38,21 +38,24 @@ def import_file(
 ) -> int:
     """Take over people from a file in JSON Lines, each exactly once.
 
-    A line is an object with email, displayName and country, and if known with locale, birthDate, explicitContentFilter,
-    consents (each with purpose, documentVersion and granted) and externalId. People are not mailed.
+    Each line is a JSON object with email, displayName and country, and optionally locale, birthDate,
+    explicitContentFilter, externalId, createdAt, emailVerified, status (active, suspended or deactivated) with
+    statusReason and statusSince, and consents (each with purpose, documentVersion, granted and optionally occurredAt).
+    Nobody is sent mail.
 
-    Each refused line is told of, with its number, a code and the field. The file may be imported again, also after an
-    import broke off: nobody is imported twice, and the account comes out the same. Of several lines with one address or
-    one external id, the first is the person. A line is known again by its externalId, or else by its whole content.
+    Each refused line is reported with its number, a code and the field. You can import the file again, also after an
+    interrupted import: nobody is imported twice, and the counts come out the same. Of several lines with the same
+    address or external id, the first one is imported. A line is recognised by its externalId, or else by its whole
+    content. People who were imported and have been erased since are reported, not imported again.
 
-    The exit code is 1 if there were lines and none was accepted.
+    The exit code is 1 if no line was accepted.
 
     Parameters
     ----------
     file
         The file; - for standard input.
     dry_run
-        Tell what would come of it, and record nothing.
+        Report what would happen, and record nothing.
     strict
         Exit with 1 if any line was refused.
     json
@@ -68,8 +71,8 @@ def import_file(
             with Bar(opened, as_json=json) as bar:
                 asyncio.run(_import(opened, _parts(settings, conninfo, dry_run=dry_run), tally, report, bar))
             report.finish(tally)
-    refused = tally.lines - tally.accepted
-    return ExitCode.FAILED if refused and (strict or not tally.accepted) else ExitCode.DONE
+    is_refused = not tally.accepted or (strict and tally.accepted < tally.lines)
+    return ExitCode.FAILED if is_refused else ExitCode.DONE
 
 
 def _look_for_garbage_less_often() -> None:

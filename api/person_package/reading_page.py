@@ -78,7 +78,8 @@ def _row(values: Sequence[Any], tag: str = "td") -> Markup:
 
 
 def _consent(record: ConsentRecord) -> tuple[Any, ...]:
-    return record.recorded_at, record.purpose, "yes" if record.granted else "no", record.document_version
+    said = "yes" if record.granted else "no"
+    return record.occurred_at or record.recorded_at, record.purpose, said, record.document_version
 
 
 def _fact(record: PersonFactView) -> tuple[Any, ...]:

@@ -32,6 +32,8 @@ class ConsentRecord(View, frozen=True):
     """What the person once said about a purpose."""
 
     recorded_at: Instant
+    occurred_at: Instant | None
+    """When the person said it to the system that they came from; null if they said it here."""
     purpose: str
     granted: bool
     document_version: str
@@ -70,6 +72,7 @@ def consent_record(item: TimelineItem) -> ConsentRecord | None:
         return None
     return ConsentRecord(
         recorded_at=item.entry.recorded_at,
+        occurred_at=msgspec.convert(item.data.get("occurredAt"), Instant | None),
         purpose=item.data["purpose"],
         granted=granted,
         document_version=item.data["documentVersion"],

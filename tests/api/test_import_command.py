@@ -1,5 +1,6 @@
 """`reprise import`, as a process: its account, its exit codes, and that no way to end it loses or doubles anybody."""
 
+import gzip
 import json
 import signal
 from collections import Counter
@@ -127,11 +128,47 @@ def test_people_read_the_account_too(reprise: CommandLine) -> None:
     told = reprise.call("import", str(EXAMPLE)).out.splitlines()
 
     assert "line 33: email_invalid (email): This is not a valid email address." in told
-    assert told[-3:] == ["  accepted    53: 53 imported now, 0 before", "  duplicates  1", "  invalid     6"]
+    assert told[-4:] == [
+        "  accepted    53: 53 imported now, 0 before",
+        "  duplicates  1",
+        "  erased      0",
+        "  invalid     6",
+    ]
 
 
 def test_it_fails_if_nothing_at_all_was_accepted(reprise: CommandLine) -> None:
     assert reprise.call("import", str(CHECKOUT / "pyproject.toml")).code == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbf\r\n"])
+def test_it_fails_over_a_file_with_nobody_in_it(reprise: CommandLine, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "empty.jsonl").write_bytes(content)
+
+    ended = reprise.call("import", str(tmp_path / "empty.jsonl"), "--json")
+
+    assert (ended.code, ended.json["lines"]) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (gzip.compress(b"{}", mtime=0), "compressed with gzip"),
+        (b"PK\x03\x04", "ZIP archive"),
+        ("{}".encode("utf-16"), "UTF-16"),
+        ("{}".encode("utf-16-be"), "UTF-16"),
+        ("{}".encode("utf-16-le"), "UTF-16"),
+        ("{}".encode("utf-32"), "UTF-32"),
+    ],
+)
+def test_what_is_no_text_in_utf_8_is_named(
+    reprise: CommandLine, tmp_path: Path, content: bytes, complaint: str
+) -> None:
+    (tmp_path / "people").write_bytes(content)
+
+    ended = reprise.run("import", str(tmp_path / "people"), "--json")
+
+    assert (ended.code, ended.json["error"]["code"]) == (1, "not_json_lines")
+    assert complaint in ended.json["error"]["message"]
 
 
 def test_it_fails_over_a_single_refused_line_if_it_is_told_to_be_strict(reprise: CommandLine) -> None:

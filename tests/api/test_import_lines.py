@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.person_line import LineInvalidError, canonical, read_person
-from infrastructure.people_file import CHUNK, LINE_LIMIT, MarksOnDisk, read_lines
+from infrastructure.people_file import CHUNK, LINE_LIMIT, MarksOnDisk, NotJsonLinesError, read_lines
 from tests.support.cli_people import consent, line, person, shape_refusals
 
 
@@ -44,8 +44,15 @@ async def test_lines_may_come_in_any_pieces() -> None:
     assert await lines_of(b"a", b"b\nc", b"\n", b"\nd") == [(1, b"ab"), (2, b"c"), (3, b""), (4, b"d")]
 
 
-async def test_a_byte_order_mark_at_the_beginning_is_passed_over() -> None:
-    assert await lines_of(b"\xef\xbb\xbfa\n\xef\xbb\xbfb") == [(1, b"a"), (2, b"\xef\xbb\xbfb")]
+async def test_byte_order_marks_where_files_were_joined_are_passed_over() -> None:
+    mark = b"\xef\xbb\xbf"
+
+    assert await lines_of(mark + b"a\n" + mark + mark + b"b\nc" + mark) == [(1, b"a"), (2, b"b"), (3, b"c" + mark)]
+
+
+async def test_what_a_file_is_shows_also_if_it_comes_octet_by_octet() -> None:
+    with pytest.raises(NotJsonLinesError, match="gzip"):
+        await lines_of(b"\x1f", b"\x8b", b"\x08")
 
 
 async def test_of_a_line_that_is_too_long_only_the_number_is_kept() -> None:

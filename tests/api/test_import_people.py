@@ -3,6 +3,7 @@
 import random
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing, asynccontextmanager
+from datetime import UTC, datetime
 from io import BytesIO, RawIOBase
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,11 +14,13 @@ import pytest
 
 from application.commands import CommandKeys, Commands
 from application.confirm_email import ConfirmEmail, confirm_email
+from application.erase_user import EraseUser, erase_user
 from application.import_people import LINES_UNDER_WAY, LineResult, import_people
 from application.import_tally import Tally
 from application.register_user import register_user
 from application.request_email_change import RequestEmailChange, request_email_change
 from domain.users import User
+from domain.values import UserStatus
 from infrastructure.import_trial import open_trial
 from infrastructure.keyring import MailedTokens, load_keyring
 from infrastructure.people_file import read_lines
@@ -116,6 +119,7 @@ async def test_the_account_adds_up(importer: Importer) -> None:
         "imported": 2,
         "alreadyImported": 0,
         "duplicates": 1,
+        "erased": 0,
         "invalid": 1,
         "refusedByCode": {"email_taken": 1, "malformed_json": 1},
     }
@@ -219,6 +223,46 @@ async def test_somebody_who_has_moved_to_another_address_stays_imported(importer
 
     assert (account["alreadyImported"], account["duplicates"]) == (1, 1)
     assert head_of(importer.conninfo) == head
+
+
+@pytest.mark.parametrize("facts", [{}, {"externalId": "crm-1"}])
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_who_was_erased_since_is_not_brought_back_and_that_is_told(
+    importer: Importer, facts: dict[str, Any], *, dry_run: bool
+) -> None:
+    lines = [line(person("ann", **facts)), line(person("bob"))]
+    await importer.run(*lines)
+    with projector(importer.conninfo) as connection:
+        ann = next(Log(connection).facts(User.Registered)).event.originator_id
+    async with open_service(importer.settings, importer.conninfo) as service:
+        await service.commands.run(erase_user, EraseUser(user_id=ann), context())
+    head = head_of(importer.conninfo)
+
+    account = await importer.account(*lines, dry_run=dry_run)
+
+    assert (account["alreadyImported"], account["erased"], account["refusedByCode"]) == (1, 1, {"user_is_erased": 1})
+    assert (account["lines"], account["accepted"]) == (2, 1)
+    assert head_of(importer.conninfo) == head
+
+
+async def test_a_life_elsewhere_stands_in_the_log_with_its_own_instants(importer: Importer) -> None:
+    life = person(
+        "ann",
+        createdAt="2014-05-17T10:30:00+02:00",
+        emailVerified=True,
+        status="suspended",
+        statusReason="Chargeback, see ticket 7",
+        statusSince="2020-02-29T12:00:00Z",
+        consents=[{**consent(), "occurredAt": "2015-01-01T00:00:00Z"}],
+    )
+
+    first = await importer.account(line(life))
+    again = await importer.account(line(life))
+
+    assert (first["imported"], again["alreadyImported"]) == (1, 1)
+    user = await user_of(importer, await imported_user(importer))
+    assert user.created_at == datetime(2014, 5, 17, 8, 30, tzinfo=UTC)
+    assert (user.email_verified, user.status, user.email_request) == (True, UserStatus.SUSPENDED, None)
 
 
 async def test_people_come_with_their_consents_and_without_being_mailed(importer: Importer) -> None:

@@ -2,6 +2,7 @@
 
 import io
 from typing import Any
+from uuid import uuid4
 from zipfile import ZipFile
 
 import httpx
@@ -11,7 +12,7 @@ import pytest
 from api.admission import PERMISSION
 from api.openapi import Operation, operations
 from api.permissions import ROLES
-from api.person_views import PersonChangeView, PersonFactView
+from api.person_views import PersonChangeView, PersonFactView, role_of
 from application.actors import Role
 from tests.support.api import Api, Caller, litestar_app
 from tests.support.delegating import delegated
@@ -189,3 +190,17 @@ def test_the_description_says_that_people_get_answers_of_their_own(api: Api) -> 
     for name, schema in described["components"]["schemas"].items():
         if name.startswith("Person"):
             assert not {"actor", "onBehalfOf", "client", "commandId"} & set(schema.get("properties", {}))
+
+
+@pytest.mark.parametrize(
+    ("actor", "by"),
+    [
+        ("system:import", "import"),
+        ("system:cli", "system"),
+        ("support:import", "support"),
+        ("user:system:import", "user"),
+        (None, None),
+    ],
+)
+def test_what_came_along_from_elsewhere_is_told_as_such(actor: str | None, by: str | None) -> None:
+    assert role_of(actor, uuid4()) == by

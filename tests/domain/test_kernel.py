@@ -70,14 +70,16 @@ PERSONAL = {
 }
 
 NOT_PERSONAL = {
-    "user.registered": {"country", "locale", "explicit_content_filter", "confirm_by"},
+    "user.registered": {"country", "locale", "explicit_content_filter", "confirm_by", "occurred_at"},
     "user.email_verification_requested": {"confirm_by", "asked_at"},
     "user.email_change_requested": {"confirm_by", "asked_at"},
     "user.country_changed": {"country"},
     "user.locale_changed": {"locale"},
     "user.explicit_content_filter_changed": {"explicit_content_filter"},
-    "user.consent_granted": {"purpose", "document_version"},
-    "user.consent_withdrawn": {"purpose", "document_version"},
+    "user.consent_granted": {"purpose", "document_version", "occurred_at"},
+    "user.consent_withdrawn": {"purpose", "document_version", "occurred_at"},
+    "user.suspended": {"occurred_at"},
+    "user.deactivated": {"occurred_at"},
     "user.deletion_requested": {"erase_after"},
     "email_claim.claimed": {"user_id", "reserved_until", "mailed_at"},
     "email_claim.asked_for": {"user_id", "mailed_at"},

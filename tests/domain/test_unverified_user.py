@@ -11,7 +11,11 @@ from tests.support.outcomes import Outcome, check
 from tests.support.scenarios import given, happened
 from tests.support.users import ASKS, EMAIL, OFTEN, OTHER_EMAIL, an_unverified_user
 
-OUTCOMES: dict[str, Outcome] = {**OUTCOMES_OF_AN_ACTIVE_USER, "confirm_email": happened(User.EmailVerified)}
+OUTCOMES: dict[str, Outcome] = {
+    **OUTCOMES_OF_AN_ACTIVE_USER,
+    "confirm_email": happened(User.EmailVerified),
+    "accept_email": happened(User.EmailVerified),
+}
 
 
 @pytest.mark.parametrize("ask", ASKS)
@@ -32,6 +36,13 @@ def test_confirming_twice_is_refused() -> None:
     user.confirm_email(NOW)
 
     given(user).when(lambda user: user.confirm_email(NOW)).then_refused(VerificationTokenInvalid)
+
+
+def test_an_address_that_was_verified_elsewhere_is_verified_once() -> None:
+    user = an_unverified_user()
+
+    given(user).when(lambda user: user.accept_email()).then(happened(User.EmailVerified))
+    given(user).when(lambda user: user.accept_email()).then()
 
 
 def test_confirming_is_possible_up_to_the_last_moment() -> None:

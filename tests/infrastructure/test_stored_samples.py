@@ -23,6 +23,7 @@ from tests.support.scenarios import Fact, event_of, fact_of, happened
 FILE = Path(__file__).parents[1] / "samples" / "events.jsonl"
 STREAM = UUID("01960000-0000-7000-8000-00000000000a")
 HOLDER = UUID("01960000-0000-7000-8000-00000000000b")
+ELSEWHERE = datetime(2019, 5, 17, 8, 30, tzinfo=UTC)
 DEADLINE = datetime(2026, 3, 17, 15, 9, 26, 535897, tzinfo=UTC)
 
 
@@ -51,6 +52,26 @@ MEANING: dict[str, Fact] = {
         confirm_by=DEADLINE,
     ),
     "registered, the least": happened(User.Registered, email="ada@example.com", display_name="Ada", country="SE"),
+    "registered elsewhere": happened(
+        User.Registered,
+        email="zoë@bücher.example",
+        display_name="Zoë",
+        country="GB",
+        locale="en-GB",
+        birth_date=date(1990, 12, 10),
+        explicit_content_filter=True,
+        external_id="crm:42",
+        confirm_by=DEADLINE,
+        occurred_at=ELSEWHERE,
+    ),
+    "granted elsewhere": happened(
+        User.ConsentGranted, purpose="personalised-ads", document_version="2019-01", occurred_at=ELSEWHERE
+    ),
+    "withdrawn elsewhere": happened(
+        User.ConsentWithdrawn, purpose="personalised-ads", document_version="2019-01", occurred_at=ELSEWHERE
+    ),
+    "suspended elsewhere": happened(User.Suspended, reason="Chargeback, see ticket 7", occurred_at=ELSEWHERE),
+    "deactivated elsewhere": happened(User.Deactivated, occurred_at=ELSEWHERE),
     "verification requested": happened(User.EmailVerificationRequested, confirm_by=DEADLINE),
     "verified": happened(User.EmailVerified),
     "change requested": happened(User.EmailChangeRequested, email="ada@example.org", confirm_by=DEADLINE),

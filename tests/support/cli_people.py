@@ -88,6 +88,17 @@ def shape_refusals() -> Iterator[RefusedLine]:
         RefusedLine(line(person("ann", isAdmin=True)), "unknown_field", "isAdmin"),
         RefusedLine(line(person("ann", **{"\x1b[31m": 1})), "unknown_field", "\ufffd[31m"),
         RefusedLine(line(person("ann", consents=[{**consent(), "at": 1}])), "unknown_field", "consents[0].at"),
+        RefusedLine(line(person("ann", createdAt="2014-05-17")), "wrong_type", "createdAt"),
+        RefusedLine(line(person("ann", createdAt="2014-05-17T10:30:00")), "wrong_type", "createdAt"),
+        RefusedLine(line(person("ann", emailVerified="yes")), "wrong_type", "emailVerified"),
+        RefusedLine(line(person("ann", status="erased")), "wrong_type", "status"),
+        RefusedLine(line(person("ann", statusReason="Chargeback")), "wrong_type", None),
+        RefusedLine(line(person("ann", statusSince="2020-02-29T12:00:00Z")), "wrong_type", None),
+        RefusedLine(
+            line(person("ann", consents=[{**consent(), "occurredAt": "yesterday"}])),
+            "wrong_type",
+            "consents[0].occurredAt",
+        ),
         RefusedLine(whole[:-1] + b', "country": "DE"}', "duplicate_field", "country"),
         RefusedLine(whole[:-1] + b', "\\u0065mail": "eve@example.com"}', "duplicate_field", "email"),
     )
@@ -114,6 +125,14 @@ def value_refusals() -> Iterator[RefusedLine]:
             "consents[0].documentVersion",
         ),
         RefusedLine(line(person("ann", externalId="a b")), "external_id_invalid", "externalId"),
+        RefusedLine(line(person("ann", createdAt="2990-01-01T00:00:00Z")), "occurred_in_future", "createdAt"),
+        RefusedLine(line(person("ann", createdAt="0001-01-01T00:00:00Z")), "occurred_too_long_ago", "createdAt"),
+        RefusedLine(line(person("ann", status="suspended")), "reason_invalid", "statusReason"),
+        RefusedLine(
+            line(person("ann", consents=[{**consent(), "occurredAt": "2990-01-01T00:00:00Z"}])),
+            "occurred_in_future",
+            "consents[0].occurredAt",
+        ),
     )
 
 

@@ -29,7 +29,9 @@ OFTEN = Limit(REMEMBERED, DAY)
 ASKS: dict[str, Ask[User]] = {
     "request_email_change": lambda user: user.request_email_change(THIRD_EMAIL, ERASE_AFTER, NOW, OFTEN),
     "confirm_email": lambda user: user.confirm_email(NOW),
+    "must_be_there": lambda user: user.must_be_there(),
     "must_be_open": lambda user: user.must_be_open(),
+    "accept_email": lambda user: user.accept_email(),
     "change_display_name": lambda user: user.change_display_name(OTHER_NAME),
     "change_country": lambda user: user.change_country(OTHER_COUNTRY),
     "change_locale": lambda user: user.change_locale(LOCALE),
