@@ -14,12 +14,13 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 from litestar.routes import BaseRoute, HTTPRoute
 
+from api.json_content import content_form
 from api.media_types import JSON, preferred
 from api.observation import note_actor, note_token_fault
 from api.permissions import ROLES, Permission
 from api.problems import Kind, Refused
 from api.readings import READS, stated_purpose
-from api.requests import ApiRequest, header_refused
+from api.requests import ApiRequest, accept_patch, header_refused
 from application.access import Access, TokenRefusedError
 from application.actors import Role
 
@@ -80,10 +81,15 @@ async def admit(request: ApiRequest) -> Response[None] | None:
 
 
 def _options(request: ApiRequest) -> Response[None]:
-    """The methods of a resource; Litestar's own answer forgets some of them."""
-    routes = [route for route in request.app.routes if route.path_format == request.scope["path_template"]]
-    methods = [method for route in routes if isinstance(route, HTTPRoute) for method in route.methods]
-    return Response(None, status_code=HTTPStatus.NO_CONTENT, headers={"Allow": allow_header(methods)})
+    """The methods of a resource, and what PATCH takes; Litestar's own answer forgets some of them."""
+    path = request.scope["path_template"]
+    routes = [route for route in request.app.routes if isinstance(route, HTTPRoute) and route.path_format == path]
+    handlers = [handler for route in routes for handler in route.route_handlers]
+    headers = {"Allow": allow_header(method for handler in handlers for method in handler.http_methods)}
+    for handler in handlers:
+        if "PATCH" in handler.http_methods:
+            headers |= accept_patch(content_form(handler).media_types)
+    return Response(None, status_code=HTTPStatus.NO_CONTENT, headers=headers)
 
 
 def _check_path(raw_path: bytes) -> None:

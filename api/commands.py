@@ -65,11 +65,9 @@ def trace_id(scope: Any) -> bytes | None:
 
 
 def _stated_trace_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    for name, value in headers:
-        if name == b"traceparent":
-            found = _TRACEPARENT.fullmatch(value)
-            return bytes.fromhex(found.group(1).decode()) if found else None
-    return None
+    values = [value for name, value in headers if name == b"traceparent"]
+    found = _TRACEPARENT.fullmatch(values[0]) if len(values) == 1 else None
+    return bytes.fromhex(found.group(1).decode()) if found else None
 
 
 def _key(sender: str, request: ApiRequest, content: bytes) -> CommandKey | None:

@@ -14,6 +14,8 @@ from litestar.typing import FieldDefinition
 
 from api.admission import MEDIA_TYPES, PERMISSION, PUBLIC
 from api.answers import Document, Receipt, Streamed
+from api.json_content import content_form
+from api.media_types import MERGE_PATCH
 from api.openapi_texts import (
     COMMAND_HEADERS,
     CONDITIONAL_HEADERS,
@@ -29,7 +31,7 @@ from api.openapi_texts import (
 from api.permissions import ROLES
 from api.problems import MEDIA_TYPE, STATUS_OF_ERROR, Kind, Problem
 from api.readings import READS
-from api.requests import BODY_LIMIT, MERGE_PATCH, content_form
+from api.requests import BODY_LIMIT
 from domain.errors import AccessPurposeInvalid, DomainError
 
 Json = dict[str, Any]
@@ -46,7 +48,7 @@ _GUARDED = (
 )
 _READING_CONTENT = (Kind.CONTENT_TYPE_UNSUPPORTED, Kind.CONTENT_TOO_LARGE)
 _WITHOUT_CONTENT = (Kind.CONTENT_UNEXPECTED,)
-_WITH_CONTENT = (Kind.CONTENT_MISSING, Kind.CONTENT_MALFORMED, Kind.CONTENT_INVALID)
+_WITH_CONTENT = (Kind.CONTENT_MISSING, Kind.CONTENT_MALFORMED, Kind.CONTENT_INVALID, Kind.DUPLICATE_FIELD)
 _COMMAND = (Kind.IDEMPOTENCY_KEY_REUSED, Kind.WRITE_CONFLICT, Kind.LOG_UNAVAILABLE)
 _QUERY = (Kind.POSITION_UNKNOWN, Kind.POSITION_NOT_REACHED, Kind.TOO_MANY_WAITING)
 
@@ -87,6 +89,11 @@ class Operation(NamedTuple):
     def is_command(self) -> bool:
         """Whether it records facts."""
         return self.answers_with_receipt or bool(self.handler.opt.get("records"))
+
+    @property
+    def is_command_about_user(self) -> bool:
+        """Whether it can be bound to a version of the user that the path names."""
+        return self.is_command and "{userId}" in self.path
 
     @property
     def answers_with_receipt(self) -> bool:
@@ -156,6 +163,7 @@ def refusals(operation: Operation) -> dict[HTTPStatus, list[str]]:
     if operation.is_command or operation.is_query:
         refused.append(Kind.PARAMETER_INVALID)
     refused += [AccessPurposeInvalid] if operation.reads_people else []
+    refused += [Kind.ENTITY_TAG_WEAK] if operation.is_command_about_user else []
     refused += _COMMAND if operation.is_command else _QUERY if operation.is_query else ()
     by_status: dict[HTTPStatus, list[str]] = {}
     for refusal in refused:
@@ -228,7 +236,7 @@ def _header_parameters(operation: Operation) -> Iterator[Json]:
 def _request_headers(operation: Operation) -> Iterator[RequestHeader]:
     if operation.is_command:
         yield from COMMAND_HEADERS
-        yield from USER_COMMAND_HEADERS if "{userId}" in operation.path else ()
+        yield from USER_COMMAND_HEADERS if operation.is_command_about_user else ()
     if operation.is_query:
         yield from QUERY_HEADERS
         yield from READING_HEADERS if operation.reads_people else ()

@@ -73,7 +73,7 @@ COMMAND_HEADERS = (
 USER_COMMAND_HEADERS = (
     RequestHeader(
         "If-Match",
-        "The version the command was decided on, quoted; 412 if the user has changed since.",
+        "The version the command was decided on, quoted; 412 if it is not the current one.",
         {"type": "string", "examples": ['"5"', "*"]},
     ),
 )

@@ -2,12 +2,14 @@
 
 import re
 
+from api.problems import Kind, Refused
 from api.requests import ApiRequest, header_refused
 
 NO_VERSION = 0
 """Versions begin at 1."""
 _TAG = rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
-_TAGS = re.compile(rb"\s*" + _TAG + rb"(?:\s*,\s*" + _TAG + rb")*\s*")
+# Members may be empty (RFC 9110 section 5.6.1.2).
+_TAGS = re.compile(rb"[ \t,]*+(?:" + _TAG + rb"[ \t]*+(?:,[ \t,]*+|\Z))*+")
 _ONE_TAG = re.compile(_TAG)
 _VERSION = re.compile(rb'"([1-9][0-9]{0,9})"')
 
@@ -20,14 +22,16 @@ def etag(version: int) -> bytes:
 def expected_version(request: ApiRequest) -> int | None:
     """The version a command was decided on (If-Match); None if it does not matter.
 
-    A tag that no version has, or a weak one, which never matches here, counts as a version that is stale.
+    A tag that no version has counts as a version that is stale; a weak one never matches here (section 13.1.1).
     """
     value = request.header(b"if-match")
-    if value is None or value.strip() == b"*":
+    if value is None or value == b"*":
         return None
     tags = _tags(value, b"if-match")
-    if len(tags) > 1:
+    if len(tags) != 1:
         raise header_refused(b"if-match", "Name one version, or any (*).")
+    if tags[0].startswith(b"W/"):
+        raise Refused(Kind.ENTITY_TAG_WEAK)
     version = _VERSION.fullmatch(tags[0])
     return int(version.group(1)) if version else NO_VERSION
 
@@ -37,7 +41,7 @@ def is_known(request: ApiRequest, version: int) -> bool:
     value = request.header(b"if-none-match")
     if value is None:
         return False
-    if value.strip() == b"*":
+    if value == b"*":
         return True
     return etag(version) in [tag.removeprefix(b"W/") for tag in _tags(value, b"if-none-match")]
 

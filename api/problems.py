@@ -3,9 +3,10 @@
 Neither table nor document ever holds a value that somebody sent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum, StrEnum
 from http import HTTPStatus
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -13,6 +14,21 @@ from domain import errors
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:reprise:problem:"
+T = TypeVar("T")
+
+
+class Place(NamedTuple):
+    """Where in a request something is: `body`, `query`, `path` or `header`, and the name it has there."""
+
+    source: str | None = None
+    field: str | None = None
+
+
+NOWHERE = Place()
+BODY = Place("body")
+AUTHORIZATION = Place("header", "Authorization")
+IF_MATCH = Place("header", "If-Match")
+MIN_LOG_POSITION = Place("header", "Min-Log-Position")
 
 STATUS_OF_ERROR: dict[type[errors.DomainError], HTTPStatus] = {
     errors.UserNotFound: HTTPStatus.NOT_FOUND,
@@ -45,31 +61,49 @@ STATUS_OF_ERROR: dict[type[errors.DomainError], HTTPStatus] = {
     errors.VerificationTokenInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 
+_PLACE_OF_ERROR: dict[type[errors.DomainError], Place] = {errors.VersionIsStale: IF_MATCH}
+"""What an error is about, if that is not the field of the content that it names."""
+
 
 class Kind(Enum):
-    """A kind of problem that is the API's own, not the domain's: status, sentence, headers."""
+    """A kind of problem that is the API's own, not the domain's: status, sentence, headers, what it is about."""
 
     REQUEST_MALFORMED = HTTPStatus.BAD_REQUEST, "The request is not well-formed."
-    CONTENT_MISSING = HTTPStatus.BAD_REQUEST, "This request needs content."
-    CONTENT_UNEXPECTED = HTTPStatus.BAD_REQUEST, "This request takes no content."
-    CONTENT_MALFORMED = HTTPStatus.BAD_REQUEST, "The content is not well-formed JSON in UTF-8."
-    CONTENT_INVALID = HTTPStatus.BAD_REQUEST, "The content does not have the form that is asked for."
+    CONTENT_MISSING = HTTPStatus.BAD_REQUEST, "This request needs content.", None, BODY
+    CONTENT_UNEXPECTED = HTTPStatus.BAD_REQUEST, "This request takes no content.", None, BODY
+    CONTENT_MALFORMED = HTTPStatus.BAD_REQUEST, "The content is not well-formed JSON in UTF-8.", None, BODY
+    CONTENT_INVALID = HTTPStatus.BAD_REQUEST, "The content does not have the form that is asked for.", None, BODY
+    DUPLICATE_FIELD = HTTPStatus.BAD_REQUEST, "This field is there more than once.", None, BODY
     PARAMETER_INVALID = HTTPStatus.BAD_REQUEST, "A parameter or header does not have the form that is asked for."
-    PARAMETER_UNKNOWN = HTTPStatus.BAD_REQUEST, "This resource does not know one of the query parameters."
-    CURSOR_INVALID = HTTPStatus.BAD_REQUEST, "This cursor was not given out for this query."
+    PARAMETER_UNKNOWN = (
+        HTTPStatus.BAD_REQUEST,
+        "This resource does not know one of the query parameters.",
+        None,
+        Place("query"),
+    )
+    CURSOR_INVALID = (
+        HTTPStatus.BAD_REQUEST,
+        "This cursor was not given out for this query.",
+        None,
+        Place("query", "cursor"),
+    )
     POSITION_UNKNOWN = (
         HTTPStatus.BAD_REQUEST,
         "The log has not come to this position: Min-Log-Position is one that an answer has given.",
+        None,
+        MIN_LOG_POSITION,
     )
     TOKEN_MISSING = (
         HTTPStatus.UNAUTHORIZED,
         "This request needs an access token (Authorization: Bearer …).",
         {"WWW-Authenticate": 'Bearer realm="reprise"'},
+        AUTHORIZATION,
     )
     TOKEN_INVALID = (
         HTTPStatus.UNAUTHORIZED,
         "The access token is not valid, or not any more.",
         {"WWW-Authenticate": 'Bearer realm="reprise", error="invalid_token"'},
+        AUTHORIZATION,
     )
     PERMISSION_DENIED = (
         HTTPStatus.FORBIDDEN,
@@ -86,8 +120,14 @@ class Kind(Enum):
     LETTER_NOT_FOUND = HTTPStatus.NOT_FOUND, "This projection has no letter with this id."
     LETTER_IS_SETTLED = HTTPStatus.CONFLICT, "This letter is settled, or its rows are gone: there is nothing to do."
     METHOD_NOT_ALLOWED = HTTPStatus.METHOD_NOT_ALLOWED, "This resource does not have the method."
-    NOT_ACCEPTABLE = HTTPStatus.NOT_ACCEPTABLE, "Answers are application/json."
-    CONTENT_TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The content may have at most 65,536 octets."
+    NOT_ACCEPTABLE = HTTPStatus.NOT_ACCEPTABLE, "Answers are application/json.", None, Place("header", "Accept")
+    ENTITY_TAG_WEAK = (
+        HTTPStatus.PRECONDITION_FAILED,
+        'A weak entity tag (W/"…") never matches in If-Match: send the version as ETag gives it, such as "5".',
+        None,
+        IF_MATCH,
+    )
+    CONTENT_TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The content may have at most 65,536 octets.", None, BODY
     CONTENT_TYPE_UNSUPPORTED = (
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         "The content must be application/json, and not be encoded any further.",
@@ -95,6 +135,8 @@ class Kind(Enum):
     IDEMPOTENCY_KEY_REUSED = (
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "This idempotency key was used before, for another request.",
+        None,
+        Place("header", "Idempotency-Key"),
     )
     WRITE_CONFLICT = (
         HTTPStatus.CONFLICT,
@@ -108,7 +150,12 @@ class Kind(Enum):
     )
     REQUEST_TIMEOUT = HTTPStatus.REQUEST_TIMEOUT, "The request took too long to arrive."
     TARGET_TOO_LONG = HTTPStatus.REQUEST_URI_TOO_LONG, "The address may have at most 8,192 octets."
-    EXPECTATION_FAILED = HTTPStatus.EXPECTATION_FAILED, "Nothing but 100-continue may be expected."
+    EXPECTATION_FAILED = (
+        HTTPStatus.EXPECTATION_FAILED,
+        "Nothing but 100-continue may be expected.",
+        None,
+        Place("header", "Expect"),
+    )
     HEAD_TOO_LARGE = (
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
         "The head of a request may have at most 100 fields and 32,768 octets.",
@@ -122,6 +169,7 @@ class Kind(Enum):
         HTTPStatus.SERVICE_UNAVAILABLE,
         "What is asked for does not reflect the log up to Min-Log-Position yet.",
         {"Retry-After": "1"},
+        MIN_LOG_POSITION,
     )
     LOG_UNAVAILABLE = (
         HTTPStatus.SERVICE_UNAVAILABLE,
@@ -145,10 +193,17 @@ class Kind(Enum):
     )
     INTERNAL_ERROR = HTTPStatus.INTERNAL_SERVER_ERROR, "This is our fault. It is on record."
 
-    def __init__(self, status: HTTPStatus, sentence: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: HTTPStatus,
+        sentence: str,
+        headers: Mapping[str, str] | None = None,
+        place: Place = NOWHERE,
+    ) -> None:
         self.status = status
         self.sentence = sentence
         self.headers = dict(headers or {})
+        self.place = place
 
     @property
     def code(self) -> str:
@@ -219,33 +274,45 @@ class Refused(Exception):
         checks: list[Check] | None = None,
     ) -> None:
         super().__init__(kind.code)
+        place = Place(source or kind.place.source, field or kind.place.field)
         self.kind = kind
         self.headers = {**kind.headers, **(headers or {})}
-        self.problem = _problem(kind.status, kind.code, detail or kind.sentence, field, source, checks)
+        self.problem = _problem(kind.status, kind.code, detail or kind.sentence, place, checks)
 
 
-def document_of(error: errors.DomainError) -> Problem:
-    """What the domain refuses, as a document."""
-    source = None if error.field is None else "body"
-    return _problem(STATUS_OF_ERROR[type(error)], error.code, error.sentence, error.field, source)
+class RefusedValue(Exception):
+    """The domain refuses a value that is not in the content, where it is taken to be otherwise."""
+
+    def __init__(self, error: errors.DomainError, place: Place) -> None:
+        super().__init__(error.code)
+        self.problem = document_of(error, place)
 
 
-def _problem(
-    status: HTTPStatus,
-    code: str,
-    detail: str,
-    field: str | None = None,
-    source: str | None = None,
-    checks: list[Check] | None = None,
-) -> Problem:
+def parsed(parse: Callable[[str], T], text: str, place: Place) -> T:
+    """A value of the domain that stands elsewhere than in the content. Raises `RefusedValue`."""
+    try:
+        return parse(text)
+    except errors.DomainError as error:
+        raise RefusedValue(error, place) from None
+
+
+def document_of(error: errors.DomainError, place: Place | None = None) -> Problem:
+    """What the domain refuses, as a document; what it is about is in the content, unless something else is said."""
+    if place is None:
+        in_content = NOWHERE if error.field is None else Place("body", error.field)
+        place = _PLACE_OF_ERROR.get(type(error), in_content)
+    return _problem(STATUS_OF_ERROR[type(error)], error.code, error.sentence, place)
+
+
+def _problem(status: HTTPStatus, code: str, detail: str, place: Place, checks: list[Check] | None = None) -> Problem:
     return Problem(
         type=TYPE_PREFIX + code,
         title=code.replace("_", " ").capitalize(),
         status=status.value,
         code=code,
         detail=detail,
-        field=field,
-        source=source,
+        field=place.field,
+        source=place.source,
         checks=checks,
     )
 

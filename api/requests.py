@@ -1,30 +1,26 @@
-"""A request as controllers see it: who sends it, its headers, its content decoded strictly."""
+"""A request as controllers see it: who sends it, its headers, its content."""
 
-import re
 from collections.abc import Iterable
-from functools import cache
 from typing import Any, cast
 from uuid import UUID
 
-import msgspec
 from litestar.connection import Request
 from litestar.datastructures import State
-from litestar.handlers import HTTPRouteHandler
 from litestar.types import Empty, Receive, Scope, Send
 
+from api.header_values import list_members
+from api.json_content import content_form, decode
+from api.media_types import MERGE_PATCH, fault_of_content_type
 from api.problems import Kind, Refused
 from application.access import Access, AccessTokens
 from application.service import Service
 
 BODY_LIMIT = 65_536
 """Octets in a request's content."""
-JSON = b"application/json"
-MERGE_PATCH = b"application/merge-patch+json"
 
 SINGLE = frozenset(
     {
         b"authorization",
-        b"content-encoding",
         b"content-type",
         b"correlation-id",
         b"idempotency-key",
@@ -34,17 +30,6 @@ SINGLE = frozenset(
     }
 )
 """Headers that mean nothing as a list."""
-
-_PLACE = re.compile(r" - at `(?:key in )?\$\.?(.*)`\Z", re.DOTALL)
-_FIELD = re.compile(r"Object (contains unknown|missing required) field `([A-Za-z][A-Za-z0-9_-]{0,63})`\Z")
-
-
-class ContentForm(msgspec.Struct, frozen=True):
-    """What content a handler takes."""
-
-    decoder: msgspec.json.Decoder[Any] | None
-    is_required: bool
-    media_types: frozenset[bytes]
 
 
 class ApiRequest(Request[None, Access, State]):
@@ -103,28 +88,30 @@ class ApiRequest(Request[None, Access, State]):
             form = content_form(self.route_handler)
             content = await self._read()
             if content:
-                self._check_media_type(form)
+                self._check_form(form.media_types)
             elif form.is_required:
-                raise Refused(Kind.CONTENT_MISSING, source="body")
-            if content.strip() not in {b"", b"{}"} and form.decoder is None:
-                raise Refused(Kind.CONTENT_UNEXPECTED, source="body")
+                raise Refused(Kind.CONTENT_MISSING)
+            if form.decoder is None and content.strip() not in {b"", b"{}"}:
+                raise Refused(Kind.CONTENT_UNEXPECTED)
             self._body = content
         return self._body
 
     async def json(self) -> Any:
         """The content as exactly the type the handler declares: nothing is coerced, no field is ignored."""
-        decoder = content_form(self.route_handler).decoder
-        return decode(decoder, await self.body()) if decoder else None
+        form = content_form(self.route_handler)
+        return decode(form, await self.body()) if form.decoder else None
 
-    def _check_media_type(self, form: ContentForm) -> None:
-        media_type, _, parameters = self._headers.get(b"content-type", b"").partition(b";")
-        charset = parameters.strip().lower().replace(b'"', b"")
-        if (
-            media_type.strip().lower() not in form.media_types
-            or charset not in {b"", b"charset=utf-8"}
-            or self._headers.get(b"content-encoding", b"identity") != b"identity"
-        ):
-            raise Refused(Kind.CONTENT_TYPE_UNSUPPORTED, "Content-Type", "header")
+    def _check_form(self, taken: frozenset[bytes]) -> None:
+        """What the header says of the content, before anybody looks at it."""
+        content_type = self._headers.get(b"content-type", b"")
+        fault = None if content_type in taken else fault_of_content_type(content_type, taken)
+        if fault is not None:
+            headers = accept_patch(taken) if MERGE_PATCH in taken else None  # RFC 5789 section 2.2
+            raise Refused(Kind.CONTENT_TYPE_UNSUPPORTED, "Content-Type", "header", detail=fault, headers=headers)
+        codings = self._headers.get(b"content-encoding")
+        if codings is not None and any(coding.lower() != b"identity" for coding in list_members(codings)):
+            detail, headers = "The content must not be encoded any further.", {"Accept-Encoding": "identity"}
+            raise Refused(Kind.CONTENT_TYPE_UNSUPPORTED, "Content-Encoding", "header", detail=detail, headers=headers)
 
     async def _read(self) -> bytes:
         """Read no more than what may be sent; what is announced to be more is not read at all."""
@@ -156,44 +143,11 @@ def _repeated(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     return next((name for name in names if name in SINGLE and names.count(name) > 1), None)
 
 
+def accept_patch(taken: frozenset[bytes]) -> dict[str, str]:
+    """Says what PATCH takes (RFC 5789 section 3.1), the usual one first."""
+    return {"Accept-Patch": ", ".join(sorted((name.decode() for name in taken), reverse=True))}
+
+
 def header_refused(name: bytes, detail: str | None = None) -> Refused:
     """A header that does not have its form."""
     return Refused(Kind.PARAMETER_INVALID, name.decode().title(), "header", detail=detail)
-
-
-@cache
-def content_form(handler: HTTPRouteHandler) -> ContentForm:
-    """What content a handler takes: that of its parameter `data`, if it has one."""
-    data = handler.parsed_fn_signature.parameters.get("data")
-    media_types = {JSON, MERGE_PATCH} if "PATCH" in handler.http_methods else {JSON}
-    if data is None:
-        return ContentForm(None, is_required=False, media_types=frozenset(media_types))
-    decoder = msgspec.json.Decoder(data.annotation)
-    return ContentForm(decoder, is_required=not data.is_optional, media_types=frozenset(media_types))
-
-
-def decode(decoder: msgspec.json.Decoder[Any], content: bytes) -> Any:
-    """Decode JSON as one type. Raises `Refused`, naming the field."""
-    try:
-        return decoder.decode(content)
-    except msgspec.ValidationError as error:
-        raise _content_invalid(str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Refused(Kind.CONTENT_MALFORMED, source="body") from None
-
-
-def _content_invalid(message: str) -> Refused:
-    """Name the field, in wire form; never say what was in it."""
-    found = _PLACE.search(message)
-    place = found.group(1) if found else ""
-    message = message[: found.start()] if found else message
-    named = _FIELD.match(message)
-    if named is None:
-        return Refused(Kind.CONTENT_INVALID, place or None, "body", detail=_expectation(message))
-    fault = "This field is not known." if named.group(1) == "contains unknown" else "This field is required."
-    return Refused(Kind.CONTENT_INVALID, ".".join(filter(None, [place, named.group(2)])), "body", detail=fault)
-
-
-def _expectation(message: str) -> str | None:
-    """What was expected, in msgspec's words; some of its sentences quote the value."""
-    return f"{message}." if message.startswith(("Expected ", "Invalid RFC3339", "Invalid UUID")) else None

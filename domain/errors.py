@@ -140,10 +140,10 @@ class TooManyEmailRequests(Conflict):
 
 
 class VersionIsStale(Conflict):
-    """The caller decided on an older version of the aggregate than the current one."""
+    """The caller decided on another version of the aggregate than the current one."""
 
     code = "version_is_stale"
-    sentence = "The user has changed since the version that the request names."
+    sentence = "The user is not at the version that the request names."
 
     def __init__(self, aggregate_id: UUID, expected: int, actual: int) -> None:
         super().__init__(aggregate_id, expected, actual)

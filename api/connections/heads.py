@@ -8,6 +8,7 @@ import re
 import httptools
 import msgspec
 
+from api.header_values import list_members
 from api.problems import Kind
 
 Fields = list[tuple[bytes, bytes]]
@@ -69,7 +70,7 @@ def check_head(version: str, fields: Fields) -> dict[bytes, bytes]:
         raise Refusal(Kind.REQUEST_MALFORMED)
     if b"content-length" in by_name or b"transfer-encoding" in by_name:
         _check_framing(by_name, version)
-    if b"expect" in by_name and by_name[b"expect"].lower() != b"100-continue":
+    if b"expect" in by_name and any(what.lower() != b"100-continue" for what in list_members(by_name[b"expect"])):
         raise Refusal(Kind.EXPECTATION_FAILED)
     return by_name
 

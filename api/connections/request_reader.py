@@ -121,9 +121,13 @@ class RequestReader:
             raise Refusal(Kind.TARGET_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Read a field. Those behind the content could pass for what they are not, and nobody asks for them."""
+        """Read a field. Those behind the content could pass for what they are not, and nobody asks for them.
+
+        Blanks around a value are not part of it (RFC 9112 section 5.1). The parser leaves those behind it, and refuses
+        what else Python would take for one.
+        """
         if self.in_head:
-            self._fields.append((name.lower(), value))
+            self._fields.append((name.lower(), value.strip()))
 
     def on_headers_complete(self) -> None:
         """Check the head, and hand the request over."""

@@ -86,21 +86,6 @@ def test_a_field_that_is_missing_is_named(admin: Caller) -> None:
     assert (problem["field"], problem["detail"]) == ("email", "This field is required.")
 
 
-@pytest.mark.parametrize(
-    "content_type", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1", ""]
-)
-def test_content_of_another_type(admin: Caller, content_type: str) -> None:
-    answer = admin("POST", "/v1/users", content=b"{}", headers={"Content-Type": content_type})
-
-    refusal(answer, 415, "content_type_unsupported")
-
-
-def test_content_that_is_compressed(admin: Caller) -> None:
-    answer = admin("POST", "/v1/users", content=b"\x1f\x8b", headers=JSON | {"Content-Encoding": "gzip"})
-
-    refusal(answer, 415, "content_type_unsupported")
-
-
 def test_content_of_two_megabytes(admin: Caller) -> None:
     refusal(admin.post("/v1/users", a_person(displayName="x" * 2_000_000)), 413, "content_too_large")
 

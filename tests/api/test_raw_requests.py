@@ -77,3 +77,55 @@ def test_what_is_left_of_a_small_refused_content_is_no_request(api: Api) -> None
         answers = answers_in(first + read_to_end(connection))
 
     assert [(answer.status, answer.code) for answer in answers] == [(401, "token_missing"), (200, None)]
+
+
+@pytest.mark.parametrize("around", [b"", b" ", b"\t", b" \t \t"])
+@pytest.mark.parametrize(
+    ("field", "value", "status"),
+    [
+        (b"If-Match", b'"1"', 200),
+        (b"If-Match", b"*", 200),
+        (b"If-Match", b', "1",', 200),
+        (b"Idempotency-Key", b"key-%d", 200),
+        (b"Reprise-Reason", b"Ticket 4711", 200),
+        (b"Correlation-Id", b"0190c0de-0000-4000-8000-00000000abcd", 200),
+        (b"Accept", b"text/html, application/json", 200),
+        (b"Content-Encoding", b"identity", 200),
+    ],
+)
+def test_blanks_around_a_value_are_no_part_of_it(
+    api: Api, around: bytes, field: bytes, value: bytes, status: int
+) -> None:
+    path = f"/v1/users/{api.user_id()}".encode()
+    value = value.replace(b"%d", path[-36:])
+    token = (api.admin.token or "").encode()
+    head = b"\r\n".join(
+        [
+            b"PATCH " + path + b" HTTP/1.1",
+            b"Host: a" + around,
+            b"Authorization: Bearer " + token + around,
+            b"Content-Type: application/json" + around,
+            b"Content-Length: 16" + around,
+            field + b": " + around + value + around,
+        ]
+    )
+
+    answers = answers_in(converse(api.url, head + b'\r\n\r\n{"country":"NO"}' + PROBE))
+
+    assert [answer.status for answer in answers] == [status, 200]
+
+
+@pytest.mark.parametrize("around", [b" ", b"\t", b"\t "])
+def test_a_key_with_blanks_behind_it_is_the_same_key(api: Api, around: bytes) -> None:
+    path = f"/v1/users/{api.user_id()}".encode()
+    answers = []
+    for blanks in (b"", around):
+        request = (
+            b"PATCH " + path + b" HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 16\r\n"
+            b"Authorization: Bearer " + (api.admin.token or "").encode() + b"\r\n"
+            b"Idempotency-Key: k-" + path[-36:] + blanks + b'\r\n\r\n{"country":"NO"}'
+        )
+        answers.append(answers_in(converse(api.url, request + PROBE))[0])
+
+    assert [answer.status for answer in answers] == [200, 200]
+    assert answers[0].content == answers[1].content

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from api.commands import trace_id
 from tests.support.api import Api, Caller, nothing_recorded, refusal
 
 
@@ -16,6 +17,7 @@ from tests.support.api import Api, Caller, nothing_recorded, refusal
         ("Reprise-Reason", "One", "Another"),
         ("Correlation-Id", "0190c0de-0000-7000-8000-000000000001", "0190c0de-0000-7000-8000-000000000002"),
         ("Content-Type", "application/json", "application/json"),
+        ("Min-Log-Position", "", "1"),
     ],
 )
 def test_a_header_that_is_no_list_comes_once(api: Api, admin: Caller, header: str, value: str, other: str) -> None:
@@ -45,6 +47,28 @@ def test_a_list_may_come_in_several_headers(api: Api, admin: Caller) -> None:
         )
 
     assert (known.status_code, accepted.status_code, problem["field"]) == (304, 200, "If-Match")
+
+
+def test_a_list_of_codings_may_come_in_several_headers_too(api: Api, admin: Caller) -> None:
+    user = f"/v1/users/{api.user_id()}"
+    headers = [("Authorization", f"Bearer {admin.token}"), ("Content-Encoding", "identity")]
+
+    with httpx.Client(base_url=api.url) as http:
+        taken = http.patch(user, json={"country": "NO"}, headers=[*headers, ("Content-Encoding", "identity")])
+        problem = refusal(
+            http.patch(user, json={"country": "DK"}, headers=[*headers, ("Content-Encoding", "gzip")]),
+            415,
+            "content_type_unsupported",
+        )
+
+    assert (taken.status_code, problem["field"]) == (200, "Content-Encoding")
+
+
+def test_a_trace_that_is_named_twice_does_not_count() -> None:
+    trace = (b"traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+
+    assert trace_id({"headers": [trace]}) == bytes.fromhex("4bf92f3577b34da6a3ce929d0e0e4736")
+    assert trace_id({"headers": [trace, (b"accept", b"*/*"), trace]}) is None
 
 
 def test_a_purpose_without_its_form_is_refused_before_anything_is_done(api: Api, admin: Caller) -> None:

@@ -5,7 +5,7 @@ import socket
 import threading
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import SMTPUTF8
@@ -118,8 +118,10 @@ class Api:
         return token.group(1)
 
     def _mails_to(self, email: str) -> list[str]:
-        paths = sorted((self.settings.home / "outbox").glob("*.eml"))
-        mails = [message_from_bytes(path.read_bytes(), policy=SMTPUTF8) for path in paths]
+        mails = []
+        for path in sorted((self.settings.home / "outbox").glob("*.eml")):
+            with suppress(FileNotFoundError):  # Those to whoever is erased meanwhile go.
+                mails.append(message_from_bytes(path.read_bytes(), policy=SMTPUTF8))
         return [mail.get_content() for mail in mails if mail["To"] == email]
 
 
