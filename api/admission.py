@@ -4,15 +4,17 @@ Permission is decided before anything is looked up, so that what exists and what
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
+import msgspec
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 from litestar.routes import BaseRoute, HTTPRoute
+from litestar.typing import FieldDefinition
 
 from api.json_content import content_form
 from api.media_types import JSON, preferred
@@ -122,24 +124,36 @@ def _check_accept(request: ApiRequest) -> None:
     offered = request.route_handler.opt.get(MEDIA_TYPES, JSON_ONLY)
     if preferred(request.header(b"accept"), offered) is None:
         detail = f"Answers are {b', '.join(offered).decode()}."
-        raise Refused(Kind.NOT_ACCEPTABLE, "Accept", "header", detail=detail)
+        raise Refused(Kind.NOT_ACCEPTABLE, detail=detail)
 
 
 def _check_query(request: ApiRequest) -> None:
-    """Refuse parameters nobody reads, ones that come twice, and values that no parameter may have.
+    """Refuse parameters nobody reads, ones that are missing or come twice, and values that no parameter may have.
 
     Litestar would take `null`, where text is not what is asked for, for a parameter that was not given.
     """
-    if not request.scope["query_string"]:
-        return
-    _check_encoding(request.scope["query_string"])
-    known = query_parameters(request.route_handler)
-    for name, values in request.query_params.dict().items():
-        if name not in known:
-            raise Refused(Kind.PARAMETER_UNKNOWN, source="query")
-        is_null = values[0].lower() == "null" and not known[name]
+    form = query_form(request.route_handler)
+    if request.scope["query_string"]:
+        _check_encoding(request.scope["query_string"])
+        _check_parameters(request.query_params.dict(), form)
+    elif form.required:
+        raise _missing(form.required[0])
+
+
+def _check_parameters(given: Mapping[str, list[str]], form: "QueryForm") -> None:
+    for name, values in given.items():
+        if name not in form.is_text:
+            raise Refused(Kind.PARAMETER_UNKNOWN)
+        is_null = values[0].lower() == "null" and not form.is_text[name]
         if len(values) > 1 or is_null or _FORBIDDEN.search(values[0]):
             raise Refused(Kind.PARAMETER_INVALID, name, "query")
+    for name in form.required:
+        if name not in given:
+            raise _missing(name)
+
+
+def _missing(name: str) -> Refused:
+    return Refused(Kind.PARAMETER_INVALID, name, "query", detail="This parameter is required.")
 
 
 def _check_encoding(query: bytes) -> None:
@@ -159,13 +173,29 @@ def _check_precondition(request: ApiRequest) -> None:
         raise header_refused(b"if-match", "This resource has no versions.")
 
 
+class QueryForm(msgspec.Struct, frozen=True):
+    """What query parameters a handler reads."""
+
+    is_text: dict[str, bool]
+    """All their names, and whether each is plain text."""
+    required: tuple[str, ...]
+
+
 @cache
-def query_parameters(handler: HTTPRouteHandler) -> dict[str, bool]:
-    """The names of the query parameters that a handler reads, and whether each is plain text."""
+def query_form(handler: HTTPRouteHandler) -> QueryForm:
+    """The query parameters that a handler reads."""
     definitions = handler.parsed_fn_signature.parameters.values()
-    kwargs = ((definition, definition.kwarg_definition) for definition in definitions)
-    return {
-        kwarg.name or definition.name: definition.annotation in {str, str | None}
-        for definition, kwarg in kwargs
-        if isinstance(kwarg, QueryParameter)
+    found = {
+        kwarg.name or definition.name: definition
+        for definition in definitions
+        if isinstance(kwarg := definition.kwarg_definition, QueryParameter)
     }
+    return QueryForm(
+        {name: definition.annotation in {str, str | None} for name, definition in found.items()},
+        tuple(name for name, definition in found.items() if is_required(definition)),
+    )
+
+
+def is_required(definition: FieldDefinition) -> bool:
+    """Whether a parameter must be there."""
+    return not definition.is_optional and not definition.has_default

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from api.preconditions import expected_version
+from api.problems import Place, parsed
 from api.requests import ApiRequest, header_refused
 from application.actors import Actor, Metadata
 from application.commands import CommandContext, CommandKey, CommandT, UseCase
@@ -37,11 +38,12 @@ async def run_as(
 ) -> Saved:
     """Carry out a command for an actor; idempotency keys of different senders have nothing to do with each other."""
     content = await request.body()
+    stated = stated_reason(request)
     context = CommandContext(
         metadata=Metadata(
             command_id=uuid7(),
             actor=actor,
-            reason=reason or stated_reason(request),
+            reason=reason or stated,
             correlation_id=request.uuid_header(b"correlation-id"),
             trace_id=trace_id(request.scope),
         ),
@@ -52,9 +54,9 @@ async def run_as(
 
 
 def stated_reason(request: ApiRequest) -> str | None:
-    """Why staff do what they do (Reprise-Reason). Raises `ReasonInvalid`."""
+    """Why staff do what they do (Reprise-Reason). Raises `RefusedValue`."""
     text = request.text_header(b"reprise-reason")
-    return None if text is None else parse_reason(text)
+    return None if text is None else parsed(parse_reason, text, Place("header", "Reprise-Reason"))
 
 
 def trace_id(scope: Any) -> bytes | None:

@@ -12,7 +12,7 @@ from litestar.params import KwargDefinition, PathParameter, QueryParameter
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.typing import FieldDefinition
 
-from api.admission import MEDIA_TYPES, PERMISSION, PUBLIC
+from api.admission import MEDIA_TYPES, PERMISSION, PUBLIC, is_required
 from api.answers import Document, Receipt, Streamed
 from api.json_content import content_form
 from api.media_types import MERGE_PATCH
@@ -203,7 +203,7 @@ def _parameters(operation: Operation) -> Iterator[Json]:
             described = {
                 "name": kwarg.name or _camel(parameter.name),
                 "in": place,
-                "required": place == "path",
+                "required": place == "path" or is_required(parameter),
                 "schema": _parameter_schema(parameter, kwarg),
             }
             yield described | ({"description": kwarg.description} if kwarg.description else {})

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from api.problems import Place, parsed
 from api.requests import ApiRequest
 from application.access_records import Reader, goes_on_record
 from domain.access_records import Reading
@@ -13,7 +14,7 @@ READS = "reads"
 
 
 def put_on_record(request: ApiRequest, reading: Reading, user_ids: Sequence[UUID], query: str | None = None) -> None:
-    """Have it recorded that the sender is answered with data of these people. Raises `AccessPurposeInvalid`.
+    """Have it recorded that the sender is answered with data of these people. Raises `RefusedValue`.
 
     Nothing waits for the record: it is made after the answer.
     """
@@ -23,6 +24,8 @@ def put_on_record(request: ApiRequest, reading: Reading, user_ids: Sequence[UUID
 
 
 def stated_purpose(request: ApiRequest) -> AccessPurpose | None:
-    """What the sender says that data is read for (Reprise-Purpose). Raises `AccessPurposeInvalid`."""
+    """What the sender says that data is read for (Reprise-Purpose). Raises `RefusedValue`."""
     value = request.header(b"reprise-purpose")
-    return None if value is None else parse_access_purpose(value.decode("latin-1"))
+    if value is None:
+        return None
+    return parsed(parse_access_purpose, value.decode("latin-1"), Place("header", "Reprise-Purpose"))

@@ -20,7 +20,7 @@ from litestar.response import Response
 from litestar.types import ExceptionHandlersMap
 
 from api.admission import allow_header
-from api.problems import MEDIA_TYPE, Kind, Problem, Refused, document_of
+from api.problems import MEDIA_TYPE, Kind, Problem, Refused, RefusedValue, document_of
 from application.access import NoTokenKeysError, TokenRefusedError
 from application.commands import IdempotencyKeyReusedError, LogUnavailableError, WriteConflictError
 from application.proof.queries import NotSealedError
@@ -65,6 +65,7 @@ def exception_handlers(unavailable: tuple[type[Exception], ...]) -> ExceptionHan
         **without_database,
         **by_kind,
         Refused: _refused,
+        RefusedValue: _refused_value,
         errors.DomainError: _domain_error,
         MethodNotAllowedException: _method_not_allowed,
         ValidationException: _parameter_invalid,
@@ -80,6 +81,10 @@ def _of_kind(kind: Kind) -> Callable[[AnyRequest, Exception], Response[Problem]]
 
 def _refused(_: AnyRequest, error: Refused) -> Response[Problem]:
     return _response(error.problem, error.headers)
+
+
+def _refused_value(_: AnyRequest, error: RefusedValue) -> Response[Problem]:
+    return _response(error.problem, {})
 
 
 def _domain_error(_: AnyRequest, error: errors.DomainError) -> Response[Problem]:

@@ -8,10 +8,12 @@ from litestar.params import FromPath, JSONBody
 from api.answers import Answer, Receipt, done
 from api.commands import run
 from api.permissions import Permission
+from api.problems import Place, parsed
 from api.refusals import EXISTING_ACCOUNT
 from api.requests import ApiRequest
 from application.record_consent import ConsentChoice, RecordConsent, record_consent
 from domain import errors
+from domain.values import parse_purpose
 
 
 class ConsentsController(Controller):
@@ -33,5 +35,6 @@ class ConsentsController(Controller):
         self, request: ApiRequest, user_id: FromPath[UUID], purpose: FromPath[str], data: JSONBody[ConsentChoice]
     ) -> Answer[Receipt]:
         """Grant or withdraw consent to a purpose, as described in a version of a document; idempotent."""
-        command = RecordConsent(user_id=user_id, purpose=purpose, choice=data)
+        named = parsed(parse_purpose, purpose, Place("path", "purpose"))
+        command = RecordConsent(user_id=user_id, purpose=named, choice=data)
         return done(await run(request, record_consent, command))

@@ -9,7 +9,7 @@ from litestar.params import QueryParameter
 
 from api.answers import Answer, position_header
 from api.permissions import Permission
-from api.problems import Kind, Refused
+from api.problems import Kind, Place, Refused, parsed
 from api.queries import day, freshness
 from api.requests import ApiRequest
 from api.statistics_views import (
@@ -109,7 +109,7 @@ class StatisticsController(Controller):
             first=first,
             last=last,
             country=_country(country),
-            purpose=parse_purpose(purpose),
+            purpose=parsed(parse_purpose, purpose, Place("query", "purpose")),
         )
         counts = await _counts(request, wanted)
         return Answer(ConsentsByDay(consents_on_days(counts.items, first, last)), [position_header(counts.position)])
@@ -130,7 +130,7 @@ async def _counts(request: ApiRequest, wanted: CountsWanted) -> Counts:
 
 
 def _country(text: str | None) -> str | None:
-    return None if text is None else parse_country(text)
+    return None if text is None else parsed(parse_country, text, Place("query", "country"))
 
 
 def _day(text: str | None) -> date:

@@ -32,6 +32,8 @@ class Sample(NamedTuple):
     query_names: tuple[str, ...]
     header_names: tuple[str, ...]
     fields: tuple[str, ...]
+    required: frozenset[str]
+    """Names of query parameters and fields that must be there."""
     is_guarded: bool
 
     def address(self, user_id: str, **said: str) -> str:
@@ -62,6 +64,12 @@ def _sample(document: Any, path: str, method: str, operation: Any) -> Sample:
         query_names=named("query"),
         header_names=named("header"),
         fields=tuple(schema.get("properties", ())),
+        required=frozenset(schema.get("required", ()))
+        | {
+            parameter["name"]
+            for parameter in operation["parameters"]
+            if parameter["in"] == "query" and parameter["required"]
+        },
         is_guarded=bool(operation["security"]),
     )
 
