@@ -32,6 +32,8 @@ PERMISSION = "permission"
 """The option that declares what a route asks for."""
 MEDIA_TYPES = "media_types"
 """The option that declares what a route answers, where that is not JSON: a tuple, the one that is usual first."""
+PAGE = "page"
+"""The option that declares that a route answers people: what is refused is a page, too, and links may be decorated."""
 JSON_ONLY = (JSON,)
 
 _PARAMETER_NAME = re.compile(rb"[A-Za-z]{1,30}")
@@ -75,7 +77,8 @@ async def admit(request: ApiRequest) -> Response[None] | None:
         _check_accept(request)
     elif not options.get(PUBLIC):
         raise Refused(Kind.PERMISSION_DENIED)
-    _check_query(request)
+    if PAGE not in options:
+        _check_query(request)
     _check_precondition(request)
     if READS in options:
         stated_purpose(request)  # before anything is done that would go on record without it

@@ -67,9 +67,15 @@ class Document(Response[bytes]):
     """An answer that is not JSON of ours: its octets and its media type. `public` ones say nothing of anybody."""
 
     def __init__(
-        self, content: bytes, media_type: str, headers: Headers | None = None, *, public: bool = False
+        self,
+        content: bytes,
+        media_type: str,
+        headers: Headers | None = None,
+        *,
+        public: bool = False,
+        status: int = HTTPStatus.OK,
     ) -> None:
-        super().__init__(content, media_type=media_type)
+        super().__init__(content, media_type=media_type, status_code=status)
         self._octet_headers = headers or []
         self._cache_control = b"no-cache" if public else b"no-store"
 
@@ -81,7 +87,7 @@ class Document(Response[bytes]):
             (b"cache-control", self._cache_control),
             (b"x-content-type-options", b"nosniff"),
         ]
-        return _sending(HTTPStatus.OK, [*described, *self._octet_headers], self.content)
+        return _sending(self.status_code or HTTPStatus.OK, [*described, *self._octet_headers], self.content)
 
 
 class Streamed(Response[bytes]):
@@ -134,7 +140,7 @@ async def _disconnected(receive: Receive) -> None:
 
 
 def _sending(status: int, headers: Headers, content: bytes) -> ASGIApp:
-    async def send_answer(_: Scope, __: Receive, send: Send) -> None:
+    async def send_answer(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - Litestar names them
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content, "more_body": False})
 

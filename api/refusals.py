@@ -19,7 +19,8 @@ from litestar.exceptions import (
 from litestar.response import Response
 from litestar.types import ExceptionHandlersMap
 
-from api.admission import allow_header
+from api.admission import PAGE, allow_header
+from api.pages.confirmation import refusal_page
 from api.problems import MEDIA_TYPE, Kind, Problem, Refused, RefusedValue, document_of
 from application.access import NoTokenKeysError, TokenRefusedError
 from application.commands import IdempotencyKeyReusedError, LogUnavailableError, WriteConflictError
@@ -75,20 +76,20 @@ def exception_handlers(unavailable: tuple[type[Exception], ...]) -> ExceptionHan
     }
 
 
-def _of_kind(kind: Kind) -> Callable[[AnyRequest, Exception], Response[Problem]]:
+def _of_kind(kind: Kind) -> Callable[[AnyRequest, Exception], Response[Any]]:
     return lambda request, _: _refused(request, Refused(kind))
 
 
-def _refused(_: AnyRequest, error: Refused) -> Response[Problem]:
-    return _response(error.problem, error.headers)
+def _refused(request: AnyRequest, error: Refused) -> Response[Any]:
+    return _response(request, error.problem, error.headers)
 
 
-def _refused_value(_: AnyRequest, error: RefusedValue) -> Response[Problem]:
-    return _response(error.problem, {})
+def _refused_value(request: AnyRequest, error: RefusedValue) -> Response[Any]:
+    return _response(request, error.problem, {})
 
 
-def _domain_error(_: AnyRequest, error: errors.DomainError) -> Response[Problem]:
-    return _response(document_of(error), _headers_of(error))
+def _domain_error(request: AnyRequest, error: errors.DomainError) -> Response[Any]:
+    return _response(request, document_of(error), _headers_of(error))
 
 
 def _headers_of(error: errors.DomainError) -> dict[str, str]:
@@ -98,12 +99,12 @@ def _headers_of(error: errors.DomainError) -> dict[str, str]:
     return {"Retry-After": str(math.ceil(error.wait.total_seconds()))}
 
 
-def _method_not_allowed(request: AnyRequest, error: MethodNotAllowedException) -> Response[Problem]:
+def _method_not_allowed(request: AnyRequest, error: MethodNotAllowedException) -> Response[Any]:
     allowed = (error.headers or {}).get("allow", "").split(", ")
     return _refused(request, Refused(Kind.METHOD_NOT_ALLOWED, headers={"Allow": allow_header(allowed)}))
 
 
-def _parameter_invalid(request: AnyRequest, error: ValidationException) -> Response[Problem]:
+def _parameter_invalid(request: AnyRequest, error: ValidationException) -> Response[Any]:
     """Litestar refused a parameter: say which, and what was expected."""
     first: dict[str, Any] = next(iter(error.extra), {}) if isinstance(error.extra, list) else {}
     name = first.get("key")
@@ -121,7 +122,7 @@ def _camel(name: str | None) -> str | None:
     return first + "".join(map(str.capitalize, others)) or None
 
 
-def _unexpected(request: AnyRequest, error: Exception) -> Response[Problem]:
+def _unexpected(request: AnyRequest, error: Exception) -> Response[Any]:
     """Our own bug: on record, by kind and place only, because messages can hold anything."""
     frames = traceback.extract_tb(error.__traceback__)
     log.error(
@@ -134,10 +135,19 @@ def _unexpected(request: AnyRequest, error: Exception) -> Response[Problem]:
     return _refused(request, Refused(Kind.INTERNAL_ERROR))
 
 
-def _response(problem: Problem, headers: dict[str, str]) -> Response[Problem]:
+def _response(request: AnyRequest, problem: Problem, headers: dict[str, str]) -> Response[Any]:
+    if _is_for_people(request):
+        language = request.headers.get("accept-language", "").encode("latin-1")
+        return refusal_page(problem, headers, language)
     return Response(
         problem,
         status_code=problem.status,
         media_type=MEDIA_TYPE,
         headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **headers},
     )
+
+
+def _is_for_people(request: AnyRequest) -> bool:
+    """Whether somebody reads the answer who does not read problem documents."""
+    handler: Any = request.scope.get("route_handler")
+    return handler is not None and PAGE in handler.opt

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Any, cast
+from urllib.parse import parse_qs
 from uuid import UUID
 
 from litestar.connection import Request
@@ -10,7 +11,7 @@ from litestar.types import Empty, Receive, Scope, Send
 
 from api.header_values import list_members
 from api.json_content import content_form, decode
-from api.media_types import MERGE_PATCH, fault_of_content_type
+from api.media_types import FORM, MERGE_PATCH, fault_of_content_type
 from api.problems import Kind, Refused
 from application.access import Access, AccessTokens
 from application.service import Service
@@ -100,6 +101,13 @@ class ApiRequest(Request[None, Access, State]):
         """The content as exactly the type the handler declares: nothing is coerced, no field is ignored."""
         form = content_form(self.route_handler)
         return decode(form, await self.body()) if form.decoder else None
+
+    async def html_form(self) -> dict[str, list[str]]:
+        """The fields of an HTML form, each with all its values."""
+        content = await self._read()
+        self._check_form(frozenset({FORM}))
+        self._body = content
+        return parse_qs(content.decode("ascii", "replace"), keep_blank_values=True, errors="replace")
 
     def _check_form(self, taken: frozenset[bytes]) -> None:
         """What the header says of the content, before anybody looks at it."""

@@ -49,6 +49,10 @@ class EmailTokens(Protocol):
         """The user a token claims to be for. Raises `VerificationTokenInvalid` for what cannot be a token."""
         ...
 
+    def version_of(self, token: str) -> int:
+        """The version of the user at which was asked, as a token claims. Raises like `user_of`."""
+        ...
+
     def matches(self, token: str, user_id: UUID, request: EmailRequest) -> bool:
         """Whether the token was issued for exactly this request."""
         ...

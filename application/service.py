@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from application.access_records import Accesses, AccessLog
 from application.commands import CommandKeys, Commands
 from application.data_exports import DataExports
+from application.mailed_links import MailedLinks
 from application.proof.queries import Proofs
 from application.queries import Directory, Erasures, Log, Mails, Projections, Timeline, Users
 from application.statistics import Statistics
@@ -24,6 +25,7 @@ class Service:
     projections: Projections
     proofs: Proofs
     mails: Mails
+    mailed_links: MailedLinks
     log: Log
     accesses: Accesses
     access_log: AccessLog

@@ -136,17 +136,25 @@ class MailedTokens:
 
     def user_of(self, token: str) -> UUID:
         """The user a token claims to be for. Raises `VerificationTokenInvalid` for what has not a token's form."""
-        try:
-            octets = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
-        except (ValueError, UnicodeEncodeError):
-            raise errors.VerificationTokenInvalid from None
-        if len(octets) != 16 + 4 + TOKEN_MAC_OCTETS:
-            raise errors.VerificationTokenInvalid
-        return UUID(bytes=octets[:16])
+        return UUID(bytes=_octets_of(token)[:16])
+
+    def version_of(self, token: str) -> int:
+        """The version of the user at which was asked, as a token claims. Raises like `user_of`."""
+        return int.from_bytes(_octets_of(token)[16:20])
 
     def matches(self, token: str, user_id: UUID, request: EmailRequest) -> bool:
         """Whether the token was issued for exactly this request."""
         return hmac.compare_digest(token.encode("ascii", "replace"), self.issue(user_id, request).encode())
+
+
+def _octets_of(token: str) -> bytes:
+    try:
+        octets = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
+    except (ValueError, UnicodeEncodeError):
+        raise errors.VerificationTokenInvalid from None
+    if len(octets) != 16 + 4 + TOKEN_MAC_OCTETS:
+        raise errors.VerificationTokenInvalid
+    return octets
 
 
 class Cursors:

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
+from application.mailed_links import MailedLinks
 from application.service import Service
 from infrastructure.access_recorder import AccessRecorder
 from infrastructure.aggregates import Aggregates
@@ -65,12 +66,13 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
         reading_pool(in_role(conninfo, APP_ROLE), LISTING_CONNECTIONS) as listing_pool,
     ):
         keys, aggregates = commands.keys, commands.aggregates
+        users = UserQueries(pool, aggregates, keys)
         lists = Lists(listing_pool, settings.wait_seconds)
         async with Forgetting(pool, keys, aggregates.cache), AccessRecorder(commands.commits) as accesses:
             yield Service(
                 commands=commands,
                 command_keys=KeyedCommandKeys(keyring.derive("commands")),
-                users=UserQueries(pool, aggregates, keys),
+                users=users,
                 directory=DirectoryQueries(lists, cursors),
                 timeline=TimelineQueries(lists, keys, cursors),
                 statistics=StatisticsQueries(lists),
@@ -78,6 +80,7 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
                 projections=ProjectionQueries(pool),
                 proofs=ProofQueries(pool),
                 mails=MailQueries(pool),
+                mailed_links=MailedLinks(users, commands.email_tokens),
                 log=LogQueries(pool),
                 accesses=accesses,
                 access_log=AccessLogQueries(lists, cursors),

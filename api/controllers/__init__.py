@@ -5,6 +5,7 @@ from litestar.types import ControllerRouterHandler
 
 from api.controllers.accesses import AccessesController
 from api.controllers.audit import AuditController
+from api.controllers.confirmation_page import ConfirmationPageController
 from api.controllers.consents import ConsentsController
 from api.controllers.data_exports import DataExportsController
 from api.controllers.deactivation import DeactivationController
@@ -45,4 +46,4 @@ def route_handlers() -> list[ControllerRouterHandler]:
             LettersController,
         ],
     )
-    return [v1, OperationsController, DocumentationController]
+    return [v1, OperationsController, DocumentationController, ConfirmationPageController]

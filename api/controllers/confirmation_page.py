@@ -1,0 +1,61 @@
+"""Where the links in mails lead: whoever receives the mail of an address confirms it, by a button."""
+
+import re
+from datetime import UTC, datetime
+
+from litestar import Controller, get, post
+
+from api.answers import Document
+from api.commands import run_as
+from api.controllers.email_addresses import RECIPIENT
+from api.pages.confirmation import outcome_page, question_page
+from api.pages.languages import Outcome
+from api.requests import ApiRequest
+from application.confirm_email import ConfirmEmail, confirm_email
+from application.mailed_links import LinkFault
+from domain import errors
+
+_TOKEN = re.compile("[A-Za-z0-9_-]{1,100}")
+_OUTCOME_OF = {
+    LinkFault.USED: Outcome.ALREADY_CONFIRMED,
+    LinkFault.EXPIRED: Outcome.EXPIRED,
+    LinkFault.REPLACED: Outcome.REPLACED,
+    LinkFault.TAKEN: Outcome.TAKEN,
+    LinkFault.UNKNOWN: Outcome.UNKNOWN,
+}
+
+
+class ConfirmationPageController(Controller):
+    """Where the links in mails lead. Whatever follows links by itself changes nothing: that takes the button."""
+
+    path = "/confirm-email"
+    include_in_schema = False
+
+    @get(public=True, page=True)
+    async def ask(self, request: ApiRequest) -> Document:
+        """The page with the button. It is the same for every token, and nothing is looked up for it."""
+        language = request.header(b"accept-language")
+        token = _only(request.query_params.dict().get("token"))
+        return question_page(token, language) if token else outcome_page(Outcome.UNKNOWN, language)
+
+    @post(public=True, page=True, status_code=200)
+    async def confirm(self, request: ApiRequest) -> Document:
+        """Confirm the address, and say what came of it to whoever has a token that was mailed."""
+        token = _only((await request.html_form()).get("token"))
+        outcome = await _outcome(request, token) if token else Outcome.UNKNOWN
+        return outcome_page(outcome, request.header(b"accept-language"))
+
+
+def _only(values: list[str] | None) -> str | None:
+    """The token, if there is one and it has the letters of a token."""
+    return values[0] if values is not None and len(values) == 1 and _TOKEN.fullmatch(values[0]) else None
+
+
+async def _outcome(request: ApiRequest, token: str) -> Outcome:
+    try:
+        await run_as(RECIPIENT, f"recipient\n{token}", request, confirm_email, ConfirmEmail(token=token))
+    except errors.VerificationTokenInvalid:
+        return _OUTCOME_OF[await request.service.mailed_links.fault(token, datetime.now(UTC))]
+    except (errors.UserIsSuspended, errors.UserIsDeactivated, errors.DeletionIsPending):
+        return Outcome.CLOSED
+    return Outcome.CONFIRMED

@@ -1,0 +1,1 @@
+"""Pages for people, without scripts: the one that confirms an address."""
