@@ -9,6 +9,7 @@ from api.header_values import PARAMETERS, TOKEN, list_members, parameters_in
 JSON = b"application/json"
 MERGE_PATCH = b"application/merge-patch+json"
 FORM = b"application/x-www-form-urlencoded"
+HTML = b"text/html"
 
 _WITH_PARAMETERS = re.compile(rb"(" + TOKEN + rb"/" + TOKEN + rb")(" + PARAMETERS + rb")[ \t]*+", re.DOTALL)
 _WEIGHT = re.compile(rb";[ \t]*q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)[ \t]*(?:;|\Z)", re.IGNORECASE)

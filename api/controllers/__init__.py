@@ -14,6 +14,7 @@ from api.controllers.documentation import DocumentationController
 from api.controllers.email_addresses import EmailChangeController, EmailVerificationsController
 from api.controllers.erasure import ErasureController
 from api.controllers.history import HistoryController
+from api.controllers.home import HomeController
 from api.controllers.letters import LettersController
 from api.controllers.operations import OperationsController
 from api.controllers.projections import ProjectionsController
@@ -46,4 +47,4 @@ def route_handlers() -> list[ControllerRouterHandler]:
             LettersController,
         ],
     )
-    return [v1, OperationsController, DocumentationController, ConfirmationPageController]
+    return [v1, OperationsController, DocumentationController, HomeController, ConfirmationPageController]

@@ -230,9 +230,7 @@ def test_a_stated_reason_that_says_nothing_or_too_much(admin: Caller, value: str
     refusal(admin.post("/v1/users", a_person(), headers={"Reprise-Reason": value}), 422, "reason_invalid")
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v2/users", "/v1/user", "/v1/users/x/y/z", "/schema", "/.env", "/v1/%00"]
-)
+@pytest.mark.parametrize("path", ["/v1", "/v2/users", "/v1/user", "/v1/users/x/y/z", "/schema", "/.env", "/v1/%00"])
 def test_an_address_where_nothing_is(admin: Caller, path: str) -> None:
     refusal(admin.get(path), 404, "resource_not_found")
 

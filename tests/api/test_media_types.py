@@ -81,7 +81,7 @@ def test_a_patch_says_what_it_takes(api: Api, admin: Caller) -> None:
         assert answer.headers["accept-patch"] == "application/merge-patch+json, application/json"
 
 
-@pytest.mark.parametrize("path", ["/v1/users", "/v1/users/x/suspension", "/healthz", "/confirm-email"])
+@pytest.mark.parametrize("path", ["/v1/users", "/v1/users/x/suspension", "/healthz", "/confirm-email", "/"])
 def test_what_has_no_patch_takes_none(admin: Caller, path: str) -> None:
     answer = admin("OPTIONS", path)
 

@@ -1,0 +1,31 @@
+"""The address of the service itself: what is here, for people and for programs."""
+
+import msgspec
+from litestar import Controller, get
+
+from api.answers import Document
+from api.media_types import HTML, JSON, preferred
+from api.pages.home import home, home_page
+from api.pages.layout import PAGE_HEADERS
+from api.problems import Kind, Refused
+from api.requests import ApiRequest
+
+_BY_WISH = [(b"vary", b"Accept")]
+
+
+class HomeController(Controller):
+    """What is here."""
+
+    path = "/"
+    include_in_schema = False
+
+    @get(public=True)
+    async def read_home(self, request: ApiRequest) -> Document:
+        """What is here: a page for people, JSON for programs."""
+        wanted = preferred(request.header(b"accept"), (JSON, HTML))
+        if wanted is None:
+            raise Refused(Kind.NOT_ACCEPTABLE, detail="Answers are application/json, text/html.")
+        if wanted == HTML:
+            headers = [*PAGE_HEADERS, *_BY_WISH]
+            return Document(home_page(), "text/html; charset=utf-8", headers, public=True)
+        return Document(msgspec.json.encode(home()), "application/json", _BY_WISH, public=True)
