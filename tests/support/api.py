@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import SMTPUTF8
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -71,6 +72,8 @@ class Api:
         self.conninfo = conninfo
         self.issuer = TokenIssuer(settings)
         self._http = http
+        self._mails: dict[Path, tuple[str, str]] = {}
+        """To whom, and the text, of those that were read."""
 
     def as_(self, role: Role, subject: str = "somebody", client_id: str | None = None) -> Caller:
         """A caller in a role; for the role user, the subject is the id of their account."""
@@ -112,17 +115,18 @@ class Api:
 
     def mailed_token(self, email: str) -> str:
         """The token in the last mail to an address; needs a worker."""
-        eventually(lambda: self._mails_to(email), f"a mail to {email}")
+        # It may have to wait for the mails of all other tests.
+        eventually(lambda: self._mails_to(email), f"a mail to {email}", within_seconds=300)
         token = re.search(r"token=([\w-]+)", self._mails_to(email)[-1])
         assert token is not None
         return token.group(1)
 
     def _mails_to(self, email: str) -> list[str]:
-        mails = []
-        for path in sorted((self.settings.home / "outbox").glob("*.eml")):
+        for path in set((self.settings.home / "outbox").glob("*.eml")) - set(self._mails):
             with suppress(FileNotFoundError):  # Those to whoever is erased meanwhile go.
-                mails.append(message_from_bytes(path.read_bytes(), policy=SMTPUTF8))
-        return [mail.get_content() for mail in mails if mail["To"] == email]
+                mail = message_from_bytes(path.read_bytes(), policy=SMTPUTF8)
+                self._mails[path] = (str(mail["To"]), mail.get_content())
+        return [text for _, (recipient, text) in sorted(self._mails.items()) if recipient == email]
 
 
 def a_person(email: str | None = None, **facts: Any) -> dict[str, Any]:
