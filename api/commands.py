@@ -1,7 +1,7 @@
 """How a request becomes a command: who, why, on which version, under which key."""
 
 import re
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from api.preconditions import expected_version
@@ -19,13 +19,13 @@ _KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 
 
-def run(
-    request: ApiRequest, use_case: UseCase[CommandT], command: CommandT, reason: str | None = None
-) -> Awaitable[Saved]:
+async def run(request: ApiRequest, use_case: UseCase[CommandT], command: CommandT, reason: str | None = None) -> Saved:
     """Carry out a command for the bearer of the request's token, for a reason, else for the one in Reprise-Reason."""
     actor = request.access.actor
     sender = "\n".join((str(actor), actor.client or "", actor.on_behalf_of or ""))
-    return run_as(actor, sender, request, use_case, command, reason)
+    saved = await run_as(actor, sender, request, use_case, command, reason)
+    request.own_writes.note(actor, saved.position)
+    return saved
 
 
 async def run_as(

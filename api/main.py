@@ -21,6 +21,7 @@ from api.controllers import route_handlers
 from api.logs import configure_logging
 from api.metrics import Metrics
 from api.observation import HeadAnswered, Observed
+from api.own_writes import OwnWrites
 from api.refusals import exception_handlers
 from api.requests import ApiRequest
 from application.access import AccessTokens
@@ -64,6 +65,7 @@ def create_litestar(open_service: ServiceOpener, tokens: AccessTokens, metrics: 
     )
     app.state.tokens = tokens
     app.state.metrics = metrics
+    app.state.own_writes = OwnWrites()
     check_declarations(app.routes)
     return app
 

@@ -10,7 +10,8 @@ DESCRIPTION = """The user platform. Every fact about an account is recorded once
 that log played again.
 
 Commands answer with the user's new version (`ETag`) and the position in the log that shows it (`Log-Position`).
-Send that position with a later query (`Min-Log-Position`) to be sure to see what you have done.
+Lists wait for a while for what you have written through the same process. Send the position with a later query
+(`Min-Log-Position`) to be sure to see it, whoever has written it and wherever.
 Every refusal is a problem document (RFC 9457) whose `code` says which.
 
 `[erased]` stands wherever personal data of an erased person stood, in timelines and past states."""
@@ -80,7 +81,8 @@ USER_COMMAND_HEADERS = (
 QUERY_HEADERS = (
     RequestHeader(
         "Min-Log-Position",
-        "The answer must reflect the log up to here; waits for that, for a bounded time.",
+        "The answer must reflect the log up to here; waits for that, for a bounded time. Without it, lists wait for "
+        "what their sender has written, and are answered in any case. 0 waits for nothing.",
         {"type": "integer", "minimum": 0, "maximum": HIGHEST_POSITION},
     ),
 )

@@ -27,11 +27,11 @@ Cursor = Annotated[
 ]
 
 
-def min_position(request: ApiRequest) -> int:
-    """How much of the log the answer must reflect (Min-Log-Position)."""
+def min_position(request: ApiRequest) -> int | None:
+    """How much of the log the answer must reflect (Min-Log-Position); None if the request does not say."""
     value = request.header(b"min-log-position")
     if value is None:
-        return 0
+        return None
     if not _POSITION.fullmatch(value) or int(value) > HIGHEST_POSITION:
         raise header_refused(b"min-log-position", "A position is a number from 0 on.")
     return int(value)
@@ -43,21 +43,34 @@ async def reached(request: ApiRequest, position: int) -> int:
     Raises `PositionNotReachedError`, and `PositionUnknownError` for what the log has not come to.
     """
     wanted = min_position(request)
-    if position < wanted:
+    if wanted is not None and position < wanted:
         # The answer may be older than the request: whoever asks may know a position that was given out meanwhile.
         raise PositionUnknownError if wanted > await request.service.log.head() else PositionNotReachedError
     return position
 
 
 def freshness(request: ApiRequest) -> Freshness:
-    """How much of the log an answer from a read model must reflect, and who waits for that."""
-    return Freshness(min_position(request), str(request.access.actor))
+    """How much of the log an answer from a read model must reflect, and who waits for that.
+
+    It is what the request says; if it says nothing, what its sender has written, as far as that can be had in time
+    (docs/decisions/0033-own-writes.md).
+    """
+    actor, stated = request.access.actor, min_position(request)
+    if stated is None:
+        return Freshness(request.own_writes.last(actor), str(actor), best_effort=True)
+    return Freshness(stated, str(actor))
 
 
 def page_request(request: ApiRequest, limit: int, cursor: str | None) -> PageRequest:
     """Which page, and how fresh."""
-    reader = str(request.access.actor)
-    return PageRequest(limit=limit, cursor=cursor, min_position=min_position(request), reader=reader)
+    fresh = freshness(request)
+    return PageRequest(
+        limit=limit,
+        cursor=cursor,
+        min_position=fresh.position,
+        reader=fresh.reader,
+        best_effort=fresh.best_effort,
+    )
 
 
 def instant(text: str | None, name: str) -> datetime | None:

@@ -12,6 +12,7 @@ from litestar.types import Empty, Receive, Scope, Send
 from api.header_values import list_members
 from api.json_content import content_form, decode
 from api.media_types import FORM, MERGE_PATCH, fault_of_content_type
+from api.own_writes import OwnWrites
 from api.problems import Kind, Refused
 from application.access import Access, AccessTokens
 from application.service import Service
@@ -53,6 +54,11 @@ class ApiRequest(Request[None, Access, State]):
     def service(self) -> Service:
         """The application."""
         return self.app.state.service  # type: ignore[no-any-return]
+
+    @property
+    def own_writes(self) -> OwnWrites:
+        """What callers have written through this process."""
+        return self.app.state.own_writes  # type: ignore[no-any-return]
 
     @property
     def tokens(self) -> AccessTokens:

@@ -59,6 +59,8 @@ class Freshness(msgspec.Struct, frozen=True):
     """The log up to here (Min-Log-Position)."""
     reader: str | None = None
     """Who waits for that; of one reader only so many may wait."""
+    best_effort: bool = False
+    """Whether older rows are better than none when the time to wait is over."""
 
 
 AS_IT_IS = Freshness()
@@ -74,11 +76,13 @@ class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The page must reflect the log up to here (Min-Log-Position)."""
     reader: str | None = None
     """Who waits for that."""
+    best_effort: bool = False
+    """Whether an older page is better than none when the time to wait is over."""
 
     @property
     def freshness(self) -> Freshness:
         """How much of the log the page must reflect."""
-        return Freshness(self.min_position, self.reader)
+        return Freshness(self.min_position, self.reader, self.best_effort)
 
 
 class DirectoryFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -55,7 +55,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_origin: str | None = None
     """REPRISE_LOG_ORIGIN: the name of this log in its checkpoints, for ever (default: made up at the first start)."""
     wait_seconds: float = 5.0
-    """REPRISE_WAIT_SECONDS: how long a query waits for a read model to reach Min-Log-Position."""
+    """REPRISE_WAIT_SECONDS: how long a query waits for a read model to reach Min-Log-Position, or what its sender has
+    written."""
     production: bool = False
     """REPRISE_PRODUCTION: `yes` refuses what is fit for trying out only: nothing is made up, issued or trusted that was
     not configured."""

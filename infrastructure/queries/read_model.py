@@ -15,7 +15,13 @@ from psycopg.errors import UndefinedColumn, UndefinedTable
 from psycopg_pool import AsyncConnectionPool
 
 from application.projections import Projection
-from application.queries import AS_IT_IS, Freshness
+from application.queries import (
+    AS_IT_IS,
+    Freshness,
+    PositionNotReachedError,
+    PositionUnknownError,
+    TooManyWaitingError,
+)
 from infrastructure.projections.columns import SCHEMA, table_name
 from infrastructure.projections.tallies import tally_name
 from infrastructure.queries.waiting import Waiting
@@ -76,12 +82,37 @@ class ReadModel(Generic[Row]):
         self._fields = {field.name: field for field in msgspec.structs.fields(self._kind)}
         self._columns = self._kind.__struct_fields__
         """Those that the known generation has: during a deployment it may be one of another version."""
+        self._stood_at: int | None = None
+        """Where the rows stood when somebody waited in vain, and still stood in the end."""
 
     async def select(self, selection: Selection, freshness: Freshness = AS_IT_IS) -> Selected[Row]:
         """Rows that reflect the log at least up to a position; waits for that, for a bounded time.
 
-        Raises `PositionNotReachedError`, `PositionUnknownError` and `TooManyWaitingError`.
+        Raises `PositionNotReachedError`, `PositionUnknownError` and `TooManyWaitingError`; with best effort, only if
+        there are no rows at all.
         """
+        if not freshness.best_effort:
+            return await self._select_fresh(selection, freshness)
+        selected = await self._try_select(selection)
+        if selected is not None and (selected.position >= freshness.position or selected.position == self._stood_at):
+            return selected
+        try:
+            return await self._select_fresh(selection, freshness)
+        except (PositionNotReachedError, PositionUnknownError, TooManyWaitingError) as error:
+            return await self._select_stale(selection, selected, error)
+
+    async def _select_stale(
+        self, selection: Selection, before: Selected[Row] | None, error: Exception
+    ) -> Selected[Row]:
+        """Rows as they are after a wait in vain. If they have not moved meanwhile, nobody waits until they do."""
+        selected = await self._try_select(selection)
+        if selected is None:
+            raise error
+        has_stood = before is not None and before.position == selected.position
+        self._stood_at = selected.position if has_stood and isinstance(error, PositionNotReachedError) else None
+        return selected
+
+    async def _select_fresh(self, selection: Selection, freshness: Freshness) -> Selected[Row]:
         now = asyncio.get_running_loop().time
         deadline = now() + self._lists.wait_seconds
         tries, pause = 0, PAUSE_SECONDS
