@@ -31,6 +31,14 @@ class Index(msgspec.Struct, frozen=True):
     columns: tuple[str, ...]
 
 
+class WordIndex(Index, frozen=True):
+    """Finds rows by the word in its first column; rows without one, whose word is empty, are not in it."""
+
+
+class WordsIndex(Index, frozen=True):
+    """Finds rows by beginnings of the words in its one column, with one space between any two of them; as above."""
+
+
 def stream_id(recorded: Recorded[Any]) -> UUID:
     """One row for each stream."""
     stream: UUID = recorded.event.originator_id

@@ -8,12 +8,16 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from application.projections import UNTIL_ERASED, Holds, Index, Projection
+from application.projections import UNTIL_ERASED, Holds, Index, Projection, WordIndex, WordsIndex
 from application.recorded import Recorded
 from domain.free_text import search_key
 from domain.kernel import event_types
+from domain.search_words import search_words
 from domain.users import User
 from domain.values import UserStatus, email_key
+
+WORDS = ("word_1", "word_2", "word_3", "more_words")
+"""The columns with the words that a name is found by (docs/decisions/0034-names-by-word.md)."""
 
 
 class UserEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +30,7 @@ class UserEntry(msgspec.Struct, frozen=True, kw_only=True):
     email_verified: bool = False
     display_name: str
     name_key: str
+    """Read by the release before only."""
     country: str
     locale: str | None = None
     external_id: str | None = None
@@ -35,6 +40,12 @@ class UserEntry(msgspec.Struct, frozen=True, kw_only=True):
     deletion_requested: bool = False
     created_at: datetime
     updated_at: datetime
+    word_1: str = ""
+    word_2: str = ""
+    word_3: str = ""
+    """The first of the words that the name is found by."""
+    more_words: str = ""
+    """The others, with a space between them."""
 
 
 def user_entry(entry: UserEntry | None, recorded: Recorded[Any]) -> UserEntry | None:
@@ -54,8 +65,26 @@ def user_entry(entry: UserEntry | None, recorded: Recorded[Any]) -> UserEntry | 
 
 
 def name_key(name: str) -> str:
-    """The form in which names are searched."""
+    """The form in which the release before searches names."""
     return search_key(name)
+
+
+_FIRST = ("", "", "")
+"""The words that have columns of their own, where there are none."""
+
+
+def name_columns(name: str) -> dict[str, Any]:
+    """What the row says of a name."""
+    words = search_words(name)
+    first, second, third = words if len(words) == len(_FIRST) else [*words, *_FIRST][: len(_FIRST)]
+    return {
+        "display_name": name,
+        "name_key": name_key(name),
+        "word_1": first,
+        "word_2": second,
+        "word_3": third,
+        "more_words": " ".join(words[len(_FIRST) :]),
+    }
 
 
 def _registered(event: Any, recorded_at: datetime) -> UserEntry:
@@ -64,8 +93,7 @@ def _registered(event: Any, recorded_at: datetime) -> UserEntry:
         version=event.originator_version,
         email=event.email,
         email_key=email_key(event.email),
-        display_name=event.display_name,
-        name_key=name_key(event.display_name),
+        **name_columns(event.display_name),
         country=event.country,
         locale=event.locale,
         external_id=event.external_id,
@@ -77,7 +105,7 @@ def _registered(event: Any, recorded_at: datetime) -> UserEntry:
 _SAID: dict[type, Callable[[Any], dict[str, Any]]] = {
     User.EmailVerified: lambda _: {"email_verified": True},
     User.EmailChanged: lambda e: {"email": e.email, "email_key": email_key(e.email), "email_verified": True},
-    User.DisplayNameChanged: lambda e: {"display_name": e.display_name, "name_key": name_key(e.display_name)},
+    User.DisplayNameChanged: lambda e: name_columns(e.display_name),
     User.CountryChanged: lambda e: {"country": e.country},
     User.LocaleChanged: lambda e: {"locale": e.locale},
 }
@@ -105,7 +133,7 @@ def _status(*, deletion_requested: bool, suspended: bool, deactivated: bool) -> 
 
 USER_DIRECTORY = Projection(
     name="user_directory",
-    version=6,
+    version=7,
     changes=("created_at",),  # Imported people are as old as they were where they came from.
     events=event_types(User),
     reads_personal=(User.Registered, User.EmailChanged, User.DisplayNameChanged),
@@ -113,13 +141,16 @@ USER_DIRECTORY = Projection(
     holds=Holds(
         purpose="finding and listing accounts",
         kept=UNTIL_ERASED,
-        readable=("email", "email_key", "display_name", "name_key", "external_id"),
+        readable=("email", "email_key", "display_name", "name_key", *WORDS, "external_id"),
     ),
     fold=user_entry,
     indexes=(
-        Index("email", ("email_key",)),
+        Index("email", ("email_key", "user_id")),
         Index("external", ("external_id",)),
-        Index("name", ("name_key", "user_id")),
+        WordIndex("word_1", ("word_1", "user_id")),
+        WordIndex("word_2", ("word_2", "user_id")),
+        WordIndex("word_3", ("word_3", "user_id")),
+        WordsIndex("more_words", ("more_words",)),
         Index("country", ("country", "user_id")),
         Index("status", ("status", "user_id")),
         Index("created", ("created_at", "user_id")),

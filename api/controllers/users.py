@@ -17,11 +17,11 @@ from api.refusals import OPEN_ACCOUNT
 from api.requests import ApiRequest
 from api.views import UserListItem, UserView, user_list_item, user_view
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
+from application.directory_search import WORDS_LIMIT, TooManyWordsError, name_or_address
 from application.queries import DirectoryFilter
 from application.register_user import RegisterUser, register_user
 from domain import errors
 from domain.access_records import Reading
-from domain.free_text import is_word, search_key
 from domain.values import EmailAddress, UserStatus, parse_email_address
 
 ByEmail = Annotated[
@@ -39,7 +39,10 @@ Beginning = Annotated[
         name="q",
         min_length=1,
         max_length=100,
-        description="The beginning of the display name or address: two characters, or one that is a word in itself.",
+        description=(
+            "Beginnings of words of the display name, in any order and without regard to case and accents; or the "
+            "beginning of the address. Two characters, or one that is a word in itself."
+        ),
     ),
 ]
 InCountry = Annotated[
@@ -143,7 +146,10 @@ def _address(text: str) -> EmailAddress:
 
 def _beginning(text: str) -> str:
     """What `q` asks for. A single letter is the beginning of too many names, a single ideograph is a name."""
-    if len(search_key(text)) > 1 or is_word(text):
-        return text
-    detail = "Two characters are the least, but where one is a word (ideographs, kana, Hangul)."
+    try:
+        if name_or_address(text).says_enough:
+            return text
+        detail = "One word needs two characters, but where one is a word (ideographs, kana, Hangul)."
+    except TooManyWordsError:
+        detail = f"{WORDS_LIMIT} words are the most."
     raise Refused(Kind.PARAMETER_INVALID, "q", "query", detail=detail)

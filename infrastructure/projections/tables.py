@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from psycopg import sql
 
-from application.projections import Projection
+from application.projections import Index, Projection, WordIndex, WordsIndex
 from infrastructure.binary_arrays import binary_array
 from infrastructure.log_reader import Connection
 from infrastructure.projections.columns import SCHEMA, element_types, table_name
@@ -21,6 +21,7 @@ from infrastructure.projections.making_tables import (
 from infrastructure.projections.tallies import TallyTable
 
 Row = TypeVar("Row", bound=msgspec.Struct)
+_WORD_METHODS: dict[type[Index], str] = {WordIndex: "word", WordsIndex: "words"}
 
 
 class ModelTable(Generic[Row]):
@@ -45,12 +46,13 @@ class ModelTable(Generic[Row]):
         """The key and the indexes of the definition, and the statistics that make the planner use them."""
         add_primary_key(connection, self._table, [self.projection.key_column])
         for index in self.projection.indexes:
-            method = "gin" if self._is_list(index.columns[0]) else "btree"
-            create_index(connection, f"{self._table}_{index.name}", self._table, method, index.columns)
+            create_index(connection, f"{self._table}_{index.name}", self._table, self._method(index), index.columns)
         analyze_table(connection, self._table)
 
-    def _is_list(self, column: str) -> bool:
-        return self._types[self.columns.index(column)].endswith("[]")
+    def _method(self, index: Index) -> str:
+        if type(index) in _WORD_METHODS:
+            return _WORD_METHODS[type(index)]
+        return "gin" if self._types[self.columns.index(index.columns[0])].endswith("[]") else "btree"
 
     def is_indexed(self, connection: Connection) -> bool:
         """Whether it has been filled, because it has its indexes."""

@@ -10,7 +10,7 @@ from hypothesis import given as for_all
 from msgspec.structs import asdict, replace
 
 from application.recorded import Recorded
-from application.user_directory import USER_DIRECTORY, UserEntry, name_key, user_entry
+from application.user_directory import USER_DIRECTORY, UserEntry, name_columns, name_key, user_entry
 from domain.kernel import AggregateEvent, event_types
 from domain.users import User
 from domain.values import UserStatus, email_key
@@ -41,6 +41,8 @@ ENTRY = UserEntry(
     email_key="ada@example.com",
     display_name="Ada KING",
     name_key="ada king",
+    word_1="ada",
+    word_2="king",
     country="GB",
     created_at=NOW,
     updated_at=NOW,
@@ -69,7 +71,18 @@ CHANGES: list[tuple[UserEntry, Recorded[Any], dict[str, Any]]] = [
         fact(User.EmailChanged, email="STRASSE@example.org"),
         {"email": "STRASSE@example.org", "email_key": "strasse@example.org", "email_verified": True},
     ),
-    (ENTRY, fact(User.DisplayNameChanged, display_name="Straße"), {"display_name": "Straße", "name_key": "strasse"}),
+    (
+        ENTRY,
+        fact(User.DisplayNameChanged, display_name="Zoë O'Brien"),
+        {
+            "display_name": "Zoë O'Brien",
+            "name_key": "zoë o'brien",
+            "word_1": "zoe",
+            "word_2": "obrien",
+            "word_3": "o",
+            "more_words": "brien",
+        },
+    ),
     (ENTRY, fact(User.CountryChanged, country="SE"), {"country": "SE"}),
     (ENTRY, fact(User.LocaleChanged, locale="sv-SE"), {"locale": "sv-SE"}),
     (replace(ENTRY, locale="sv"), fact(User.LocaleChanged, locale=None), {"locale": None}),
@@ -166,6 +179,7 @@ def _expected(user: User) -> dict[str, Any] | None:
         "email_verified": user.email_verified,
         "display_name": user.display_name,
         "name_key": user.display_name.casefold(),
+        **name_columns(user.display_name),
         "country": user.country,
         "locale": user.locale,
         "external_id": user.external_id,

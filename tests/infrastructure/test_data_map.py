@@ -72,7 +72,7 @@ def test_what_a_read_model_says_is_readable_is_there(model: Projection[Any]) -> 
 
 def test_what_people_say_lies_only_where_the_map_says_so(database: str, home: Path) -> None:
     async def live(service: Service) -> None:
-        facts = {"display_name": f"{CANARY} name", "external_id": f"{CANARY}-crm"}
+        facts = {"display_name": " ".join(f"{CANARY}{number}" for number in range(4)), "external_id": f"{CANARY}-crm"}
         ada = (await service.commands.run(register_user, registration(f"{CANARY}1", **facts), context())).aggregate_id
         change = RequestEmailChange(user_id=ada, email=f"{CANARY}2@example.com")
         await service.commands.run(request_email_change, change, context())
