@@ -94,8 +94,12 @@ class Aggregates:
         It is not kept: that an address is taken is never believed without asking, and nearly all that are asked for
         are free.
         """
-        claim, _ = await self._played(EmailClaim.vacant(claim_id), await self._streams.load(claim_id))
+        claim, _ = await self.email_claim_at_head(claim_id)
         return claim
+
+    async def email_claim_at_head(self, claim_id: UUID) -> tuple[EmailClaim, int]:
+        """The claim as of now, and the log position that this reflects."""
+        return await self._played(EmailClaim.vacant(claim_id), await self._streams.load(claim_id))
 
     async def _played(self, aggregate: AggregateT | None, tail: StreamTail) -> tuple[AggregateT, int]:
         """An aggregate after a tail of its stream and all that follows it, and the log position that this reflects."""

@@ -16,6 +16,7 @@ import msgspec
 
 from application.queries import CursorInvalidError
 from domain import errors
+from domain.free_text import search_key
 from domain.users import EmailRequest
 from domain.values import EmailAddress, email_key
 from infrastructure.mac import Mac
@@ -110,7 +111,15 @@ class ClaimIds:
 
     def of(self, address: EmailAddress) -> UUID:
         """A UUID version 8 (RFC 9562 section 5.8) of HMAC-SHA-256 over the address's key form."""
-        digest = self._mac.of(b"email:" + email_key(address).encode())
+        return self._of(email_key(address))
+
+    def of_older_form(self, address: EmailAddress) -> UUID | None:
+        """The id by a key form that domains with ß once had, until claims are rotated; None where it is the same."""
+        older = search_key(address)
+        return None if older == email_key(address) else self._of(older)
+
+    def _of(self, key_form: str) -> UUID:
+        digest = self._mac.of(b"email:" + key_form.encode())
         return UUID(
             bytes=digest[:6] + bytes([digest[6] & 0x0F | 0x80, digest[7], digest[8] & 0x3F | 0x80]) + digest[9:16]
         )

@@ -25,6 +25,7 @@ from infrastructure.queries.access_log import AccessLogQueries
 from infrastructure.queries.data_exports import DataExportQueries
 from infrastructure.queries.directory import DirectoryQueries
 from infrastructure.queries.erasures import ErasureQueries
+from infrastructure.queries.holders import Holders
 from infrastructure.queries.mails import MailQueries
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.queries.proofs import ProofQueries
@@ -68,12 +69,13 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
         keys, aggregates = commands.keys, commands.aggregates
         users = UserQueries(pool, aggregates, keys)
         lists = Lists(listing_pool, settings.wait_seconds)
+        log = LogQueries(pool)
         async with Forgetting(pool, keys, aggregates.cache), AccessRecorder(commands.commits) as accesses:
             yield Service(
                 commands=commands,
                 command_keys=KeyedCommandKeys(keyring.derive("commands")),
                 users=users,
-                directory=DirectoryQueries(lists, cursors),
+                directory=DirectoryQueries(lists, cursors, Holders(aggregates, keyring.claim_ids), log),
                 timeline=TimelineQueries(lists, keys, cursors),
                 statistics=StatisticsQueries(lists),
                 erasures=ErasureQueries(pool, keys),
@@ -81,7 +83,7 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
                 proofs=ProofQueries(pool),
                 mails=MailQueries(pool),
                 mailed_links=MailedLinks(users, commands.email_tokens),
-                log=LogQueries(pool),
+                log=log,
                 accesses=accesses,
                 access_log=AccessLogQueries(lists, cursors),
                 exports=DataExportQueries(pool, keyring.derive("export links")),

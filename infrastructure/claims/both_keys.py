@@ -31,7 +31,12 @@ async def claims_of(aggregates: Aggregates, ids: Sequence[ClaimIds], address: Em
 
 async def leading_claim(aggregates: Aggregates, ids: Sequence[ClaimIds], address: EmailAddress) -> EmailClaim:
     """The claim of an address that says whose it is."""
-    return _leader_first(await claims_of(aggregates, ids, address))[0]
+    return leading(await claims_of(aggregates, ids, address))
+
+
+def leading(claims: Sequence[EmailClaim]) -> EmailClaim:
+    """Of the claims of one address under each key, the one that says whose it is."""
+    return _leader_first(claims)[0]
 
 
 def _leader_first(claims: Sequence[EmailClaim]) -> list[EmailClaim]:

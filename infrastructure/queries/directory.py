@@ -1,16 +1,18 @@
-"""Searches and lists people: by the read model `user_directory`."""
+"""Searches and lists people: by the read model `user_directory`, and whoever has an address by the log itself."""
 
 from collections.abc import Iterator
 from typing import Any, LiteralString
 from uuid import UUID
 
+from msgspec.structs import replace
 from psycopg import sql
 
-from application.directory_search import name_or_address
-from application.queries import DirectoryFilter, Freshness, Page, PageRequest
+from application.directory_search import entry_of, fulfils, name_or_address
+from application.queries import DirectoryFilter, Freshness, Log, Page, PageRequest, PositionUnknownError
 from application.user_directory import USER_DIRECTORY, UserEntry
-from domain.values import email_key
+from domain.values import EmailAddress
 from infrastructure.keyring import Cursors
+from infrastructure.queries.holders import Holders
 from infrastructure.queries.name_search import WALKED, NameSearch
 from infrastructure.queries.pages import Pages, page_size
 from infrastructure.queries.read_model import Lists, ReadModel, Selected, Selection
@@ -18,7 +20,6 @@ from infrastructure.queries.read_model import Lists, ReadModel, Selected, Select
 BEFORE_ALL = UUID(int=0)
 
 _CONDITIONS: dict[str, LiteralString] = {
-    "email": "m.email_key = %(email)s",
     "external_id": "m.external_id = %(external_id)s",
     "country": "m.country = %(country)s",
     "status": "m.status = %(status)s",
@@ -32,17 +33,23 @@ _IN_PLACE = sql.SQL(" ORDER BY m.place LIMIT %(limit)s")
 class DirectoryQueries:
     """The directory, as ports see it."""
 
-    def __init__(self, lists: Lists, cursors: Cursors) -> None:
+    def __init__(self, lists: Lists, cursors: Cursors, holders: Holders, log: Log) -> None:
         self._model = ReadModel(lists, USER_DIRECTORY, UserEntry)
         self._pages = Pages(cursors, "directory")
+        self._holders = holders
+        self._log = log
 
     async def page(self, wanted: DirectoryFilter, page: PageRequest) -> Page[UserEntry]:
-        """People in the order of their ids."""
+        """People in the order of their ids; whoever has an address as of now, whatever the model has come to."""
         place = self._pages.place(wanted, page)
         after = None if place is None else UUID(bytes=place)
-        selected = await self._select(wanted, after, page_size(page) + 1, page.freshness)
-        entries = [row for row, _ in selected.rows]
-        return self._pages.page(wanted, page, entries, selected.position, lambda entry: entry.user_id.bytes)
+        if wanted.email is None:
+            selected = await self._select(wanted, after, page_size(page) + 1, await self._freshness(wanted, page))
+            entries, position = [row for row, _ in selected.rows], selected.position
+        else:
+            entry, position = await self._holder(wanted.email, page.freshness)
+            entries = [entry] if entry and fulfils(entry, wanted) and (after is None or entry.user_id > after) else []
+        return self._pages.page(wanted, page, entries, position, lambda entry: entry.user_id.bytes)
 
     async def _select(
         self, wanted: DirectoryFilter, after: UUID | None, limit: int, freshness: Freshness
@@ -79,10 +86,20 @@ class DirectoryQueries:
         is_cut = any(place == parameters["walked"] for _, (_, place) in selected.rows)
         return None if is_cut and len(found) < parameters["limit"] else Selected(found, selected.position)
 
+    async def _freshness(self, wanted: DirectoryFilter, page: PageRequest) -> Freshness:
+        """Other systems decide by an external id whether to register somebody: it is looked for as of now."""
+        if wanted.external_id is None or not page.best_effort:
+            return page.freshness
+        return replace(page.freshness, position=await self._log.head())
+
+    async def _holder(self, address: EmailAddress, freshness: Freshness) -> tuple[UserEntry | None, int]:
+        user, position = await self._holders.holder(address)
+        if position < freshness.position:
+            raise PositionUnknownError
+        return None if user is None else entry_of(user), position
+
 
 def _given(wanted: DirectoryFilter) -> Iterator[tuple[str, Any]]:
-    if wanted.email is not None:
-        yield "email", email_key(wanted.email)
     for name in ("external_id", "country", "status", "created_after"):
         value = getattr(wanted, name)
         if value is not None:
