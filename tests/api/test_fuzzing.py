@@ -15,7 +15,8 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from tests.support.api import Api, described_api
-from tests.support.processes import serving_process
+from tests.support.processes import serving_process, worker_process
+from tests.support.running import settings_in
 
 EXAMPLES = int(os.environ.get("REPRISE_TEST_EXAMPLES", "30"))
 """For each operation."""
@@ -25,9 +26,13 @@ NOT_DESCRIBED: list[Any] = [positive_data_acceptance, not_a_server_error]
 
 
 @pytest.fixture(scope="module")
-def impatient_api(api: Api) -> Iterator[Api]:
-    """Another process of the same service, which does not wait long for a position."""
-    with serving_process(api.settings, api.conninfo, REPRISE_WAIT_SECONDS="0.05") as running:
+def impatient_api(fuzzed_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """The API on a database of its own, with a worker behind it; it does not wait long for a position."""
+    settings = settings_in(tmp_path_factory.mktemp("fuzzed"))
+    with (
+        worker_process(settings, fuzzed_database),
+        serving_process(settings, fuzzed_database, REPRISE_WAIT_SECONDS="0.05") as running,
+    ):
         yield running
 
 
