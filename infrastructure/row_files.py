@@ -84,7 +84,7 @@ def _pyarrow(name: str) -> Any:
         return import_module(name)
     except ImportError:
         raise FileFormError(
-            "Parquet needs the package pyarrow, which is not installed; .csv and .jsonl do not."
+            "Parquet needs the package pyarrow (pip install reprise[parquet]); .csv and .jsonl do not."
         ) from None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from pyarrow import parquet  # type: ignore[import-untyped] # it has no types
 
 from application.projections import Projection
 from application.read_models import READ_MODELS
@@ -109,7 +110,6 @@ def test_a_form_that_cannot_be_written_is_refused_with_what_can_be_done(
 
 
 def test_parquet_is_written_where_pyarrow_is_installed(history: str, tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is optional")
     rows = list(rows_as_of(as_projector(history), USER_DIRECTORY, head_of(history)))
 
     write_rows(tmp_path / "d.parquet", USER_DIRECTORY.row, rows)
