@@ -31,7 +31,7 @@ from tests.support.instants import CONFIRM_BY, NOW
 from tests.support.running import follow_to_head, settings_in
 from tests.support.sealing import new_keys
 from tests.support.users import DOCUMENT, EMAIL, OTHER_EMAIL, REASON, an_active_user
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 LONG, MANY = 10_000, 2_000
 TURN_SECONDS = 0.05
@@ -105,7 +105,7 @@ def watched(settings: Settings, conninfo: str) -> Iterator[tuple[WatchedLoop, Ap
         gc.disable()
         try:
             eventually(lambda: server.started, "the API to start")
-            with httpx.Client(base_url=url, timeout=60.0) as http:
+            with httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as http:
                 yield loop, Api(url, settings, conninfo, http)
         finally:
             gc.enable()
@@ -164,7 +164,7 @@ def test_many_who_ask_for_a_long_account_at_once_keep_nobody_waiting(
 
     async def ask(api: Api, path: str) -> list[int]:
         headers = {"Authorization": f"Bearer {api.admin.token}"}
-        async with httpx.AsyncClient(base_url=api.url, headers=headers, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=api.url, headers=headers, timeout=PATIENCE_SECONDS) as client:
             answers = await asyncio.gather(*[client.get(path) for _ in range(asked_at_once)])
         return [answer.status_code for answer in answers]
 

@@ -10,6 +10,7 @@ import pytest
 
 from application.actors import Role
 from tests.support.api import Api, Caller, a_person, an_address, nothing_recorded, refusal
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 def test_a_registered_person_has_an_account_with_what_they_told(admin: Caller) -> None:
@@ -134,7 +135,7 @@ def _in_parallel(api: Api, requests: list[tuple[dict[str, str], dict[str, object
 
     async def send_all() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=100)
-        async with httpx.AsyncClient(base_url=api.url, limits=limits, timeout=60.0) as http:
+        async with httpx.AsyncClient(base_url=api.url, limits=limits, timeout=PATIENCE_SECONDS) as http:
             sent = [
                 http.post("/v1/users", json=person, headers={"Authorization": f"Bearer {token}", **headers})
                 for headers, person in requests

@@ -71,7 +71,7 @@ def test_a_process_that_dies_is_started_again(run: Running, name: str) -> None:
 
     assert (event["event"], event["process"], event["code"]) == ("restarted", name, -signal.SIGKILL)
     assert event["pid"] != run.processes[name]
-    eventually(run.is_ready, "the API's readiness", within_seconds=60)
+    eventually(run.is_ready, "the API's readiness")
 
 
 def test_its_processes_are_no_superusers_in_its_database(reprise: CommandLine, run: Running) -> None:
@@ -96,7 +96,7 @@ def test_a_database_that_dies_is_started_again(run: Running) -> None:
     kill(postmaster.pid)
     wait_until_gone([postmaster])
 
-    eventually(run.is_ready, "the API's readiness", within_seconds=60)
+    eventually(run.is_ready, "the API's readiness")
     eventually(lambda: run.get("/v1/users?limit=1").is_success, "an answer of the API")
 
 
@@ -122,10 +122,10 @@ def test_a_killed_supervisor_takes_everything_with_it(used: CommandLine) -> None
 def test_a_supervisor_that_is_killed_before_anything_has_joined_leaves_no_database(used: CommandLine) -> None:
     postgres = used.home / "postgres"
     with used.started("run", "--port", "0", "--json") as process:
-        eventually(lambda: listening_process(socket_in(postgres)), "the database", within_seconds=60)
+        eventually(lambda: listening_process(socket_in(postgres)), "the database")
         kill(process.pid)
 
-    eventually(lambda: not (postgres / "run").exists(), "the end of the database", within_seconds=60)
+    eventually(lambda: not (postgres / "run").exists(), "the end of the database")
 
 
 def test_the_next_run_finds_the_data_and_adds_no_sample_users(used: CommandLine) -> None:

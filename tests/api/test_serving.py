@@ -13,7 +13,7 @@ import pytest
 from tests.support.api import Api, a_person, refusal
 from tests.support.processes import address, is_listening, serving_processes
 from tests.support.running import follow_to_head
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 
 def test_requests_under_way_are_answered_before_the_process_ends(own_api: Api) -> None:
@@ -22,7 +22,7 @@ def test_requests_under_way_are_answered_before_the_process_ends(own_api: Api) -
     headers = {"Min-Log-Position": position, "Authorization": f"Bearer {own_api.admin.token}"}
 
     with another(own_api, workers=1) as (server, url), ThreadPoolExecutor() as others:
-        waiting = others.submit(httpx.get, f"{url}/v1/users", headers=headers, timeout=60)
+        waiting = others.submit(httpx.get, f"{url}/v1/users", headers=headers, timeout=PATIENCE_SECONDS)
         eventually(lambda: "in_flight 2.0" in httpx.get(f"{url}/metrics").text, "a request to be under way")
         server.send_signal(signal.SIGTERM)
         eventually(lambda: not is_listening(url), "the process to take no more connections")
@@ -31,7 +31,7 @@ def test_requests_under_way_are_answered_before_the_process_ends(own_api: Api) -
         answer = waiting.result()
 
         assert answer.status_code == 200
-        assert server.wait(timeout=30) == -signal.SIGTERM
+        assert server.wait(timeout=PATIENCE_SECONDS) == -signal.SIGTERM
 
 
 def test_a_command_under_way_is_durable_or_refused_when_the_process_ends(api: Api) -> None:
@@ -39,13 +39,13 @@ def test_a_command_under_way_is_durable_or_refused_when_the_process_ends(api: Ap
 
     with (
         another(api, workers=1) as (server, url),
-        httpx.Client(base_url=url, headers=headers, timeout=60) as client,
+        httpx.Client(base_url=url, headers=headers, timeout=PATIENCE_SECONDS) as client,
         ThreadPoolExecutor(16) as others,
     ):
         sent = [others.submit(client.post, "/v1/users", json=a_person()) for _ in range(500)]
         eventually(lambda: any(request.done() for request in sent), "a first answer")
         server.send_signal(signal.SIGINT)
-        server.wait(timeout=30)
+        server.wait(timeout=PATIENCE_SECONDS)
         acknowledged = [request.result().json()["userId"] for request in sent if request.exception() is None]
 
     assert 0 < len(acknowledged) < len(sent)
@@ -62,8 +62,8 @@ def test_several_workers_serve_one_port_and_end_together(api: Api, workers: int)
             registered = [client.post("/v1/users", json=a_person()) for _ in range(10)]
         children = psutil.Process(server.pid).children()
         server.send_signal(signal.SIGTERM)
-        server.wait(timeout=30)
-        _, alive = psutil.wait_procs(children, timeout=30)
+        server.wait(timeout=PATIENCE_SECONDS)
+        _, alive = psutil.wait_procs(children, timeout=PATIENCE_SECONDS)
 
     assert [answer.status_code for answer in registered] == [201] * 10
     assert len(children) >= workers

@@ -22,7 +22,7 @@ from infrastructure.eventsourcing_recorders.tracking import LogTrackingRecorder
 from infrastructure.schema import migrate
 from infrastructure.wake_ups import LOG_CHANNEL
 from tests.support.cut_line import CuttableLine
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 PERSISTENCE_MODULE = "infrastructure.eventsourcing_recorders"
 
@@ -344,7 +344,7 @@ def test_an_append_sends_a_hint_to_those_who_listen(factory: Factory, database: 
         connection.execute(f"LISTEN {LOG_CHANNEL}")
         factory.application_recorder().insert_events(happened(1))
 
-        assert [hint.channel for hint in connection.notifies(timeout=20, stop_after=1)] == [LOG_CHANNEL]
+        assert [hint.channel for hint in connection.notifies(timeout=PATIENCE_SECONDS, stop_after=1)] == [LOG_CHANNEL]
 
 
 def test_two_followers_of_one_application_do_not_share_their_progress(database: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from infrastructure.private_files import NotAFileError, appended_file, open_to_append, whole_file, write_whole
+from tests.support.waiting import PATIENCE_SECONDS
 
 SOURCES = ("api", "application", "domain", "infrastructure")
 ROOM = "infrastructure/private_files.py"
@@ -136,7 +137,9 @@ def test_a_crash_leaves_no_half_file_that_others_can_read(tmp_path: Path) -> Non
         "    file.write(b'half of it'); file.flush(); os._exit(9)\n"
     )
 
-    ended = subprocess.run([sys.executable, "-c", program, str(tmp_path / "export")], check=False, timeout=60)
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "export")], check=False, timeout=PATIENCE_SECONDS
+    )
 
     assert ended.returncode == 9
     assert [(path.name == "export", mode_of(path)) for path in tmp_path.iterdir()] == [(False, 0o600)]

@@ -5,13 +5,14 @@ import threading
 import psycopg
 
 from infrastructure.wake_ups import LOG_CHANNEL, WakeUpListener
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 def test_a_process_in_which_nobody_sleeps_does_not_listen() -> None:
     listener = WakeUpListener("host=/nowhere", threading.Event())
 
     listener.start()
-    listener.join(timeout=10)
+    listener.join(timeout=PATIENCE_SECONDS)
 
     assert not listener.is_alive()
 
@@ -23,12 +24,12 @@ def test_a_hint_wakes_all_who_sleep(database: str) -> None:
     listener.start()
     try:
         for sleeper in sleepers:
-            assert sleeper.wait(timeout=10), "whoever begins to listen looks at once"
+            assert sleeper.wait(timeout=PATIENCE_SECONDS), "whoever begins to listen looks at once"
             sleeper.clear()
         with psycopg.connect(database, autocommit=True) as connection:
             connection.execute(f"NOTIFY {LOG_CHANNEL}")
 
-        assert all(sleeper.wait(timeout=10) for sleeper in sleepers)
+        assert all(sleeper.wait(timeout=PATIENCE_SECONDS) for sleeper in sleepers)
     finally:
         stop.set()
         listener.join()

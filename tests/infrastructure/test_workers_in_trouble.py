@@ -31,7 +31,7 @@ from infrastructure.projections.rebuilding import rebuild
 from tests.support.own_server import own_server
 from tests.support.read_models import head_of, replayed_rows, rows_of
 from tests.support.running import projector, settings_in, worker
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 from tests.support.workers_in_trouble import (
     CONTEXT,
     cut_all_connections,
@@ -112,7 +112,7 @@ def test_a_worker_that_was_frozen_past_its_time_changes_nothing_when_it_wakes_up
 
         eventually(lambda: follow_batch(connection, USER_DIRECTORY, live.generation), "the lock to be taken from it")
         os.kill(frozen.pid or 0, signal.SIGCONT)
-        said = outcome.get(timeout=60)
+        said = outcome.get(timeout=PATIENCE_SECONDS)
         frozen.join()
 
     assert said == "IdleInTransactionSessionTimeout"

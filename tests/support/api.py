@@ -28,7 +28,7 @@ from infrastructure.database import embedded_as
 from infrastructure.logins import Login
 from infrastructure.settings import Settings
 from infrastructure.token_issuing import TokenIssuer
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 JSON_PROBLEM = "application/problem+json"
 HOUR = timedelta(hours=1)
@@ -116,7 +116,7 @@ class Api:
     def mailed_token(self, email: str) -> str:
         """The token in the last mail to an address; needs a worker."""
         # It may have to wait for the mails of all other tests.
-        eventually(lambda: self._mails_to(email), f"a mail to {email}", within_seconds=300)
+        eventually(lambda: self._mails_to(email), f"a mail to {email}")
         token = re.search(r"token=([\w-]+)", self._mails_to(email)[-1])
         assert token is not None
         return token.group(1)
@@ -150,7 +150,7 @@ def serving(settings: Settings, conninfo: str, limits: Limits | None = None) -> 
         thread.start()
         try:
             eventually(lambda: server.started or not thread.is_alive(), "the API to start")
-            with httpx.Client(base_url=url, timeout=30.0) as http:
+            with httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as http:
                 yield Api(url, settings, conninfo, http)
         finally:
             server.should_exit = True

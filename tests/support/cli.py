@@ -21,9 +21,9 @@ from api.cli import main
 from infrastructure.database import embedded_as
 from infrastructure.embedded_postgres import EmbeddedPostgres
 from infrastructure.logins import EMBEDDED, Login
+from tests.support.waiting import PATIENCE_SECONDS
 
 CHECKOUT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

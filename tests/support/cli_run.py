@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import psutil  # type: ignore[import-untyped] # its stubs are a package of their own
 
-from tests.support.cli import PATIENCE_SECONDS, CommandLine
-from tests.support.waiting import eventually
+from tests.support.cli import CommandLine
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def running(reprise: CommandLine) -> Iterator[Running]:
 
 def wait_until_gone(processes: list[psutil.Process]) -> None:
     """Wait until none of these processes is alive any more; whoever has only not been noticed yet is dead."""
-    eventually(lambda: not any(map(_is_alive, processes)), "the end of all processes", within_seconds=PATIENCE_SECONDS)
+    eventually(lambda: not any(map(_is_alive, processes)), "the end of all processes")
 
 
 def kill(pid: int) -> None:

@@ -21,9 +21,7 @@ from infrastructure.settings import Settings, http_url
 from tests.support.api import Api
 from tests.support.ports import reserved_port
 from tests.support.running import settings_in
-from tests.support.waiting import eventually
-
-END_SECONDS = 30.0
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 
 @contextmanager
@@ -46,7 +44,7 @@ def serving_process(settings: Settings, conninfo: str, **variables: str) -> Iter
     """The API in one process, until the end of the context."""
     with (
         serving_processes(settings.home, conninfo, 1, **variables) as (_, url),
-        httpx.Client(base_url=url, timeout=30.0) as http,
+        httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as http,
     ):
         yield Api(url, settings_in(settings.home, **variables), conninfo, http)
 
@@ -59,7 +57,7 @@ def worker_process(settings: Settings, conninfo: str) -> Iterator[None]:
         yield
         assert worker.poll() is None, "The worker has ended; its log says why."
         worker.send_signal(signal.SIGTERM)
-        worker.wait(END_SECONDS)
+        worker.wait(PATIENCE_SECONDS)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 POLL_SECONDS = 0.005
+PATIENCE_SECONDS = 240.0
+"""How long anything may take: whatever takes longer never ends. Machines that are busy with other things are slow."""
 
 T = TypeVar("T")
 
@@ -14,7 +16,7 @@ class NeverHappenedError(AssertionError):
     """The condition did not come true in the time that was given."""
 
 
-def eventually(condition: Callable[[], T], what: str, within_seconds: float = 60.0) -> T:
+def eventually(condition: Callable[[], T], what: str, within_seconds: float = PATIENCE_SECONDS) -> T:
     """Ask again and again until the answer is truthy, and return it."""
     deadline = time.monotonic() + within_seconds
     pause = threading.Event()
