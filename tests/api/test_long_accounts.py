@@ -104,7 +104,8 @@ def watched(settings: Settings, conninfo: str) -> Iterator[tuple[WatchedLoop, Ap
         gc.freeze()
         gc.disable()
         try:
-            eventually(lambda: server.started, "the API to start")
+            eventually(lambda: server.started or not thread.is_alive(), "the API to start")
+            assert server.started, "The API did not start; the log says why."
             with httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as http:
                 yield loop, Api(url, settings, conninfo, http)
         finally:

@@ -150,6 +150,7 @@ def serving(settings: Settings, conninfo: str, limits: Limits | None = None) -> 
         thread.start()
         try:
             eventually(lambda: server.started or not thread.is_alive(), "the API to start")
+            assert server.started, "The API did not start; the log says why."
             with httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as http:
                 yield Api(url, settings, conninfo, http)
         finally:

@@ -83,6 +83,7 @@ def raw_server(app: Waiting | None = None, **limits: Any) -> Iterator[RawServer]
         thread.start()
         try:
             eventually(lambda: server.started or not thread.is_alive(), "the server to start")
+            assert server.started, "The server did not start; the log says why."
             yield RawServer(url, app, connections, server)
         finally:
             server.should_exit = True
