@@ -2,7 +2,7 @@
 # They write to .venv/ and, while Reprise runs, to .reprise/ (REPRISE_HOME): nowhere else, but for pip's and uv's own caches.
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help run test check lint fix bench lock clean obsolete
+.PHONY: help run test check lint fix bench wheel lock clean obsolete
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -52,6 +52,11 @@ fix: .venv/.dev ## format the code and mend what the linter can
 
 bench: .venv/.dev ## measure
 	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+wheel: .venv/.dev ## build dist/*.whl, which knows the commit it was made from
+	@trap 'rm -f infrastructure/build.txt' EXIT; \
+	git --no-optional-locks describe --always --dirty --abbrev=12 --exclude='*' > infrastructure/build.txt; \
+	$(BIN)/uv build --quiet --no-config --wheel --out-dir dist .
 
 # ---- dependencies
 

@@ -25,9 +25,11 @@ from api.own_writes import OwnWrites
 from api.refusals import exception_handlers
 from api.requests import ApiRequest
 from application.access import AccessTokens
+from application.release import Release
 from application.service import Service
 from infrastructure.access_tokens import tokens_of
 from infrastructure.garbage_collection import make_collection_rare
+from infrastructure.release import this_release
 from infrastructure.service import open_service
 from infrastructure.settings import SettingInvalidError, Settings, settings_from
 from infrastructure.token_issuing import TokenIssuer
@@ -44,7 +46,7 @@ On a machine that is busy, one takes long to start: those that are given up too 
 """
 
 
-def create_litestar(open_service: ServiceOpener, tokens: AccessTokens, metrics: Metrics) -> Litestar:
+def create_litestar(open_service: ServiceOpener, tokens: AccessTokens, metrics: Metrics, release: Release) -> Litestar:
     """The routes, without what stands around them. Raises `UndeclaredPermissionError`."""
 
     @asynccontextmanager
@@ -65,15 +67,16 @@ def create_litestar(open_service: ServiceOpener, tokens: AccessTokens, metrics: 
     )
     app.state.tokens = tokens
     app.state.metrics = metrics
+    app.state.release = release
     app.state.own_writes = OwnWrites()
     check_declarations(app.routes)
     return app
 
 
-def create_app(open_service: ServiceOpener, tokens: AccessTokens) -> ASGIApp:
+def create_app(open_service: ServiceOpener, tokens: AccessTokens, release: Release) -> ASGIApp:
     """The whole API, as an ASGI application that opens and closes the service it is given."""
     metrics = Metrics()
-    app = create_litestar(open_service, tokens, metrics)
+    app = create_litestar(open_service, tokens, metrics, release)
     return Observed(HeadAnswered(app), metrics, structlog.get_logger("api"))
 
 
@@ -81,7 +84,7 @@ def app_of(settings: Settings, conninfo: str) -> ASGIApp:
     """The API on a migrated database. Raises `SettingInvalidError`."""
     if settings.jwks_path == settings.own_jwks_path and not settings.production:
         TokenIssuer(settings).publish()
-    return create_app(lambda: open_service(settings, conninfo), tokens_of(settings))
+    return create_app(lambda: open_service(settings, conninfo), tokens_of(settings), this_release())
 
 
 def app_from_environment() -> ASGIApp:

@@ -1,6 +1,7 @@
 """The API as it is served, and two routes that do nothing: what the framework costs before anything is done."""
 
 import sys
+from functools import partial
 from uuid import UUID
 
 import msgspec
@@ -19,6 +20,7 @@ from api.observation import HeadAnswered, Observed
 from api.permissions import Permission
 from api.requests import ApiRequest
 from infrastructure.access_tokens import tokens_of
+from infrastructure.release import this_release
 from infrastructure.service import open_service
 from infrastructure.settings import settings_from
 
@@ -48,7 +50,8 @@ def app_from_environment() -> ASGIApp:
     settings = settings_from()
     metrics = Metrics()
     tokens = tokens_of(settings)
-    app = create_litestar(lambda: open_service(settings, settings.database_url or ""), tokens, metrics)
+    service = partial(open_service, settings, settings.database_url or "")
+    app = create_litestar(service, tokens, metrics, this_release())
     app.register(Router("/v1", route_handlers=[NoOpController]))
     return Observed(HeadAnswered(app), metrics, structlog.get_logger("api"))
 

@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 
 from cyclopts import App, CycloptsError, Parameter
@@ -79,10 +78,9 @@ def _told(default: object) -> str | None:
 
 
 def _version() -> str:
-    try:
-        return version("reprise")
-    except PackageNotFoundError:
-        return "unknown"
+    from infrastructure.release import this_release
+
+    return str(this_release())
 
 
 def _accept_all_text() -> None:

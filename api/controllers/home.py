@@ -22,10 +22,11 @@ class HomeController(Controller):
     @get(public=True)
     async def read_home(self, request: ApiRequest) -> Document:
         """What is here: a page for people, JSON for programs."""
+        release = request.app.state.release
         wanted = preferred(request.header(b"accept"), (JSON, HTML))
         if wanted is None:
             raise Refused(Kind.NOT_ACCEPTABLE, detail="Answers are application/json, text/html.")
         if wanted == HTML:
             headers = [*PAGE_HEADERS, *_BY_WISH]
-            return Document(home_page(), "text/html; charset=utf-8", headers, public=True)
-        return Document(msgspec.json.encode(home()), "application/json", _BY_WISH, public=True)
+            return Document(home_page(release), "text/html; charset=utf-8", headers, public=True)
+        return Document(msgspec.json.encode(home(release)), "application/json", _BY_WISH, public=True)

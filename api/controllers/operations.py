@@ -22,9 +22,11 @@ _TOKEN_FAILURES = {
 
 
 class Health(msgspec.Struct, frozen=True):
-    """The process answers."""
+    """The process is alive; `build` is the commit that it was made from, null if that is not known."""
 
-    status: str = "ok"
+    status: str
+    version: str
+    build: str | None
 
 
 class Readiness(msgspec.Struct, frozen=True):
@@ -41,9 +43,10 @@ class OperationsController(Controller):
     tags = ("Operations",)
 
     @get("/healthz", public=True)
-    async def check_health(self) -> Answer[Health]:
-        """The process lives; says nothing of what it depends on."""
-        return Answer(Health(), [])
+    async def check_health(self, request: ApiRequest) -> Answer[Health]:
+        """Whether the process is alive, and its version and build; says nothing about what it depends on."""
+        release = request.app.state.release
+        return Answer(Health("ok", release.version, release.build), [])
 
     @get("/readyz", public=True, refusals=(Kind.NOT_READY,))
     async def check_readiness(self, request: ApiRequest) -> Answer[Readiness]:

@@ -1,13 +1,12 @@
 """What is here, for whoever opens the address of the service."""
 
-from functools import cache
-from importlib.metadata import version
 from typing import NamedTuple
 
 import msgspec
 
 from api.pages.layout import page
 from api.reference.markup import element
+from application.release import Release
 
 
 class Link(NamedTuple):
@@ -22,7 +21,7 @@ class Link(NamedTuple):
 LINKS = (
     Link("documentation", "/docs", "API reference", "Read what each request does, and try it."),
     Link("openapi", "/schema/openapi.json", "OpenAPI document", "The same for programs (OpenAPI 3.1)."),
-    Link("health", "/healthz", "Health", "Whether this process is alive."),
+    Link("health", "/healthz", "Health", "Whether this process is alive, and which version it is."),
     Link("readiness", "/readyz", "Readiness", "Whether everything that it depends on is as it should be."),
     Link("metrics", "/metrics", "Metrics", "For Prometheus."),
     Link("verifierKeys", "/v1/audit/keys", "Verifier keys", "To check the signed checkpoints of the log with."),
@@ -34,25 +33,24 @@ class Home(msgspec.Struct, frozen=True):
 
     name: str
     version: str
+    build: str | None
     links: dict[str, str]
 
 
-@cache
-def home() -> Home:
+def home(release: Release) -> Home:
     """What is here, for programs."""
-    return Home("Reprise", version("reprise"), {link.name: link.address for link in LINKS})
+    return Home("Reprise", release.version, release.build, {link.name: link.address for link in LINKS})
 
 
-def home_page() -> bytes:
+def home_page(release: Release) -> bytes:
     """What is here, for people."""
-    told = home()
     links = [
         part
         for link in LINKS
         for part in (element("dt", element("a", link.title, href=link.address)), element("dd", link.text))
     ]
     introduction = (
-        f"This is a user platform, version {told.version}: it owns people's accounts, and other services use it over "
+        f"This is a user platform, version {release}: it owns people's accounts, and other services use it over "
         "HTTP. There is nothing to sign in to here."
     )
-    return page("en", told.name, element("p", introduction), element("dl", *links))
+    return page("en", "Reprise", element("p", introduction), element("dl", *links))

@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,19 @@ def test_the_list_of_commands_says_of_each_what_its_own_help_says(name: str) -> 
     _, summary = COMMANDS[name]
 
     assert command_line([name])[name].help.splitlines()[0] == summary
+
+
+def test_the_version_comes_with_the_build(nowhere: CommandLine) -> None:
+    built = CommandLine(nowhere.home, variables=(("REPRISE_BUILD", "c2eaace"),))
+
+    assert built.call("--version").out == f"{version('reprise')} (build c2eaace)\n"
+
+
+def test_a_build_that_is_no_name_is_refused(nowhere: CommandLine) -> None:
+    misled = CommandLine(nowhere.home, variables=(("REPRISE_BUILD", "a b"),))
+
+    assert complaint(misled, "--version")[0] == 1
+    assert complaint(misled, "--version")[1].startswith("REPRISE_BUILD must be")
 
 
 def test_without_a_command_it_tells_which_there_are(nowhere: CommandLine) -> None:

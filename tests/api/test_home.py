@@ -1,10 +1,10 @@
 """The address of the service itself: a page for people, JSON for programs."""
 
-from importlib.metadata import version
 from typing import Any
 
 import pytest
 
+from infrastructure.release import this_release
 from tests.support.api import Api, refusal
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -15,7 +15,8 @@ def test_a_program_is_told_what_is_here(api: Api) -> None:
     told: dict[str, Any] = answer.json()
 
     assert answer.headers["content-type"] == "application/json"
-    assert (told["name"], told["version"]) == ("Reprise", version("reprise"))
+    release = this_release()
+    assert (told["name"], told["version"], told["build"]) == ("Reprise", release.version, release.build)
     assert {"documentation", "openapi", "health", "readiness"} <= set(told["links"])
 
 
@@ -26,7 +27,7 @@ def test_a_browser_is_shown_the_same_as_a_page(api: Api) -> None:
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert '<html lang="en">' in page.text
-    assert version("reprise") in page.text
+    assert f"version {this_release()}:" in page.text
     for address in anybody.get("/").json()["links"].values():
         assert f'href="{address}"' in page.text
 

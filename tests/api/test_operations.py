@@ -14,16 +14,19 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from application.actors import Role
 from application.read_models import READ_MODELS
+from infrastructure.release import this_release
 from infrastructure.token_keys import SIGNING_KEY_FILE, Algorithms
 from tests.support.api import Api, Caller, a_person, an_address, refusal
 from tests.support.running import follow_to_head, worker
 from tests.support.waiting import eventually
 
 
-def test_a_process_that_answers_is_healthy(api: Api) -> None:
+def test_a_process_that_answers_is_healthy_and_says_which_release_it_is(api: Api) -> None:
     answer = api.with_token(None).get("/healthz")
+    release = this_release()
 
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok", "version": release.version, "build": release.build}
 
 
 def test_the_service_is_ready_when_its_read_models_follow(api: Api) -> None:

@@ -26,6 +26,7 @@ from application.actors import Role
 from application.service import Service
 from infrastructure.database import embedded_as
 from infrastructure.logins import Login
+from infrastructure.release import this_release
 from infrastructure.settings import Settings
 from infrastructure.token_issuing import TokenIssuer
 from tests.support.waiting import PATIENCE_SECONDS, eventually
@@ -186,7 +187,7 @@ def litestar_app() -> Litestar:
         raise AssertionError
         yield  # type: ignore[unreachable] # makes it a generator
 
-    return create_litestar(never_opened, NoTokens(), Metrics())
+    return create_litestar(never_opened, NoTokens(), Metrics(), this_release())
 
 
 def described_api() -> dict[str, Any]:
