@@ -9,7 +9,7 @@ from cyclopts.types import PositiveInt
 from msgspec.structs import replace
 
 from api.cli.failures import ExitCode
-from api.cli.readiness import free_port
+from api.cli.ports import free_port
 from api.cli.terminal import say, write_json
 from api.cli.values import Port, settings_for
 from infrastructure.database import migrate_embedded, migrated_database, owners_database
@@ -48,7 +48,8 @@ def serve(*, host: str | None = None, port: Port | None = None, workers: Positiv
     configure_logging()
     settings = settings_for(host, port)
     check_issuer(settings)
-    settings = replace(settings, port=free_port(settings.host, settings.port))
+    command = ["serve", *(["--host", host] if host else []), *(["--workers", str(workers)] if workers > 1 else [])]
+    settings = replace(settings, port=free_port(settings.host, settings.port, command))
     with migrated_database(settings, Login.API) as conninfo:
         check_login(conninfo, Login.API, production=settings.production)
         check_claims_key(settings, conninfo)

@@ -1,9 +1,6 @@
 """Whether the API can be reached at all, and whether it is ready."""
 
 import asyncio
-import errno
-import socket
-from contextlib import closing
 
 from api.cli.failures import Failure
 from infrastructure.settings import Settings, http_url
@@ -13,24 +10,6 @@ LONGEST_ANSWER = 65_536
 LOOK_TIMEOUT_SECONDS = 5.0
 READY_WITHIN_SECONDS = 90.0
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
-
-
-def free_port(host: str, port: int) -> int:
-    """The port, or any free one for 0. Raises `Failure` if it is taken, or if it cannot be listened at."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with closing(socket.socket(family, kind, protocol)) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            found: int = probe.getsockname()[1]
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise Failure(
-                f"Port {port} of {host} is in use. Stop what uses it, or choose another one: --port or REPRISE_PORT.",
-                "port_in_use",
-            ) from None
-        raise Failure(f"Nobody can listen at port {port} of {host}: {error.strerror}.", "address_unusable") from error
-    return found
 
 
 def reachable_host(settings: Settings) -> str:

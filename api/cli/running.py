@@ -14,7 +14,8 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from api.cli.holding import Hold, held_database
-from api.cli.readiness import base_url, free_port, until_ready
+from api.cli.ports import free_port
+from api.cli.readiness import base_url, until_ready
 from api.cli.run_reports import JsonRunReport, Running, RunReport, RunToken, TextRunReport
 from api.cli.supervision import Child, Supervisor, supervision
 from api.cli.values import Port, settings_for
@@ -59,7 +60,8 @@ def run(*, host: str | None = None, port: Port | None = None, json: bool = False
     """
     settings = settings_for(host, port)
     check_production(settings)
-    settings = replace(settings, port=free_port(settings.host, settings.port))
+    command = ["run", *(["--host", host] if host else []), *(["--json"] if json else [])]
+    settings = replace(settings, port=free_port(settings.host, settings.port, command))
     report = JsonRunReport() if json else TextRunReport()
     with held_database(settings) as hold, ExitStack() as databases:
         report.progress("Starting the database.")

@@ -148,7 +148,8 @@ def test_a_port_that_is_in_use_is_told_before_anything_is_started(tmp_path: Path
         refused = CommandLine(tmp_path / "home").call("run", "--port", str(port))
 
     assert (refused.code, refused.out) == (1, "")
-    assert refused.err.startswith(f"reprise: Port {port} of 127.0.0.1 is in use.")
+    assert refused.err.startswith(f"reprise: Port {port} of 127.0.0.1 is in use. ")
+    assert " reprise run --port " in refused.err
     assert not (tmp_path / "home").exists()
 
 
