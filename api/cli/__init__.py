@@ -17,26 +17,26 @@ COMMANDS = {
     "serve": ("api.cli.processes:serve", "Serve the HTTP API."),
     "project": (
         "api.cli.processes:project",
-        "Keep the read models at the head of the log, seal the log, and send mails.",
+        "Run a worker: read models, checkpoints, mails, erasures.",
     ),
-    "migrate": ("api.cli.processes:migrate", "Bring the database to the schema that this version needs."),
+    "migrate": ("api.cli.processes:migrate", "Migrate the database to the schema of this version."),
     "token": ("api.cli.tokens:token", "Issue an access token."),
-    "import": ("api.cli.importing:import_file", "Take over people from a file in JSON Lines, each exactly once."),
-    "backup": ("api.cli.backups:backup", "Back up the log and, apart from it, the keys."),
-    "restore": ("api.cli.backups:restore", "Bring a backup back into an empty database, all of it or nothing."),
-    "users": ("api.cli.users:app", "Look at users, as they are or as they were, and erase them."),
-    "statistics": ("api.cli.statistics:app", "Tell how many accounts are active, come, go, and agree to what."),
-    "audit": ("api.cli.audit:app", "Find out what was done, when, by whom and why."),
-    "projections": ("api.cli.projections:app", "Look at the read models; rebuild, check and repair them."),
-    "privacy": ("api.cli.privacy:app", "Find out what is held about people, and scrub what was deleted."),
-    "keys": ("api.cli.keys:app", "Look after the keys that personal data is sealed with, and that of the claims."),
-    "log": ("api.cli.log:app", "Look at the log as a whole."),
+    "import": ("api.cli.importing:import_file", "Import people from a file in JSON Lines, each exactly once."),
+    "backup": ("api.cli.backups:backup", "Back up the log and, separately, the keys."),
+    "restore": ("api.cli.backups:restore", "Restore a backup into an empty database, completely or not at all."),
+    "users": ("api.cli.users:app", "Show, export and erase users."),
+    "statistics": ("api.cli.statistics:app", "Count accounts, registrations, deletions and consents."),
+    "audit": ("api.cli.audit:app", "Show what was done, when, by whom and why; prove and verify it."),
+    "projections": ("api.cli.projections:app", "Show, rebuild, check and repair read models."),
+    "privacy": ("api.cli.privacy:app", "Show what is stored about people; remove what was deleted."),
+    "keys": ("api.cli.keys:app", "Show and replace the master key and the claims key."),
+    "log": ("api.cli.log:app", "Show the state of the log."),
 }
-"""Each command, where it is, and the first sentence of its help."""
+"""Each command, where it is implemented, and the first sentence of its help."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the answer is the exit code of the process."""
+    """Run one command and return the exit code of the process."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     _accept_all_text()
     _end_in_order_on_signals()
@@ -58,10 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def command_line(called: Sequence[str] = ()) -> App:
-    """The commands; only the module of the one that is called is imported."""
+    """All commands; only the module of the called one is imported."""
     app = App(
         name="reprise",
-        help="Reprise, an event-sourced user platform. Settings are environment variables: docs/cli.md lists them.",
+        help="Reprise, an event-sourced user platform. Settings are environment variables: see docs/operations.md.",
         help_format="markdown",
         version=_version,
         default_parameter=Parameter(negative=(), show_default=_told),
@@ -73,7 +73,7 @@ def command_line(called: Sequence[str] = ()) -> App:
 
 
 def _told(default: object) -> str | None:
-    """A default as the help tells it; that a switch is off goes without saying."""
+    """A default as the help shows it; switches that are off are not mentioned."""
     return None if default is False else str(default)
 
 
@@ -84,7 +84,7 @@ def _version() -> str:
 
 
 def _accept_all_text() -> None:
-    """A terminal that cannot show a letter is no reason to fail."""
+    """Do not fail on a terminal that cannot show a character."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -101,6 +101,6 @@ def _end_in_order_on_signals() -> None:
 
 
 def _nobody_reads() -> int:
-    """End as quietly as a program that SIGPIPE kills; what is left in the buffers goes nowhere."""
+    """End as quietly as a program killed by SIGPIPE, and discard buffered output."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 128 + signal.SIGPIPE

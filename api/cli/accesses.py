@@ -1,4 +1,4 @@
-"""`reprise audit accesses`: who read whose personal data, when and what for."""
+"""`reprise audit accesses`: who read whose personal data, when and why."""
 
 import asyncio
 from datetime import datetime
@@ -37,24 +37,24 @@ def accesses(
     everything: Annotated[bool, Parameter(name="--all")] = False,
     json: bool = False,
 ) -> None:
-    """Tell who read whose personal data, when and what for, in the order of the log.
+    """Show who read whose personal data, when and why, in the order of the log.
 
     Parameters
     ----------
     user
-        The data of the user with this id.
+        Whose data: the id of a user.
     actor
         Read by this actor, written as role:id, such as support:carol or system:cli.
     reading
         What was read.
     recorded_from
-        Recorded at this instant or later; in UTC, unless it has an offset.
+        Recorded at this instant or later, in UTC unless it has an offset.
     recorded_to
         Recorded before this instant.
     limit
-        Tell no more than so many.
+        Show at most this many.
     everything
-        Tell all there are, however many.
+        Show all of them.
     json
         Write JSON.
 
@@ -78,12 +78,12 @@ def accesses(
 
 
 def _line(told: AccessView) -> str:
-    """Position, instant, who read what, whose it was, what for."""
+    """Position, instant, who read what, whose it was, why."""
     by = " for ".join(filter(None, [told.actor or "-", told.on_behalf_of]))
     words = [
         f"{shown(told.position):>12}",
         shown(told.recorded_at),
-        f"{told.reading or f'{told.lost} not on record':<10}",
+        f"{told.reading or f'{told.lost} unrecorded':<10}",
         by + (f" through {told.client}" if told.client else ""),
         told.purpose or "",
         _people(told.user_ids) or told.query or "",

@@ -34,21 +34,21 @@ from infrastructure.logins import Login
 from infrastructure.service import open_service
 from infrastructure.settings import settings_from
 
-app = App(name="audit", help="Find out what was done, when, by whom and why.")
+app = App(name="audit", help="Show what was done, when, by whom and why; prove and verify it.")
 for other in (accesses, diff, checkpoint, keys, rotate_key, prove, bundle, verify):
     app.command(other)
 
 
 @app.command
 def history(user: str, /, *, purpose: str | None = None, json: bool = False) -> None:
-    """Tell all that was done to one account, oldest first, with what it was changed to.
+    """Show all events of one account with their content, oldest first.
 
     Parameters
     ----------
     user
-        The user's id, or the email address that they hold now.
+        The user's id or current email address.
     purpose
-        What it is looked at for, for the record: a ticket or case.
+        Why you look at the data, for the record: a ticket or case.
     json
         Write JSON.
 
@@ -88,34 +88,34 @@ def search(  # noqa: PLR0913 - one for each thing to search for
     purpose: str | None = None,
     json: bool = False,
 ) -> None:
-    """Search through all that was done to any account, in the order of the log.
+    """Search the events of all accounts, in the order of the log.
 
     Parameters
     ----------
     actor
-        Done by this actor, written as role:id, such as admin:ann or system:import.
+        Recorded for this actor, written as role:id, such as admin:ann or system:import.
     user
-        Done to the user with this id.
+        About the user with this id.
     topic
-        Of this kind, such as user.country_changed.
+        Of this topic, such as user.country_changed.
     recorded_from
-        Recorded at this instant or later; in UTC, unless it has an offset.
+        Recorded at this instant or later, in UTC unless it has an offset.
     recorded_to
         Recorded before this instant.
     command
-        By the command with this id.
+        Recorded by the command with this id.
     correlation
-        By commands with this correlation id; all people of one import have the same.
+        Recorded by commands with this correlation id. All events of one import have the same.
     limit
-        Tell no more than so many.
+        Show at most this many.
     everything
-        Tell all there are, however many.
+        Show all of them.
     output
-        Write all there are to this file instead. Only its owner can read it.
+        Write all of them to this file instead. Only its owner can read it.
     form
-        How to write that file.
+        The format of that file.
     purpose
-        What it is looked at for, for the record: a ticket or case.
+        Why you look at the data, for the record: a ticket or case.
     json
         Write JSON.
 
@@ -155,7 +155,7 @@ def _say_exported(count: int, output: Path, *, json: bool) -> None:
     if json:
         write_json({"facts": count, "file": str(output)})
     else:
-        say(f"{shown(count)} facts are in {output}.")
+        say(f"{shown(count)} events are in {output}.")
 
 
 def _line(told: FactView) -> str:

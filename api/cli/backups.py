@@ -20,17 +20,17 @@ from infrastructure.settings import settings_from
 KEYS = Group("Keys", validator=validators.mutually_exclusive)
 RECEIPTS = Group("Receipts", validator=validators.mutually_exclusive)
 NO_KEYS = (
-    "Without keys nothing personal in the log can be read. Name their folder with --keys; or say --without-keys, if "
-    "the log alone is wanted."
+    "Without keys, the personal data in the log cannot be read. Name the folder with the keys (--keys), or use "
+    "--without-keys to restore the log alone."
 )
 
 
 def backup(folder: Path, /, *, keys: Path | None = None, json: bool = False) -> None:
-    """Back up the log and, apart from it, the keys.
+    """Back up the log and, separately, the keys.
 
-    The backup is as of one moment, and everything goes on meanwhile. Read models are not part of it, because they can
-    be made again. Keep keys elsewhere, and not for long: somebody who is erased can be read with a backup of both until
-    one of them is deleted.
+    The backup is as of one moment, while everything continues. It does not contain read models, because they can be
+    rebuilt. Store the keys elsewhere, and delete them soon: with backups of both, people who were erased can be read
+    until one of the two is deleted.
 
     Parameters
     ----------
@@ -59,25 +59,25 @@ def restore(
     without_receipts: Annotated[bool, Parameter(group=RECEIPTS)] = False,
     json: bool = False,
 ) -> None:
-    """Bring a backup back into an empty database, all of it or nothing.
+    """Restore a backup into an empty database, completely or not at all.
 
-    Everything else must be stopped. Every file is checked against the manifest first, and the log must be whole. People
-    who were erased since the backup are erased again, as the receipts say. Read models are made again by the worker, at
-    its first start.
+    Stop everything else first. Every file is checked against the manifest, and the log must be complete. People who
+    were erased since the backup are erased again, according to the receipts. The worker rebuilds the read models when
+    it first starts.
 
     Parameters
     ----------
     folder
         The folder of the log.
     keys
-        The folder of the keys that were backed up together with it. They go to the service's home, where no others may
-        be.
+        The folder of the keys that were backed up together with it. They are copied to the home directory, which must
+        not contain other keys.
     without_keys
-        Restore the log alone: nothing personal in it can be read.
+        Restore the log alone. The personal data in it cannot be read.
     receipts
-        The file with the receipts of erasures, else receipts/erasures.jsonl in the service's home.
+        The file with the receipts of erasures (default: receipts/erasures.jsonl in the home directory).
     without_receipts
-        Do without: nobody was erased since the backup was taken.
+        Confirm that nobody has been erased since the backup.
     json
         Write JSON.
 
@@ -94,7 +94,7 @@ def restore(
         except NotEmptyError as error:
             raise Failure(str(error), "not_empty") from None
         again = erase_again(settings, conninfo, erased)
-    told = f" Erased again, by their receipts: {shown(again)}." if again else ""
+    told = f" Erased again, according to the receipts: {shown(again)}." if again else ""
     _tell(
         manifest, f"Restored: {{}} events, as of {manifest.taken_at:%Y-%m-%d %H:%M:%S}.{told}", json, erasedAgain=again
     )
@@ -103,8 +103,8 @@ def restore(
 def _receipts(path: Path) -> list[Receipt]:
     if not path.exists():
         raise Failure(
-            f"There are no receipts of erasures at {path}, so people who were erased since the backup would come back. "
-            "Name the file with --receipts; or say --without-receipts, if nobody was.",
+            f"There are no receipts of erasures at {path}, so people erased since the backup would come back. "
+            "Name the file (--receipts), or use --without-receipts if nobody was erased.",
             "receipts_missing",
         )
     try:

@@ -1,4 +1,4 @@
-"""Brings a read model to the head of the log before it is asked, because maybe nothing else is running."""
+"""Brings a read model to the head of the log before it is queried, in case no worker is running."""
 
 import time
 from typing import Any
@@ -13,11 +13,11 @@ from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.segments import FencedOffError
 
 PAUSE_SECONDS = 0.02
-"""Between two looks at a model that a worker is at."""
+"""How often to check on a model that a worker follows."""
 
 
 def catch_up(conninfo: str, projection: Projection[Any]) -> None:
-    """Have every event that is in the log by now folded in, by whoever does it. Raises `PoisonEventError`."""
+    """Wait until every event of the log is folded, by this process or a worker. Raises `PoisonEventError`."""
     with psycopg.connect(as_projector(conninfo), autocommit=True) as connection:
         head = read_head(connection).position
         while (live := ensure_live(connection, projection)).position < head:

@@ -38,18 +38,18 @@ def diff(
     purpose: str | None = None,
     json: bool = False,
 ) -> None:
-    """Tell what changed about a user between two moments: field by field, and the fact that changed each last.
+    """Show what changed about a user between two moments: each field, and the event that changed it last.
 
     Parameters
     ----------
     user
-        The user's id, or the email address that they hold now.
+        The user's id or current email address.
     old
-        A version (0 is before the registration) or an instant; in UTC, unless it has an offset.
+        A version (0 is before the registration) or an instant, in UTC unless it has an offset.
     new
-        A version or an instant; else as of now.
+        A version or an instant (default: now).
     purpose
-        What it is looked at for, for the record: a ticket or case.
+        Why you look at the data, for the record: a ticket or case.
     json
         Write JSON.
 
@@ -82,7 +82,7 @@ async def _diff(
         except DiffIsBackwardsError:
             raise Failure("--from must not be later than --to.", "usage", ExitCode.USAGE) from None
         if found is None:
-            raise NotFound("There is no such user, or was not at that moment.")
+            raise NotFound("There is no such user, or there was none at that moment.")
         put_on_record(service, Reading.DIFF, [user_id], purpose)
     return user_diff_view(found)
 

@@ -1,4 +1,4 @@
-"""Writes all facts that a search finds to a file."""
+"""Writes all events that a search finds to a file."""
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from infrastructure.private_files import whole_file
 
 
 async def write_export(found: Findings[TimelineEntry], path: Path, form: ExportFormat) -> int:
-    """Write all facts; the file is there when it is whole, and not before. Answers how many there were."""
+    """Write all events and return how many there were; the file appears when it is complete."""
     count = 0
 
     async def counted() -> AsyncIterator[Sequence[TimelineEntry]]:

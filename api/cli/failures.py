@@ -1,22 +1,22 @@
-"""How commands fail: with one sentence that says what to do, a code for programs, and an exit code."""
+"""How commands fail: with a sentence for people, a code for programs, and an exit code."""
 
 import errno
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process says when it ends."""
+    """The exit code of a command."""
 
     DONE = 0
     FAILED = 1
-    """Refused, not found, or impossible now."""
+    """Refused, not found, or impossible at the moment."""
     USAGE = 2
-    """Called in a way that makes no sense."""
+    """Called with wrong arguments."""
     INTERRUPTED = 130
 
 
 class Failure(Exception):
-    """A command cannot do what it was asked; the message is for whoever asked."""
+    """A command cannot do what it was asked to; the message is for the caller."""
 
     def __init__(self, message: str, code: str = "failed", exit_code: ExitCode = ExitCode.FAILED) -> None:
         super().__init__(" ".join(message.split()))
@@ -25,14 +25,14 @@ class Failure(Exception):
 
 
 class NotFound(Failure):
-    """There is no such thing."""
+    """What was asked for does not exist."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "not_found")
 
 
 def explained(error: Exception) -> Failure | None:
-    """The failure that an error means to the caller of a command; None if it is a mistake in this program."""
+    """The failure that an error means for the caller of a command; None if it is a bug."""
     if isinstance(error, Failure):
         return error
     kinds = (_of_system, _of_others, _of_proof, _of_projections, _of_login, _of_settings, _of_reprise)
@@ -55,7 +55,9 @@ def _of_others(error: Exception) -> Failure | None:
         case NotJsonLinesError():
             return Failure(str(error), "not_json_lines")
         case WriteConflictError():
-            return Failure("Others keep changing the same thing; nothing was recorded.", "write_conflict")
+            return Failure(
+                "Other commands keep changing the same account. Nothing was recorded; try again.", "write_conflict"
+            )
         case PositionNotReachedError():
             return Failure("A read model is too far behind the log.", "position_not_reached")
         case _:
@@ -69,9 +71,11 @@ def _of_proof(error: Exception) -> Failure | None:
 
     match error:
         case NotSealedError():
-            return Failure(f"There is no proof: {error}.", "not_sealed")
+            return Failure(f"There is no proof yet: {error}.", "not_sealed")
         case TreeUnsoundError():
-            return Failure(f"The log cannot be sealed: {error}. `reprise audit verify` tells more.", "tree_unsound")
+            return Failure(
+                f"The log cannot be sealed: {error}. `reprise audit verify` shows the details.", "tree_unsound"
+            )
         case SigningKeyUnusableError():
             return Failure(str(error), "setting_invalid")
         case _:
@@ -85,9 +89,9 @@ def _of_projections(error: Exception) -> Failure | None:
 
     match error:
         case PoisonEventError():
-            return Failure(f"A read model stands still: {error}.", "projection_failed")
+            return Failure(f"A read model has stopped: {error}.", "projection_failed")
         case OtherVersionError():
-            return Failure(f"{error}. `reprise projections rebuild` makes that version.", "other_version")
+            return Failure(f"{error}. `reprise projections rebuild` builds that version.", "other_version")
         case DefinitionChangedError():
             return Failure(str(error), "definition_changed")
         case _:
@@ -141,8 +145,8 @@ def _of_reprise(error: Exception) -> Failure | None:
         case SchemaIsOutOfDateError() | MigrationEditedError():
             return Failure(str(error), "schema_out_of_date")
         case LogUnavailableError() | PoolTimeout() | psycopg.OperationalError():
-            return Failure(f"The database does not answer (any more). {error}", "database_unavailable")
+            return Failure(f"The database does not answer. {error}", "database_unavailable")
         case psycopg.Error():
-            return Failure(f"The database refused: {error}", "database_refused")
+            return Failure(f"The database refused the command: {error}", "database_refused")
         case _:
             return None

@@ -1,4 +1,4 @@
-"""Finds whom an operator means: by the id of a user, or by the email address that they hold."""
+"""Finds the user that an operator means, by id or by current email address."""
 
 from uuid import UUID
 
@@ -16,22 +16,22 @@ from infrastructure.streams import StreamLoader
 
 
 async def find_user(settings: Settings, conninfo: str, wanted: str) -> UUID:
-    """The id of whoever is meant; of an id alone it is not checked that somebody has it. Raises `NotFound`."""
+    """The id of a user; whether an id that was given exists is not checked. Raises `NotFound`."""
     if "@" in wanted:
         return await _holder(settings, conninfo, wanted)
     try:
         return UUID(wanted)
     except ValueError:
-        raise NotFound("This is neither the id of a user nor an email address.") from None
+        raise NotFound("This is neither a user id nor an email address.") from None
 
 
 async def _holder(settings: Settings, conninfo: str, address: str) -> UUID:
-    """Who holds an address by the log itself: a read model might be behind."""
+    """Who has an address, according to the log: a read model might be behind."""
     wanted, keyring = parse_email_address(address), load_keyring(settings.keys, production=settings.production)
     async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
         await require_claims_key(pool, keyring)
         aggregates = Aggregates(StreamLoader(pool, SubjectKeys(pool, MasterKeys())))
         claim = await leading_claim(aggregates, keyring.claim_ids, wanted)
     if claim.holder is None:
-        raise NotFound("Nobody holds this email address.")
+        raise NotFound("No user has this email address.")
     return claim.holder

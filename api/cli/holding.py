@@ -34,7 +34,7 @@ class Hold:
             os.close(reading_end)
 
     def let_go(self) -> None:
-        """Have it leave; when this returns it has left."""
+        """Have the second user leave, and wait until it has."""
         if self._process.returncode is None:
             os.close(self._writing_end)
             self._process.wait()
@@ -42,7 +42,7 @@ class Hold:
 
 @contextmanager
 def held_database(settings: Settings) -> Iterator[Hold | None]:
-    """A hold on the embedded database; None if the settings name another one."""
+    """A hold on the embedded database; None if the settings name another database."""
     if not settings.is_embedded:
         yield None
         return

@@ -1,4 +1,4 @@
-"""What `reprise import` writes while it reads, so that nothing has to be kept: each refused line, then the account."""
+"""The output of `reprise import`, written while it reads: each refused line, then the totals."""
 
 import sys
 import time
@@ -18,10 +18,10 @@ LINES_PER_REFRESH = 200
 
 
 class Report(Protocol):
-    """How an import is told of."""
+    """Reports on an import."""
 
     def add(self, result: LineResult) -> None:
-        """One more line was dealt with."""
+        """Another line was processed."""
         ...
 
     def finish(self, tally: Tally) -> None:
@@ -34,7 +34,7 @@ class Report(Protocol):
 
 
 class JsonReport:
-    """One document: the refused lines, and then the account."""
+    """One JSON document: the refused lines, then the totals."""
 
     def __init__(self, *, dry_run: bool) -> None:
         self._refused = JsonList("refused", dryRun=dry_run)
@@ -53,7 +53,7 @@ class JsonReport:
 
 
 class TextReport:
-    """A line for each refused line, and the account at the end."""
+    """A line for each refused line, then the totals."""
 
     def __init__(self, *, dry_run: bool) -> None:
         self._dry_run = dry_run
@@ -74,12 +74,13 @@ class TextReport:
         say(f"  invalid     {shown(tally.invalid)}")
 
     def break_off(self, tally: Tally, failure: Failure) -> None:
-        say(f"Broke off after {shown(tally.lines)} lines. Import the file again to go on: nobody is imported twice.")
+        lines = shown(tally.lines)
+        say(f"Interrupted after {lines} lines. Import the file again to continue; nobody is imported twice.")
         write_failure(failure, as_json=False)
 
 
 class Bar:
-    """A progress bar, where there is a terminal to show it on."""
+    """A progress bar, shown on terminals only."""
 
     def __init__(self, file: FileIO, *, as_json: bool) -> None:
         status = fstat(file.fileno())
@@ -106,11 +107,11 @@ class Bar:
         self._progress.stop()
 
     def read(self, octets: int) -> None:
-        """So much more was read from the file."""
+        """More octets were read from the file."""
         self._read += octets
 
     def line(self) -> None:
-        """One more line was dealt with."""
+        """Another line was processed."""
         self._lines += 1
         if self._lines % LINES_PER_REFRESH == 0:
             self._progress.update(self._task, completed=self._read, lines=self._lines)

@@ -36,7 +36,7 @@ def import_file(
     strict: bool = False,
     json: bool = False,
 ) -> int:
-    """Take over people from a file in JSON Lines, each exactly once.
+    """Import people from a file in JSON Lines, each exactly once.
 
     Each line is a JSON object with email, displayName and country, and optionally locale, birthDate,
     explicitContentFilter, externalId, createdAt, emailVerified, status (active, suspended or deactivated) with
@@ -55,7 +55,7 @@ def import_file(
     file
         The file; - for standard input.
     dry_run
-        Report what would happen, and record nothing.
+        Report what would happen, without recording anything.
     strict
         Exit with 1 if any line was refused.
     json

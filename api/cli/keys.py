@@ -1,4 +1,4 @@
-"""`reprise keys`: the keys that personal data is sealed with, and that of the claims."""
+"""`reprise keys`: shows and replaces the master key and the claims key."""
 
 import asyncio
 from typing import Any
@@ -19,7 +19,7 @@ from infrastructure.privacy.keychain import key_encryption_key, next_key_encrypt
 from infrastructure.privacy.rotation import RotationUnderWayError, rotate_master_key
 from infrastructure.settings import settings_from
 
-app = App(name="keys", help="Look after the keys that personal data is sealed with, and that of the claims.")
+app = App(name="keys", help="Show and replace the master key and the claims key.")
 
 _MASTERS = """
 SELECT m.id, m.key_encryption_key AS "keyEncryptionKey", m.created_at AS "createdAt",
@@ -31,9 +31,9 @@ _ERASED = "SELECT count(*) FROM keys.subject_key WHERE wrapped IS NULL"
 
 @app.command(name="list")
 def show(*, json: bool = False) -> None:
-    """Tell which master keys there are, and how many keys of people, and of the platform, each of them wraps.
+    """Show the master keys, and how many subject keys each of them wraps.
 
-    There is one, unless it is being replaced.
+    There is one master key, unless it is being replaced.
 
     Parameters
     ----------
@@ -56,16 +56,16 @@ def show(*, json: bool = False) -> None:
         ("master key", "wrapped with", "since", "keys"),
         [(str(m["id"]), m["keyEncryptionKey"], m["createdAt"], m["keys"]) for m in masters],
     )
-    say(f"Keys of people who were erased: {shown(erased)}, destroyed.")
+    say(f"Destroyed keys of erased people: {shown(erased)}.")
 
 
 @app.command
 def rotate(*, json: bool = False) -> None:
-    """Replace the master key: wrap the key of each person anew. What they seal stays as it is.
+    """Replace the master key: wrap every subject key with a new one. Sealed data is not touched.
 
-    It may be done while everything runs, and nobody notices. If it is broken off, doing it again goes on with it. With
-    REPRISE_NEXT_KEY_ENCRYPTION_KEY (or _FILE, or REPRISE_NEXT_KMS_KEY) set for all processes, the new master key is
-    wrapped with that one; afterwards it takes the place of the present key-encryption key.
+    Everything else can continue meanwhile. If the command is interrupted, run it again. To replace the key-encryption
+    key as well, set REPRISE_NEXT_KEY_ENCRYPTION_KEY (or _FILE, or REPRISE_NEXT_KMS_KEY) for all processes: the new
+    master key is then wrapped with that key. Make it the current key-encryption key afterwards.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def rotate(*, json: bool = False) -> None:
     with (
         migrated_database(settings, Login.OWNER) as conninfo,
         psycopg.connect(conninfo, autocommit=True) as connection,
-        EventProgress("Wrapping keys anew", "keys") as progress,
+        EventProgress("Wrapping keys", "keys") as progress,
     ):
         try:
             rotated = rotate_master_key(connection, key, progress.show)
@@ -88,16 +88,16 @@ def rotate(*, json: bool = False) -> None:
     if json:
         write_json(msgspec.to_builtins(rotated))
         return
-    say(f"The master key is replaced; {shown(rotated.keys)} keys are wrapped with the new one.")
+    say(f"The master key was replaced. {shown(rotated.keys)} keys are wrapped with the new one.")
 
 
 @app.command(name="rotate-claims")
 def replace_claims_key(*, json: bool = False) -> None:
-    """Replace the key of the claims: record under the ids that the next one makes who holds which address.
+    """Replace the claims key: record every claim again under the id that the next key derives.
 
-    It needs REPRISE_NEXT_CLAIMS_KEY (or keys/next-claims.key), which all processes must have by then. It may be done
-    while everything runs; if it is broken off, do it again. At last it checks all claims, and the next key is in force:
-    now it takes the present one's place, in one process after the other.
+    First restart all processes with REPRISE_NEXT_CLAIMS_KEY (or keys/next-claims.key). Everything else can continue
+    meanwhile. If the command is interrupted, run it again. It checks all claims in the end; then restart all processes
+    one by one, with the next key as REPRISE_CLAIMS_KEY.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def replace_claims_key(*, json: bool = False) -> None:
     """
     settings = settings_from()
     require_data(settings)
-    with migrated_database(settings, Login.OWNER) as conninfo, EventProgress("Recording claims anew") as progress:
+    with migrated_database(settings, Login.OWNER) as conninfo, EventProgress("Recording claims") as progress:
         try:
             rotated = asyncio.run(rotate_claims(settings, conninfo, progress.show))
         except ClaimsDifferError as error:
@@ -115,4 +115,5 @@ def replace_claims_key(*, json: bool = False) -> None:
     if json:
         write_json(msgspec.to_builtins(rotated))
         return
-    say(f"The next key is in force; {shown(rotated.recorded)} claims were recorded under it. Make it the present one.")
+    claims = shown(rotated.recorded)
+    say(f"The next key is in force: {claims} claims were recorded with it. Now set it as REPRISE_CLAIMS_KEY.")

@@ -1,4 +1,4 @@
-"""`reprise log`: the log as a whole."""
+"""`reprise log`: the state of the log."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ from infrastructure.database import migrated_database, require_data
 from infrastructure.logins import Login
 from infrastructure.settings import settings_from
 
-app = App(name="log", help="Look at the log as a whole.")
+app = App(name="log", help="Show the state of the log.")
 
 _STATUS = """
 SELECT h."position" AS head,
@@ -32,15 +32,15 @@ _TOPICS = 'SELECT topic, count(*) AS events FROM log.event WHERE "position" <= %
 
 @app.command
 def status(*, topics: bool = False, json: bool = False) -> int:
-    """Tell how long the log is, when it was written, how much room it takes, and whether it is whole.
+    """Show the length, age and size of the log, and whether it is complete.
 
-    It is whole if its positions begin at 1 and end at the head; with --topics, also if none between them is missing.
-    If it is not, the exit code is 1.
+    The log is complete if its positions begin at 1 and end at the head; with --topics, also if none between is missing.
+    If it is not complete, the exit code is 1.
 
     Parameters
     ----------
     topics
-        Count the events of each kind, too. This reads the whole log.
+        Count the events of each topic, too. This reads the whole log.
     json
         Write JSON.
 
@@ -54,7 +54,7 @@ def status(*, topics: bool = False, json: bool = False) -> int:
         return ExitCode.DONE if found["isWhole"] else ExitCode.FAILED
     _write(found)
     if not found["isWhole"]:
-        raise Failure("The log is not whole: positions are missing.", "log_not_whole")
+        raise Failure("The log is incomplete: positions are missing.", "log_not_whole")
     return ExitCode.DONE
 
 
@@ -81,4 +81,4 @@ def _lines(found: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "last event", found["lastRecordedAt"]
     for name, key in (("events", "eventBytes"), ("command keys", "commandBytes"), ("whole database", "databaseBytes")):
         yield f"{name}, MB", round(found[key] / 1_000_000, 1)
-    yield "whole", found["isWhole"]
+    yield "complete", found["isWhole"]

@@ -1,7 +1,7 @@
-"""Who uses the command line: whoever the operating system has logged in, whatever variables say.
+"""Who uses the command line: the user of the process, whatever environment variables say.
 
-LOGNAME, USER and SUDO_USER are set by whoever starts a program, so they prove nothing. Under sudo it is the account
-that sudo changes to; who that was is in sudo's own log.
+LOGNAME, USER and SUDO_USER prove nothing, because anybody who starts a program can set them. Under sudo it is the
+account that sudo changes to; sudo's own log shows who that was.
 """
 
 import os
@@ -11,7 +11,7 @@ from application.actors import Actor, Role
 
 
 def operator(role: Role = Role.SYSTEM) -> Actor:
-    """The command line, for the person who uses it."""
+    """The actor of the command line, with the login name."""
     return Actor(role, "cli", on_behalf_of=login_name())
 
 

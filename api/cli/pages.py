@@ -47,7 +47,7 @@ async def write_pages(
     async for item in pages.items():
         say(line(view(item)))
     if pages.has_more:
-        say("There is more: --all tells it, --limit more of it.")
+        say("There are more. Use --all or a higher --limit to see them.")
 
 
 async def _write_json(pages: Pages[ItemT], view: Callable[[ItemT], Any]) -> None:

@@ -1,4 +1,4 @@
-"""`reprise users export`: everything that is held about one person, in a file."""
+"""`reprise users export`: everything that is stored about one person, in a file."""
 
 import asyncio
 from pathlib import Path
@@ -24,16 +24,16 @@ from infrastructure.settings import Settings, settings_from
 
 
 def export(user: str, /, *, output: Path, json: bool = False) -> None:
-    """Write everything that is held about a person to a file: a ZIP with JSON, JSON Schemas and a page to read.
+    """Write everything that is stored about a person to a ZIP file: JSON, JSON Schemas and a page to read.
 
-    It goes on record that this was asked for.
+    The request is recorded.
 
     Parameters
     ----------
     user
-        The user's id, or the email address that they hold now.
+        The user's id or current email address.
     output
-        The file to write; it must not be there yet. Only its owner can read it.
+        The file to write. It must not exist yet. Only its owner can read it.
     json
         Write JSON.
 
@@ -54,7 +54,7 @@ def export(user: str, /, *, output: Path, json: bool = False) -> None:
 
 
 def _file_exists(output: Path) -> Failure:
-    return Failure(f"{output} is there already.", "file_exists")
+    return Failure(f"{output} already exists.", "file_exists")
 
 
 async def _export(settings: Settings, conninfo: str, user: str, output: Path) -> RequestedExport:

@@ -1,4 +1,4 @@
-"""The port to listen at and, if it is taken, a command that works instead."""
+"""The port to listen on and, if it is in use, a command that works instead."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ def free_port(host: str, port: int, command: Sequence[str]) -> int:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise Failure(_taken(host, port, command), "port_in_use") from None
-        raise Failure(f"Cannot listen at port {port} of {host}: {error.strerror}.", "address_unusable") from error
+        raise Failure(f"Cannot listen on port {port} of {host}: {error.strerror}.", "address_unusable") from error
 
 
 def _taken(host: str, port: int, command: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""`reprise privacy`: what is held about people."""
+"""`reprise privacy`: what is stored about people."""
 
 from pathlib import Path
 
@@ -16,14 +16,14 @@ from infrastructure.logins import Login
 from infrastructure.receipts import noting_erasures, read_receipts
 from infrastructure.settings import settings_from
 
-app = App(name="privacy", help="Find out what is held about people, and scrub what was deleted.")
+app = App(name="privacy", help="Show what is stored about people; remove what was deleted.")
 
 
 @app.command(name="map")
 def show_map(*, json: bool = False) -> None:
-    """Tell what is held about people, what for, where, how it is protected, and for how long.
+    """Show what personal data is stored, what for, where, how it is protected, and for how long.
 
-    The map is made from the declarations beside each field, so it is what this version of the program holds. It needs
+    The map is generated from the declarations beside each field, so it describes this version of the program. It needs
     no database.
 
     Parameters
@@ -42,10 +42,10 @@ def show_map(*, json: bool = False) -> None:
 
 @app.command
 def scrub(*, json: bool = False) -> None:
-    """Have PostgreSQL write anew the tables that people are deleted from, so that nothing is left of them in its files.
+    """Rewrite the tables that people are deleted from, so that PostgreSQL's files contain nothing of them.
 
-    Each table is locked for as long as that takes. It needs a superuser. WAL archives and backups from before have to
-    be deleted when their time is over.
+    Each table is locked meanwhile. This requires a superuser. Delete older WAL archives and backups when their
+    retention ends.
 
     Parameters
     ----------
@@ -63,23 +63,23 @@ def scrub(*, json: bool = False) -> None:
         try:
             tables = scrub_database(connection, progress.show)
         except psycopg.errors.InsufficientPrivilege:
-            raise Failure("Scrubbing needs a superuser of the database.", "not_permitted") from None
+            raise Failure("Scrubbing requires a superuser of the database.", "not_permitted") from None
     if json:
         write_json({"tables": tables})
     else:
-        say(f"{tables} tables are written anew, and what was deleted from them is gone.")
+        say(f"{tables} tables were rewritten. Nothing that was deleted from them is left.")
 
 
 @app.command
 def receipts(*, output: Path, json: bool = False) -> None:
-    """Write the receipts of all erasures to a file, or complete one: `reprise restore` needs it.
+    """Write the receipts of all erasures to a file, or add new ones, for `reprise restore`.
 
-    Workers do the same for receipts/erasures.jsonl in the service's home.
+    Workers do the same for receipts/erasures.jsonl in the home directory.
 
     Parameters
     ----------
     output
-        The file, in JSON Lines. What is in it already stays.
+        The file, in JSON Lines. Existing receipts stay in it.
     json
         Write JSON.
 

@@ -1,4 +1,4 @@
-"""`reprise serve`, `reprise project` and `reprise migrate`: what `reprise run` starts, each by itself."""
+"""`reprise serve`, `reprise project` and `reprise migrate`: the parts of `reprise run`, one by one."""
 
 import os
 import signal
@@ -19,22 +19,22 @@ from infrastructure.schema import migrate as apply_migrations
 from infrastructure.settings import settings_from
 
 WORKER_NICENESS = 10
-"""On a machine that is short of processors, people who wait for an answer go before read models."""
+"""Where processors are scarce, requests take precedence over read models."""
 ENDED_BY_SIGNAL = {128 + signal.SIGTERM, 128 + signal.SIGHUP}
 
 
 def serve(*, host: str | None = None, port: Port | None = None, workers: PositiveInt = 1) -> int:
     """Serve the HTTP API.
 
-    Any number of these processes may run, each at its own port. It logs to standard error, in JSON. SIGTERM and Ctrl-C
-    let the requests under way finish.
+    Any number of these processes may run, each on its own port. Each logs to standard error, in JSON. On SIGTERM and
+    Ctrl-C it finishes the requests in progress.
 
     Parameters
     ----------
     host
-        The address to listen at (REPRISE_HOST, else 127.0.0.1).
+        The address to listen on (default: REPRISE_HOST, or 127.0.0.1).
     port
-        The port to listen at (REPRISE_PORT, else 8000).
+        The port to listen on (default: REPRISE_PORT, or 8000); 0 for any free one.
     workers
         How many processes share the port.
 
@@ -60,21 +60,22 @@ def serve(*, host: str | None = None, port: Port | None = None, workers: Positiv
             if isinstance(end, SystemExit) and end.code not in ENDED_BY_SIGNAL:
                 raise
             return ExitCode.DONE
-    # Nobody asked it to stop; why it could not start is in its log. Several workers are stopped without an exception.
+    # Not stopped by a signal: the log says why it could not start. Several workers are stopped without an exception.
     return ExitCode.FAILED if workers == 1 else ExitCode.DONE
 
 
 def project(*, duty: list[Duty] | None = None) -> None:
-    """Keep the read models at the head of the log, seal the log, and send mails.
+    """Run a worker: read models, checkpoints, mails, erasures.
 
-    Any number of these processes may run; they share out the work. It logs to standard error, in JSON. SIGTERM and
-    Ctrl-C let a batch under way finish.
+    Any number of workers may run; they divide the work among themselves. A worker logs to standard error, in JSON. On
+    SIGTERM and Ctrl-C it finishes its current batch.
 
     Parameters
     ----------
     duty
-        Do this kind of work only: read-models, seal, mails, receipts or retention. May be given again; some process
-        has to do each of them.
+        Do only this duty: read-models (read models and rebuilds), seal (the Merkle tree and checkpoints), mails,
+        erasure (erase people whose grace period has ended), receipts (of erasures) or retention (delete old
+        idempotency keys). Can be repeated. Each duty needs at least one worker.
 
     """
     from api.logs import configure_logging
@@ -94,7 +95,7 @@ def project(*, duty: list[Duty] | None = None) -> None:
         check_login(conninfo, Login.WORKER, production=settings.production)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, stop_soon)
-        # Nothing else that a worker does has to do with claims, and it may not even have been given the key.
+        # No other duty uses claims, and such a worker need not have the key.
         if Duty.ERASURE in (duty or Duty):
             check_claims_key(settings, conninfo)
         bring_nobody_back(settings, conninfo)
@@ -102,9 +103,9 @@ def project(*, duty: list[Duty] | None = None) -> None:
 
 
 def migrate(*, json: bool = False) -> None:
-    """Bring the database to the schema that this version needs.
+    """Migrate the database to the schema of this version.
 
-    Applies what is missing, in order. Safe to run by many at once, and while an older version is running.
+    Applies missing migrations in order. Safe to run several times at once, and while an older version is running.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A progress bar over events, where there is a terminal to show it on."""
+"""A progress bar over events, shown on terminals only."""
 
 from typing import Self
 
@@ -8,7 +8,7 @@ from api.cli.terminal import console
 
 
 class EventProgress:
-    """How far a long piece of work has come, on standard error."""
+    """The progress of a long task, on standard error."""
 
     def __init__(self, description: str, things: str = "events") -> None:
         shown_on = console(stderr=True)
@@ -32,5 +32,5 @@ class EventProgress:
         self._progress.stop()
 
     def show(self, done: int, total: int) -> None:
-        """Show how far it is."""
+        """Show the progress."""
         self._progress.update(self._task, completed=done, total=total)

@@ -1,4 +1,4 @@
-"""`reprise projections as-of`: a whole read model as it was."""
+"""`reprise projections as-of`: a whole read model as of a moment."""
 
 import asyncio
 from datetime import datetime
@@ -34,33 +34,33 @@ def as_of(
     counts: bool = False,
     json: bool = False,
 ) -> None:
-    """Write a whole read model as it stood then to a file; the present one is not touched.
+    """Write a whole read model as of a moment to a file.
 
-    It is folded from the log by the definition that this program has. The file holds what the model holds, personal
-    data included; only its owner may read it.
+    It is folded from the log with this program's definition; the live model is not touched. The file contains what
+    the model contains, personal data included. Only its owner can read it.
 
     Parameters
     ----------
     name
-        The read model: `reprise projections list` tells their names.
+        The read model; `reprise projections list` shows the names.
     output
-        The file: its name ends in .csv, .jsonl or .parquet (which needs the package pyarrow).
+        The file. Its name ends in .csv, .jsonl or .parquet (which requires the package pyarrow).
     at
-        As of this instant; in UTC, unless it has an offset.
+        As of this instant, in UTC unless it has an offset.
     position
-        As of this position of the log.
+        As of this log position.
     counts
-        Write the counts that the model keeps instead of its rows; they name nobody.
+        Write the counts of the model instead of its rows. They name nobody.
     json
         Write JSON.
 
     """
     must_be_known(name)
     if (at is None) == (position is None):
-        raise Failure("Say either --at or --position.", "usage", ExitCode.USAGE)
+        raise Failure("Use either --at or --position.", "usage", ExitCode.USAGE)
     projection = READ_MODELS[name]
     if counts and projection.tally is None:
-        raise Failure(f"{name} keeps no counts, only rows.", "nothing_counted")
+        raise Failure(f"{name} has no counts, only rows.", "nothing_counted")
     settings = settings_from()
     require_data(settings)
     with migrated_database(settings, Login.WORKER) as conninfo:
@@ -82,7 +82,7 @@ def _write(output: Path, conninfo: str, projection: Projection[Any], position: i
             return write_rows(output, projection.tally.row, counts_as_of(conninfo, projection, position))
         return write_rows(output, projection.row, rows_as_of(conninfo, projection, position))
     except PositionNotInLogError:
-        raise Failure("The log does not go that far.", "position_not_in_log") from None
+        raise Failure("The log does not reach that position.", "position_not_in_log") from None
     except FileFormError as error:
         raise Failure(str(error), "file_form") from None
 

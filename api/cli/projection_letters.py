@@ -24,14 +24,14 @@ COLUMNS = ("letter", "model", "position", "topic", "error", "state", "since", "b
 
 
 def letters(name: str | None = None, /, *, json: bool = False) -> None:
-    """Tell which events a read model could not fold, and what became of them.
+    """Show the events that a read model could not fold, and their state.
 
-    An open letter holds the events of its own stream, so that their order is kept; all others go on.
+    While a letter is open, later events of its stream are held back to keep their order. All other streams continue.
 
     Parameters
     ----------
     name
-        The read model; all of them if not given.
+        The read model (default: all of them).
     json
         Write JSON.
 
@@ -47,22 +47,22 @@ def letters(name: str | None = None, /, *, json: bool = False) -> None:
     elif found:
         write_table(COLUMNS, map(_row, found))
     else:
-        say("There are no letters: every event was folded.")
+        say("There are no letters. Every event was folded.")
 
 
 def retry(letter: UUID, /) -> None:
-    """Fold the stream of a letter again, after the cause is gone. The letter stays open if that fails.
+    """Fold the stream of a letter again, once the cause is fixed. If that fails, the letter stays open.
 
-    A resolved letter can be retried, too: then its event is not left out any more.
+    A resolved letter can be retried, too; its event is then no longer left out.
 
     Parameters
     ----------
     letter
-        The letter's id: `reprise projections letters` tells it.
+        The letter's id, as `reprise projections letters` shows it.
 
     """
     _settle(letter, "retry", None)
-    say("The stream is folded up to where the model stands.")
+    say("The stream is folded, up to the position of the model.")
 
 
 def resolve(letter: UUID, /, *, reason: str) -> None:
@@ -71,9 +71,9 @@ def resolve(letter: UUID, /, *, reason: str) -> None:
     Parameters
     ----------
     letter
-        The letter's id: `reprise projections letters` tells it.
+        The letter's id, as `reprise projections letters` shows it.
     reason
-        Why, for the record. No personal data.
+        Why, for the record. Do not include personal data.
 
     """
     _settle(letter, "resolve", parse_reason(reason))
@@ -83,7 +83,7 @@ def resolve(letter: UUID, /, *, reason: str) -> None:
 def must_be_known(name: str) -> None:
     """Raise `NotFound` unless there is such a read model."""
     if name not in READ_MODELS:
-        raise NotFound(f"There is no read model of this name. There are: {', '.join(READ_MODELS)}.")
+        raise NotFound(f"There is no read model with this name. The read models are: {', '.join(READ_MODELS)}.")
 
 
 def _settle(letter: UUID, wish: Wish, reason: str | None) -> None:
@@ -101,7 +101,7 @@ def _settle(letter: UUID, wish: Wish, reason: str | None) -> None:
         except PoisonEventError as error:
             raise Failure(f"The stream still cannot be folded: {error}.", "letter_is_open") from None
         except LetterNotOpenError:
-            raise Failure("The letter is settled already, or its rows are gone.", "letter_is_settled") from None
+            raise Failure("The letter is already settled, or its rows no longer exist.", "letter_is_settled") from None
 
 
 async def _letters(conninfo: str, name: str | None) -> list[LetterStatus]:

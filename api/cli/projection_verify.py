@@ -1,4 +1,4 @@
-"""`reprise projections verify`: are a read model's rows what the log says?"""
+"""`reprise projections verify`: compares the rows of a read model with the log."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -29,17 +29,17 @@ def verify(
     everything: Annotated[bool, Parameter(name="--all")] = False,
     json: bool = False,
 ) -> ExitCode:
-    """Fold facts from the log again, independently, and compare them row by row with what the read model holds.
+    """Fold events from the log again and compare the result with the rows of a read model.
 
-    Rows that ought not to be there are found, too. The model is followed meanwhile. Tells the key of each wrong row and
-    both values, which may be personal; only keys and columns are put on record.
+    With --all it also finds rows that should not exist. The model keeps following the log meanwhile. Prints the key and
+    both values of each wrong row, which may be personal data; only keys and columns are stored.
 
     Parameters
     ----------
     name
-        The read model: `reprise projections list` tells their names.
+        The read model; `reprise projections list` shows the names.
     sample
-        About how many rows to check, drawn by chance.
+        About how many randomly chosen rows to check.
     everything
         Check every row.
     json
@@ -70,7 +70,7 @@ def verify(
 
 
 def write_differences(differences: Iterable[Difference]) -> None:
-    """Show wrong rows: key, column, what it ought to be, what it is."""
+    """Show wrong rows: key, column, the value from the log, the value in the model."""
     rows = [
         (difference.key, column, _value(difference.expected, column), _value(difference.actual, column))
         for difference in differences
@@ -82,18 +82,20 @@ def write_differences(differences: Iterable[Difference]) -> None:
 def _live(connection: psycopg.Connection[Any], name: str) -> Generation:
     live = live_generation(connection, name)
     if live is None:
-        raise Failure(f"{name} was never followed.", "projection_failed")
+        raise Failure(f"{name} has never followed the log.", "projection_failed")
     if live.version != READ_MODELS[name].version:
-        raise Failure(f"{name} is there in version {live.version}, which this program does not have.", "other_version")
+        raise Failure(
+            f"The rows of {name} are of version {live.version}, which this program does not have.", "other_version"
+        )
     return live
 
 
 def _tell(name: str, found: Verification) -> None:
     if not found.differing:
-        say(f"{shown(found.rows)} rows of {name} are what the log says.")
+        say(f"{shown(found.rows)} rows of {name} match the log.")
         return
     write_differences(found.differences)
-    say(f"{shown(found.differing)} of {shown(found.rows)} rows of {name} are not what the log says.")
+    say(f"{shown(found.differing)} of {shown(found.rows)} rows of {name} differ from the log.")
 
 
 def _value(row: Any, column: str) -> str:

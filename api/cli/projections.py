@@ -1,4 +1,4 @@
-"""`reprise projections`: where the read models stand, and how they are made again, checked and repaired."""
+"""`reprise projections`: the read models; how to rebuild, check and repair them."""
 
 import asyncio
 import time
@@ -25,17 +25,17 @@ from infrastructure.projections.verifying import RowDiffersError
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.settings import settings_from
 
-app = App(name="projections", help="Look at the read models; rebuild, check and repair them.")
+app = App(name="projections", help="Show, rebuild, check and repair read models.")
 
 REQUESTED_BY = "system:cli"
 LOOK_SECONDS = 0.2
-"""Between two looks at a rebuild that somebody else carries out."""
+"""How often to check on a rebuild that another process performs."""
 ENDED = frozenset({"succeeded", "failed"})
 
 
 @app.command(name="list")
 def list_projections(*, json: bool = False) -> None:
-    """Tell where each read model stands: how far it has come, and whether it is healthy.
+    """Show the position and health of each read model.
 
     Parameters
     ----------
@@ -56,16 +56,16 @@ def list_projections(*, json: bool = False) -> None:
 
 @app.command
 def rebuild(name: str, /, *, rollback: bool = False, json: bool = False) -> None:
-    """Make a read model again from the log, beside the present one, which serves until the new one takes its place.
+    """Rebuild a read model from the log, while the current one stays in use.
 
-    If the rebuild is under way already, in a worker perhaps, this follows it to its end.
+    If a rebuild is already running, for example in a worker, this waits for it to end.
 
     Parameters
     ----------
     name
-        The read model: `reprise projections list` tells their names.
+        The read model; `reprise projections list` shows the names.
     rollback
-        Go back to the rows from before the last rebuild instead, once they have caught up. Doing it again undoes it.
+        Go back to the rows from before the last rebuild instead, brought up to date. Running it again undoes it.
     json
         Write JSON.
 
@@ -79,13 +79,13 @@ def rebuild(name: str, /, *, rollback: bool = False, json: bool = False) -> None
         with _Bar() as bar:
             status = _rebuilt(conninfo, request, name, bar)
     if status.state != "succeeded":
-        raise Failure(f"The rebuild failed, and nothing has changed: {status.failure}.", "rebuild_failed")
+        raise Failure(f"The rebuild failed and changed nothing: {status.failure}.", "rebuild_failed")
     if json:
         write_json(status)
     elif status.is_rollback:
-        say(f"{name} is what it was before the last rebuild, and up to date.")
+        say(f"{name} uses its rows from before the last rebuild again, brought up to date.")
     else:
-        say(f"{name} is rebuilt: {shown(status.rows_written)} rows of {shown(status.events_total)} events.")
+        say(f"Rebuilt {name}: {shown(status.rows_written)} rows from {shown(status.events_total)} events.")
 
 
 app.command(verify)
@@ -104,12 +104,12 @@ async def _status(conninfo: str, request: UUID) -> RebuildStatus:
     async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
         status = await ProjectionQueries(pool).rebuild(request)
     if status is None:
-        raise NotFound("The rebuild is not on record any more.")
+        raise NotFound("The rebuild is no longer recorded.")
     return status
 
 
 def _rebuilt(conninfo: str, request: UUID, name: str, bar: "_Bar") -> RebuildStatus:
-    """Carry the rebuild out, or watch the worker that was faster, and step in if that one dies."""
+    """Perform the rebuild, or watch the worker that performs it and take over if that one dies."""
     while True:
         try:
             perform_rebuild(conninfo, name, bar.show)
@@ -117,7 +117,7 @@ def _rebuilt(conninfo: str, request: UUID, name: str, bar: "_Bar") -> RebuildSta
             bar.hide()
             write_differences([error.difference])
         except (PoisonEventError, NothingToRollBackToError):
-            pass  # It is on record with the rebuild.
+            pass  # It is recorded with the rebuild.
         status = asyncio.run(_status(conninfo, request))
         if status.state in ENDED:
             return status
@@ -126,7 +126,7 @@ def _rebuilt(conninfo: str, request: UUID, name: str, bar: "_Bar") -> RebuildSta
 
 
 class _Bar:
-    """A progress bar, where there is a terminal to show it on."""
+    """A progress bar, shown on terminals only."""
 
     def __init__(self) -> None:
         shown_on = console(stderr=True)
@@ -150,11 +150,11 @@ class _Bar:
         self._progress.stop()
 
     def hide(self) -> None:
-        """Make room for something else."""
+        """Remove the bar, to make room for other output."""
         self._progress.stop()
 
     def show(self, progress: RebuildProgress | RebuildStatus) -> None:
-        """Show how far it has come."""
+        """Show the progress."""
         self._progress.update(
             self._task,
             description=(progress.phase or "requested").replace("_", " "),

@@ -39,7 +39,7 @@ from infrastructure.settings import Settings, settings_from
 
 
 def checkpoint(*, json: bool = False) -> None:
-    """Seal what is in the log by now, and tell the newest checkpoint: keep it, and nobody can rewrite what it covers.
+    """Seal the log and show the newest checkpoint. If you keep it, nobody can change what it covers unnoticed.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def checkpoint(*, json: bool = False) -> None:
 
 
 def keys(*, json: bool = False) -> None:
-    """Tell every key that checkpoints are or were signed with, the newest first.
+    """Show the keys that checkpoints are or were signed with, newest first.
 
     Parameters
     ----------
@@ -77,10 +77,10 @@ def keys(*, json: bool = False) -> None:
 
 
 def rotate_key(*, json: bool = False) -> None:
-    """Make a new key to sign checkpoints with; the old private half is destroyed, the public one stays published.
+    """Replace the key that signs checkpoints. The old private key is destroyed, its public key stays published.
 
-    The last thing that the old key signs is a checkpoint in which it names the new one, which signs it, too. So whoever
-    trusts the old key can trust the new one. If it is broken off, doing it again goes on with it.
+    The old key signs a last checkpoint, the handover, which names the new key and which the new key signs, too. So
+    anybody who trusts the old key can trust the new one. If the command is interrupted, run it again.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def rotate_key(*, json: bool = False) -> None:
     if json:
         write_json({"key": str(newest)})
     else:
-        say(f"Checkpoints are signed with {newest} from now on; the key before has handed over to it.")
+        say(f"Checkpoints are signed with {newest} from now on. The previous key has handed over to it.")
 
 
 def prove(*, position: PositiveInt, size: PositiveInt | None = None, json: bool = False) -> None:
@@ -104,9 +104,9 @@ def prove(*, position: PositiveInt, size: PositiveInt | None = None, json: bool 
     Parameters
     ----------
     position
-        Where the event is.
+        The position of the event.
     size
-        As of the log with this many events; else as of the newest checkpoint.
+        The size of the log to prove it for (default: the size of the newest checkpoint).
     json
         Write JSON.
 
@@ -131,26 +131,26 @@ def bundle(
     old: Path | None = None,
     json: bool = False,
 ) -> None:
-    """Write events with their proofs and a checkpoint into one file that anybody can verify, offline.
+    """Write events, their proofs and a checkpoint to one file that anybody can verify offline.
 
     Parameters
     ----------
     output
         The file to write. Only its owner can read it.
     user
-        All about the user with this id.
+        All events about the user with this id.
     first
-        All from this position on.
+        All events from this position on.
     last
-        All up to this position; else up to the newest checkpoint.
+        All events up to this position (default: the newest checkpoint).
     old
-        A file with an older checkpoint: the bundle proves that the log has only grown since.
+        A file with an older checkpoint. The bundle then proves that the log has only grown since.
     json
         Write JSON.
 
     """
     if (user is None) == (first is None and last is None):
-        raise Failure("A bundle is about a --user, or about the positions --from … --to ….", "usage", ExitCode.USAGE)
+        raise Failure("Use either --user, or --from and --to.", "usage", ExitCode.USAGE)
     settings = settings_from()
     require_data(settings)
     with migrated_database(settings, Login.WORKER) as conninfo, _sealed(settings, conninfo) as connection:
@@ -167,7 +167,8 @@ def bundle(
     if json:
         write_json({"events": len(positions), "size": newest.size, "file": str(output)})
     else:
-        say(f"{shown(len(positions))} events, as of the checkpoint of {shown(newest.size)}, are in {output}.")
+        events, size = shown(len(positions)), shown(newest.size)
+        say(f"{events} events are in {output}, with proofs for the checkpoint of size {size}.")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Whether the API can be reached at all, and whether it is ready."""
+"""Whether the API can be reached, and whether it is ready."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S
 
 
 def reachable_host(settings: Settings) -> str:
-    """Where this machine reaches the API."""
+    """The host by which this machine reaches the API."""
     return _ANY_ADDRESS.get(settings.host, settings.host)
 
 
@@ -23,20 +23,20 @@ def base_url(settings: Settings) -> str:
 
 
 async def until_ready(settings: Settings) -> None:
-    """Wait until the API says that it is ready. Raises `Failure`, with what it says instead, if it takes too long."""
+    """Wait until the API is ready. Raises `Failure`, with its last answer, if that takes too long."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + READY_WITHIN_SECONDS
     answer = b""
     while not answer.startswith(b"HTTP/1.1 200 "):
         if loop.time() > deadline:
             said = answer.partition(b"\r\n\r\n")[2].decode(errors="replace") or "nothing"
-            raise Failure(f"The API is not ready after {READY_WITHIN_SECONDS:.0f} s; it says: {said}", "not_ready")
+            raise Failure(f"The API is not ready after {READY_WITHIN_SECONDS:.0f} s. Its answer: {said}", "not_ready")
         await asyncio.sleep(LOOK_SECONDS)
         answer = await _ask(settings)
 
 
 async def _ask(settings: Settings) -> bytes:
-    """The answer of /readyz; nothing, if there is none."""
+    """The answer of /readyz; empty if there is none."""
     host = reachable_host(settings)
     try:
         async with asyncio.timeout(LOOK_TIMEOUT_SECONDS):

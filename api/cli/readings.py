@@ -1,4 +1,4 @@
-"""Whoever reads personal data with the command line goes on record, too: by the name of their login."""
+"""Records who reads personal data with the command line, by login name."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -15,12 +15,12 @@ from infrastructure.settings import Settings
 def put_on_record(
     service: Service, reading: Reading, user_ids: Sequence[UUID], purpose: str | None, query: str | None = None
 ) -> None:
-    """Have it recorded that the operator is told about these people. Raises `AccessPurposeInvalid`."""
+    """Record that the operator reads data of these people. Raises `AccessPurposeInvalid`."""
     reader = Reader(operator(), None if purpose is None else parse_access_purpose(purpose))
     service.accesses.note(reader, reading, user_ids, query)
 
 
 async def put_file_on_record(settings: Settings, conninfo: str, user_ids: Sequence[UUID], query: str) -> None:
-    """Have it recorded that the operator was given a file, by what was asked for."""
+    """Record that the operator received a file, and what it was filtered by."""
     async with open_service(settings, conninfo) as service:
         put_on_record(service, Reading.EXPORT, user_ids, None, query)

@@ -1,4 +1,4 @@
-"""What `reprise run` writes."""
+"""The output of `reprise run`."""
 
 from datetime import timedelta
 from typing import Protocol
@@ -17,22 +17,22 @@ class RunToken(msgspec.Struct, frozen=True):
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What there is when everything runs."""
+    """Everything that is running."""
 
     url: str
     docs: str
     home: str
     token: RunToken | UnsetType
-    """None is issued in production."""
+    """Unset in production, where none is issued."""
     processes: dict[str, int | None]
     """The process id of each, by name."""
 
 
 class RunReport(Protocol):
-    """How a run is told of."""
+    """Reports on a run."""
 
     def progress(self, sentence: str) -> None:
-        """Something was done on the way."""
+        """A step was completed."""
         ...
 
     def ready(self, running: Running) -> None:
@@ -40,20 +40,20 @@ class RunReport(Protocol):
         ...
 
     def restarted(self, name: str, pid: int | None, code: int) -> None:
-        """A process had ended with a code and was started again."""
+        """A process ended with a code and was restarted."""
         ...
 
     def stopping(self) -> None:
-        """It was asked to stop."""
+        """The run was asked to stop."""
         ...
 
     def stopped(self) -> None:
-        """Nothing runs any more."""
+        """Nothing is running any more."""
         ...
 
 
 class TextRunReport:
-    """Lines for whoever started it."""
+    """Lines of text for people."""
 
     def progress(self, sentence: str) -> None:
         say(sentence)
@@ -69,20 +69,20 @@ Reprise is ready.
 Ctrl-C stops everything.""")
 
     def restarted(self, name: str, pid: int | None, code: int) -> None:
-        say(f"{name} had ended with {code} and was started again, as process {pid}.")
+        say(f"{name} ended with code {code} and was restarted as process {pid}.")
 
     def stopping(self) -> None:
-        say("Stopping; once more to stop without waiting for requests under way.")
+        say("Stopping. Press Ctrl-C again to stop without waiting for requests in progress.")
 
     def stopped(self) -> None:
         say("Everything has stopped.")
 
 
 class JsonRunReport:
-    """A line of JSON for each thing that a program may wait for."""
+    """A line of JSON for each event that a program may wait for."""
 
     def progress(self, sentence: str) -> None:
-        """Is of no use to programs."""
+        """Nothing: programs have no use for it."""
 
     def ready(self, running: Running) -> None:
         told = msgspec.to_builtins(running)
@@ -105,11 +105,11 @@ def _token_told(running: Running) -> str:
         return "\nTokens come from your identity provider (REPRISE_JWKS).\n"
     hours = int(running.token.lifetime.total_seconds()) // 3600
     return f"""
-The token of an administrator, good for {hours} hours; `reprise token` issues others:
+A token with the role admin, valid for {hours} hours (`reprise token` issues others):
 
 {running.token.text}
 
-For example, the first users:
+For example, list the first users:
 
 curl -H 'Authorization: Bearer {running.token.text}' '{running.url}/v1/users?limit=3'
 """

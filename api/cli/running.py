@@ -1,4 +1,4 @@
-"""`reprise run`: everything, under one supervisor."""
+"""`reprise run`: all processes under one supervisor."""
 
 import asyncio
 import os
@@ -31,31 +31,31 @@ from infrastructure.settings import Settings
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TOKEN_LIFETIME = timedelta(hours=12)
 SAMPLE = Path(__file__).parents[2] / "examples" / "people.jsonl"
-"""Sample users; in a checkout only."""
+"""Sample users, in checkouts only."""
 LOOK_AT_DATABASE_SECONDS = 1.0
 _OF_OTHERS = {
     "api": {"REPRISE_WORKER_DATABASE_URL", "REPRISE_OWNER_DATABASE_URL"},
     "samples": {"REPRISE_WORKER_DATABASE_URL", "REPRISE_OWNER_DATABASE_URL"},
     "projections": {"REPRISE_OWNER_DATABASE_URL"},
 }
-"""Logins that are none of a process's business."""
+"""Logins that a process does not need and does not get."""
 
 
 def run(*, host: str | None = None, port: Port | None = None, json: bool = False) -> None:
     """Start everything: database, API and projections; Ctrl-C stops it.
 
-    The database is the embedded PostgreSQL, unless REPRISE_DATABASE_URL names another one. Its schema is brought up to
-    date, and sample users are imported if the log is empty. A process that dies is started again. A second Ctrl-C does
-    not wait for the requests under way. With REPRISE_PRODUCTION=yes there are no sample users and no token.
+    The database is the embedded PostgreSQL, unless REPRISE_DATABASE_URL names another one. Migrates the schema, and
+    imports sample users if the log is empty. Restarts processes that die. A second Ctrl-C does not wait for requests in
+    progress. With REPRISE_PRODUCTION=yes there are no sample users and no token.
 
     Parameters
     ----------
     host
-        The address to listen at (REPRISE_HOST, else 127.0.0.1).
+        The address to listen on (default: REPRISE_HOST, or 127.0.0.1).
     port
-        The port to listen at (REPRISE_PORT, else 8000); 0 for any free one.
+        The port to listen on (default: REPRISE_PORT, or 8000); 0 for any free one.
     json
-        Write lines of JSON: one when everything is ready, and one whenever a process was started again.
+        Write lines of JSON: one when everything is ready, and one whenever a process was restarted.
 
     """
     settings = settings_for(host, port)
@@ -72,12 +72,12 @@ def run(*, host: str | None = None, port: Port | None = None, json: bool = False
 
 
 def _brought_up_to_date(settings: Settings, owners: str) -> str:
-    """Have the owner bring the database to the schema of this program; how the API connects to it then."""
+    """Migrate the database as its owner; return how the API connects to it."""
     if settings.is_embedded:
         migrate_embedded(owners)
         return embedded_as(Login.API, owners)
     migrate(owners)
-    for login in ROLES:  # The processes would say the same, each to its log.
+    for login in ROLES:  # The processes would report this, too, but only in their logs.
         check_login(reached_as(login, settings), login, production=settings.production)
     return reached_as(Login.API, settings)
 
@@ -96,13 +96,13 @@ class _Run:
         self._stop_requested = asyncio.Event()
 
     async def run(self) -> None:
-        """Start the processes, tell when they are ready, keep them running until asked to stop, stop them."""
+        """Start the processes, report when they are ready, keep them running until asked to stop, and stop them."""
         try:
             async with supervision(self._restarted) as supervisor:
                 self._listen_to_signals(supervisor)
                 await self._start(supervisor)
         finally:
-            _ignore_signals()  # What is left to do is to stop the database, which must not be left half-way.
+            _ignore_signals()  # Stopping the database must not be interrupted.
 
     async def _start(self, supervisor: Supervisor) -> None:
         api, projections = self._child("api", "serve"), self._child("projections", "project")
@@ -123,19 +123,21 @@ class _Run:
             await supervisor.start(samples)
             failed = await samples.ended()
             self._report.progress(
-                f"The sample users could not be imported: see {samples.log}." if failed else "There are sample users."
+                f"The sample users could not be imported: see {samples.log}."
+                if failed
+                else "Sample users were imported."
             )
         await until_ready(self._settings)
 
     async def _keep_database(self) -> None:
-        """Bring the embedded server up again if it dies."""
+        """Restart the embedded server if it dies."""
         while True:
             await asyncio.sleep(LOOK_AT_DATABASE_SECONDS)
             if not self._settings.is_embedded or await asyncio.to_thread(_answers, self._conninfo):
                 continue
             with suppress(EmbeddedPostgresError):
                 await asyncio.to_thread(self._databases.enter_context, owners_database(self._settings))
-                self._report.progress("The database had died and is up again.")
+                self._report.progress("The database died and was restarted.")
 
     def _running(self, *children: Child) -> Running:
         url = base_url(self._settings)
@@ -172,7 +174,7 @@ class _Run:
 
 
 def _token(settings: Settings) -> RunToken | UnsetType:
-    """For trying things out; in production it is not for Reprise to say who is an administrator."""
+    """A token to try things out; in production the identity provider decides who is an administrator."""
     from infrastructure.token_issuing import TokenIssuer
 
     if settings.production:

@@ -1,4 +1,4 @@
-"""`reprise statistics`: how many accounts are active, come, go, and agree to what. Numbers only, naming nobody."""
+"""`reprise statistics`: counts of accounts, registrations, deletions and consents. They name nobody."""
 
 import asyncio
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ from infrastructure.queries.read_model import Lists
 from infrastructure.queries.statistics import StatisticsQueries
 from infrastructure.settings import settings_from
 
-app = App(name="statistics", help="Tell how many accounts are active, come, go, and agree to what.")
+app = App(name="statistics", help="Count accounts, registrations, deletions and consents.")
 
 First = Annotated[date | None, Parameter(name="--from", converter=as_day)]
 Last = Annotated[date | None, Parameter(name="--to", converter=as_day)]
@@ -43,16 +43,16 @@ Day = Annotated[date | None, Parameter(name="--day", converter=as_day)]
 
 @app.command
 def users(*, first: First = None, last: Last = None, country: str | None = None, json: bool = False) -> None:
-    """Tell how many accounts were active at the end of each day, and how many came and went on it.
+    """Show active accounts at the end of each day, registrations, requests for deletion and erasures.
 
     Parameters
     ----------
     first
-        The first day (in UTC); 30 days up to the last one if not given.
+        The first day, in UTC (default: 30 days, up to the last one).
     last
-        The last day; today if not given.
+        The last day, in UTC (default: today).
     country
-        Only this one (ISO 3166-1 alpha-2).
+        Only this country (ISO 3166-1 alpha-2).
     json
         Write JSON.
 
@@ -64,12 +64,12 @@ def users(*, first: First = None, last: Last = None, country: str | None = None,
 
 @app.command
 def countries(*, day: Day = None, json: bool = False) -> None:
-    """Tell the same for one day, country by country.
+    """Show the same as `users`, for one day by country.
 
     Parameters
     ----------
     day
-        The day (in UTC); today if not given.
+        The day, in UTC (default: today).
     json
         Write JSON.
 
@@ -83,18 +83,18 @@ def countries(*, day: Day = None, json: bool = False) -> None:
 def consents(
     *, purpose: str, first: First = None, last: Last = None, country: str | None = None, json: bool = False
 ) -> None:
-    """Tell how many people agreed to a purpose at the end of each day, and how often it was granted and withdrawn.
+    """Show how many people consent to a purpose at the end of each day, and how many granted and withdrew it.
 
     Parameters
     ----------
     purpose
-        Of which consents.
+        The purpose of the consents.
     first
-        The first day (in UTC); 30 days up to the last one if not given.
+        The first day, in UTC (default: 30 days, up to the last one).
     last
-        The last day; today if not given.
+        The last day, in UTC (default: today).
     country
-        Only this one (ISO 3166-1 alpha-2).
+        Only this country (ISO 3166-1 alpha-2).
     json
         Write JSON.
 
@@ -113,14 +113,14 @@ def consents(
 
 @app.command
 def purposes(*, day: Day = None, country: str | None = None, json: bool = False) -> None:
-    """Tell the same for one day, purpose by purpose.
+    """Show the same as `consents`, for one day by purpose.
 
     Parameters
     ----------
     day
-        The day (in UTC); today if not given.
+        The day, in UTC (default: today).
     country
-        Only this one (ISO 3166-1 alpha-2).
+        Only this country (ISO 3166-1 alpha-2).
     json
         Write JSON.
 

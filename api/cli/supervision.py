@@ -1,4 +1,4 @@
-"""Runs processes of this program, starts them again when they die, and stops them one after another."""
+"""Runs processes of this program, restarts them when they die, and stops them one after another."""
 
 import asyncio
 import os
@@ -17,16 +17,16 @@ from infrastructure.private_files import open_to_append
 T = TypeVar("T")
 
 LOG_LIMIT = 10_000_000
-"""Octets; a longer log is put aside when its process starts."""
+"""Octets; a longer log is rotated when its process starts."""
 LAST_WORDS = 2_000
 """Octets at the end of a log that are shown when its process cannot be started."""
 PATIENCE_SECONDS = 20.0
 """How long a process may take to stop."""
 FIRST_PAUSE_SECONDS = 0.2
 STEADY_SECONDS = 30.0
-"""Who has lived so long did not die of the start."""
+"""A process that has run this long did not fail at start-up."""
 EARLY_DEATHS = 6
-"""So many in a row are no accident; the pauses between them double."""
+"""After this many in a row, the run stops; the pauses between them double."""
 
 
 class Child:
@@ -45,7 +45,7 @@ class Child:
         return self._process.pid if self._process and self._process.returncode is None else None
 
     async def start(self, lifeline: int) -> None:
-        """Start it; it ends by itself when the writing end of the lifeline is closed."""
+        """Start the process; it ends by itself when the writing end of the lifeline is closed."""
         with _opened(self.log) as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -67,7 +67,7 @@ class Child:
         return code
 
     async def stop(self, at_once: asyncio.Event) -> None:
-        """Let it finish what it is at, but not for ever."""
+        """Have it finish its current work, within a time limit."""
         if self._process is None or self._process.returncode is not None:
             return
         self._process.terminate()
@@ -96,9 +96,9 @@ class Supervisor:
 
     def __init__(self, on_restart: Callable[[Child, int], None]) -> None:
         self.is_steady = False
-        """Whether all have been seen to work: until then, the death of one is the end of all."""
+        """Whether all children have worked: until then, the run stops if one of them dies."""
         self.at_once = asyncio.Event()
-        """Set it to stop without patience."""
+        """Set to stop without waiting."""
         self._on_restart = on_restart
         self._lifeline, self._writing_end = os.pipe()
         self._children: list[Child] = []
@@ -152,7 +152,7 @@ class Supervisor:
 
 @asynccontextmanager
 async def supervision(on_restart: Callable[[Child, int], None]) -> AsyncIterator[Supervisor]:
-    """A supervisor, which in the end stops its children, whatever happens meanwhile."""
+    """A supervisor that stops its children at the end of the context, whatever happens."""
     supervisor = Supervisor(on_restart)
     try:
         yield supervisor

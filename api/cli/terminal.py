@@ -1,4 +1,4 @@
-"""What the command line writes: tables and sentences for people, JSON for programs."""
+"""Output of the command line: tables and sentences for people, JSON for programs."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ UNLIMITED_WIDTH = 10_000
 
 
 def console(*, stderr: bool = False) -> "Console":
-    """Where people read; nothing that was written by others is taken for markup."""
+    """A console for people; text from callers is not interpreted as markup."""
     from rich.console import Console
 
     is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
@@ -37,35 +37,35 @@ def write_json(value: Any) -> None:
 
 
 def write_json_line(value: Any) -> None:
-    """One JSON document on a line of its own, at once."""
+    """One JSON document on a line of its own, flushed."""
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
     sys.stdout.flush()
 
 
 class JsonList:
-    """One JSON document with a list of unknown length, written item by item, so that nothing has to be kept."""
+    """One JSON document with a list of unknown length, written item by item, in constant memory."""
 
     def __init__(self, name: str, **before: Any) -> None:
         self._separator = "\n"
         sys.stdout.write(msgspec.json.encode({**before, name: []}).decode().removesuffix("]}"))
 
     def add(self, item: Any) -> None:
-        """One more item."""
+        """Another item."""
         sys.stdout.write(self._separator + msgspec.json.encode(item).decode())
         self._separator = ",\n"
 
     def end(self, **after: Any) -> None:
-        """No more items; and what is known by now."""
+        """End the list, and add what is known by then."""
         sys.stdout.write("\n], " + msgspec.json.encode(after).decode().removeprefix("{") + "\n")
         sys.stdout.flush()
 
     def break_off(self, failure: Failure, **after: Any) -> None:
-        """No more items, although there are more."""
+        """End the list before its last item, because of an error."""
         self.end(**after, error=_told(failure))
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Rows under headings; numbers to the right."""
+    """Rows under headings, with numbers aligned to the right."""
     from rich.table import Table
     from rich.text import Text
 
@@ -80,7 +80,7 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def shown(value: Any) -> str:
-    """A value as people read it; instants are in UTC."""
+    """A value for people; instants are in UTC."""
     match value:
         case None:
             return "-"

@@ -26,21 +26,21 @@ def token(
 ) -> None:
     """Issue an access token.
 
-    Not in production: there your identity provider does. It is alone on a line: TOKEN=$(reprise token --role admin).
-    Whoever has it acts in its role until it expires.
+    Prints the token alone on a line: TOKEN=$(reprise token --role admin). Anybody who has the token has its role until
+    it expires. Not available in production, where your identity provider issues tokens.
 
     Parameters
     ----------
     role
-        What its bearer may do.
+        The role of the bearer, which decides their permissions.
     subject
-        Who its bearer is, as it goes on record; for the role user, the id of the user.
+        The bearer's name, for the record; for the role user, the id of the user.
     client
-        The program that uses the token, as it goes on record.
+        The program that uses the token, for the record.
     ttl
         Seconds until it expires.
     rotate
-        Sign with a new key from now on. Tokens issued before stay good until they expire.
+        Sign with a new key from now on. Tokens issued before stay valid until they expire.
     json
         Write JSON.
 

@@ -32,10 +32,10 @@ from infrastructure.logins import Login
 from infrastructure.service import open_commands, open_service
 from infrastructure.settings import Settings, settings_from
 
-app = App(name="users", help="Look at users, as they are or as they were, and erase them.")
+app = App(name="users", help="Show, export and erase users.")
 app.command(export)
 MOMENT = Group(
-    "Moment", help="At most one of these; without any, the user as of now.", validator=validators.mutually_exclusive
+    "Moment", help="At most one of these. Without one, the user as of now.", validator=validators.mutually_exclusive
 )
 
 
@@ -55,15 +55,15 @@ def show(
     Parameters
     ----------
     user
-        The user's id, or the email address that they hold now.
+        The user's id or current email address.
     version
         As of this version of the user.
     at
-        As of this instant; in UTC, unless it has an offset.
+        As of this instant, in UTC unless it has an offset.
     position
-        As of this position of the log.
+        As of this log position.
     purpose
-        What it is looked at for, for the record: a ticket or case.
+        Why you look at the data, for the record: a ticket or case.
     json
         Write JSON.
 
@@ -83,25 +83,25 @@ def show(
 def erase(
     user: str, /, *, reason: str, yes: Annotated[bool, Parameter(negative=())] = False, json: bool = False
 ) -> None:
-    """Erase a user: nothing personal about them can be read again, anywhere, by anybody.
+    """Erase a user for good: nobody can read their personal data any more.
 
-    The log stays as it is, and their addresses become free. It cannot be undone.
+    The log stays unchanged, and the user's email addresses become available. This cannot be undone.
 
     Parameters
     ----------
     user
-        The user's id, or the email address that they hold now.
+        The user's id or current email address.
     reason
-        Why, for the record; it stays readable. Name the case, and nobody.
+        Why, for the record. It stays readable: refer to the case and name nobody.
     yes
-        That it is meant; without it, nothing is done.
+        Confirm the erasure. Without it, nothing is erased.
     json
         Write JSON.
 
     """
     stated = parse_reason(reason)
     if not yes:
-        raise Failure("Erasing cannot be undone. Say --yes if you mean it.", "not_confirmed")
+        raise Failure("An erasure cannot be undone. Add --yes to confirm it.", "not_confirmed")
     settings = settings_from()
     require_data(settings)
     with migrated_database(settings, Login.API) as conninfo:
@@ -109,12 +109,12 @@ def erase(
     if json:
         write_json({"userId": saved.aggregate_id, "version": saved.version, "position": saved.position})
     else:
-        say(f"{saved.aggregate_id} is erased, at position {shown(saved.position)}.")
+        say(f"{saved.aggregate_id} was erased at position {shown(saved.position)}.")
 
 
 @app.command
 def erasure(user: UUID, /, *, json: bool = False) -> None:
-    """Show the receipt of an erasure: who had it done, when and why, and the proof that it is in the log.
+    """Show the receipt of an erasure: who requested it, when and why, and the proof that it is in the log.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ async def _receipt(settings: Settings, conninfo: str, user_id: UUID) -> ErasureV
     async with open_service(settings, conninfo) as service:
         found = await erasure_view(service, user_id)
     if found is None:
-        raise NotFound("No user with this id was erased.")
+        raise NotFound("No user with this id has been erased.")
     return found
 
 
@@ -164,7 +164,7 @@ async def _state(settings: Settings, conninfo: str, user: str, moment: Moment, p
     async with open_service(settings, conninfo) as service:
         found = await service.users.user_at(user_id, await _given(moment, service))
         if found is None:
-            raise NotFound("There is no such user, or was not at that moment.")
+            raise NotFound("There is no such user, or there was none at that moment.")
         put_on_record(service, Reading.STATE, [user_id], purpose)
     return user_state(found)
 

@@ -1,4 +1,4 @@
-"""Arguments that are more than text."""
+"""Converters for arguments of commands."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -29,7 +29,7 @@ def day(_: Any, tokens: Sequence[Token]) -> date:
 
 
 def actor(_: Any, tokens: Sequence[Token]) -> ActorName:
-    """An actor in the form in which facts name them."""
+    """An actor, written as events name them."""
     return parse_actor(tokens[0].value)
 
 
@@ -39,6 +39,6 @@ def topic(_: Any, tokens: Sequence[Token]) -> Topic:
 
 
 def settings_for(host: str | None, port: int | None) -> Settings:
-    """The settings of the environment, with what the command line says instead."""
+    """The settings of the environment, overridden by the command line."""
     settings = settings_from()
     return replace(settings, host=host or settings.host, port=settings.port if port is None else port)

@@ -1,4 +1,4 @@
-"""`reprise audit verify`: a bundle, with nothing but a key; or the whole log."""
+"""`reprise audit verify`: verifies a bundle, with nothing but a key, or the whole log."""
 
 import sys
 from collections.abc import Sequence
@@ -24,20 +24,20 @@ Keys = Annotated[list[str] | None, Parameter(name="--key", negative=())]
 
 
 def verify(file: Path | None = None, /, *, key: Keys = None, old: Path | None = None, json: bool = False) -> None:
-    """Verify a bundle, without any database; or, without a file, the whole log.
+    """Verify a bundle, without a database, or the whole log.
 
-    The whole log is verified against its own tree and checkpoints: every event is there, unchanged, in order, and can
-    be decoded. What is wrong is named by its position, and the exit code is 1.
+    The whole log is verified against its own tree and checkpoints: every event must be there, unchanged, in order, and
+    readable. Findings are shown with their positions, and the exit code is 1 if there are any.
 
     Parameters
     ----------
     file
-        A bundle, as `reprise audit bundle` writes them.
+        A bundle written by `reprise audit bundle` (default: verify the whole log).
     key
-        A verifier key that you trust, and with it those that it has handed over to; may be given several times. Without
-        it the log is verified with the keys that it has published itself, and a bundle cannot be verified.
+        A verifier key that you trust; keys that it has handed over to are trusted, too. Can be repeated. Required for a
+        bundle. Without it, the whole log is verified with the keys that it has published itself.
     old
-        A file with a checkpoint that you have kept: the log must have grown from that one.
+        A file with a checkpoint that you have kept. The log must have grown from it.
     json
         Write JSON.
 
@@ -48,7 +48,7 @@ def verify(file: Path | None = None, /, *, key: Keys = None, old: Path | None = 
     elif trusted:
         _verify_file(file, trusted, old, json=json)
     else:
-        raise Failure("A bundle is verified with a --key that you trust.", "usage", ExitCode.USAGE)
+        raise Failure("Name a key that you trust to verify a bundle: --key.", "usage", ExitCode.USAGE)
 
 
 def parsed_keys(texts: Sequence[str]) -> list[VerifierKey]:
@@ -64,7 +64,7 @@ def kept_checkpoint(path: Path, keys: Sequence[VerifierKey]) -> Checkpoint:
     try:
         return verified_checkpoint(path.read_text(encoding="utf-8"), keys)
     except (NoteInvalidError, UnicodeDecodeError) as error:
-        raise Failure(f"{path} is no checkpoint of this log: {error}.", "checkpoint_invalid") from None
+        raise Failure(f"{path} is not a checkpoint of this log: {error}.", "checkpoint_invalid") from None
 
 
 def _verify_file(file: Path, keys: Sequence[VerifierKey], old: Path | None, *, json: bool) -> None:
@@ -77,7 +77,7 @@ def _verify_file(file: Path, keys: Sequence[VerifierKey], old: Path | None, *, j
     except BundleInvalidError as error:
         raise Failure(f"Not proved: {error}.", "not_proved") from None
     if report is None:
-        raise Failure("Not proved: the bundle has no end.", "not_proved")
+        raise Failure("Not proved: the bundle is incomplete.", "not_proved")
     if json:
         write_json(report)
     else:
@@ -110,10 +110,10 @@ def _verify_log(given: Sequence[VerifierKey], old: Path | None, *, json: bool) -
         sealed = f"{shown(verified.sealed)} of them sealed, {shown(verified.checkpoints)} checkpoints"
         say(f"{shown(verified.events)} events, {sealed}, {shown(len(rows))} findings.")
         if not given:
-            say("This was verified with the log's own keys; --key takes one that you trust.")
+            say("Verified with the log's own keys. Use --key to name one that you trust.")
     if verified.findings:
         sys.stdout.flush()
-        raise Failure("The log is not what it was, or not what it must be.", "log_not_proved")
+        raise Failure("The log has been changed or is damaged.", "log_not_proved")
 
 
 def _published(conninfo: str) -> tuple[list[VerifierKey], list[str]]:
@@ -132,7 +132,7 @@ def _with_successors(keys: Sequence[VerifierKey], handovers: Sequence[str]) -> l
     try:
         return with_successors(keys, handovers)
     except NoteInvalidError as error:
-        raise Failure(f"A key has not handed over to the next as it must: {error}.", "log_not_proved") from None
+        raise Failure(f"The handover from a key to the next is invalid: {error}.", "log_not_proved") from None
 
 
 def _checkpoints_of(handovers: Sequence[str], keys: Sequence[VerifierKey]) -> list[Checkpoint]:

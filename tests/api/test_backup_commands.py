@@ -110,6 +110,6 @@ def test_what_cannot_be_restored_is_told_in_one_line(reprise: CommandLine, peopl
     assert taken.out == f"Backed up: 4 events in {log}, without keys.\n"
     assert (again.code, again.err) == (1, f"reprise: {log}: File exists\n")
     assert onto_itself.code == nothing.code == 1
-    assert "in use already" in onto_itself.err
-    assert "not a (complete) backup" in nothing.err
+    assert "already in use" in onto_itself.err
+    assert "is not a backup, or an incomplete one" in nothing.err
     assert [ended.err.count("\n") for ended in (onto_itself, nothing)] == [1, 1]

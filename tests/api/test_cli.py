@@ -194,7 +194,7 @@ def test_what_only_reads_makes_no_database(arguments: list[str], nowhere: Comman
     ("url", "told"),
     [
         ("postgresql://ann:secret@127.0.0.1:1/x", "REPRISE_DATABASE_URL cannot be reached: "),
-        ("ann:secret", "REPRISE_DATABASE_URL is not how one connects to PostgreSQL."),
+        ("ann:secret", "REPRISE_DATABASE_URL is not a valid PostgreSQL connection string."),
     ],
 )
 def test_a_database_that_cannot_be_reached_is_told_without_its_password(
@@ -327,7 +327,7 @@ def test_people_are_told_that_there_is_more(reprise: CommandLine) -> None:
     told = reprise.call("audit", "search", "--limit", "2").out.splitlines()
 
     assert len(told) == 3
-    assert told[-1] == "There is more: --all tells it, --limit more of it."
+    assert told[-1] == "There are more. Use --all or a higher --limit to see them."
 
 
 def test_read_models_are_listed_and_rebuilt(reprise: CommandLine) -> None:
@@ -345,7 +345,7 @@ def test_a_read_model_that_is_not_there_is_not_found(reprise: CommandLine) -> No
     assert complaint(reprise, "projections", "rebuild", "weather") == (
         1,
         (
-            "There is no read model of this name. There are: "
+            "There is no read model with this name. There are: "
             "user_directory, user_timeline, user_statistics, access_log, deletion_schedule."
         ),
     )
@@ -358,7 +358,7 @@ def test_a_rebuild_that_fails_says_why(own: CommandLine, database: str) -> None:
 
     assert (code, told) == (
         1,
-        "The rebuild failed, and nothing has changed: PoisonEventError: position 6: UndecodableEventError.",
+        "The rebuild failed and changed nothing: PoisonEventError: position 6: UndecodableEventError.",
     )
 
 
@@ -418,7 +418,7 @@ def test_a_log_that_is_not_whole_is_told_and_the_command_fails(own: CommandLine,
 
     assert (for_programs.code, for_people.code) == (1, 1)
     assert not for_programs.json["isWhole"]
-    assert for_people.err == "reprise: The log is not whole: positions are missing.\n"
+    assert for_people.err == "reprise: The log is incomplete: positions are missing.\n"
 
 
 def test_a_token_is_alone_on_its_line(nowhere: CommandLine) -> None:

@@ -34,7 +34,7 @@ def test_the_key_of_the_claims_is_replaced(home: Path, database: str, people: st
     fingerprint = ClaimIds(NEW).fingerprint
     assert first.json == {"addresses": 2, "recorded": 2, "released": 0, "fingerprint": fingerprint}
     assert again.json == {"addresses": 0, "recorded": 0, "released": 0, "fingerprint": fingerprint}
-    assert during.call("keys", "rotate-claims").out.startswith("The next key is in force; 0 claims were recorded")
+    assert during.call("keys", "rotate-claims").out.startswith("The next key is in force: 0 claims were recorded")
     shown = after.call("users", "show", "ann@example.com", "--json")
     assert shown.json["user"]["email"] == "ann@example.com"
 

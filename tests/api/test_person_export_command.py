@@ -41,7 +41,7 @@ def test_a_file_that_is_there_is_not_written_over(reprise: CommandLine, tmp_path
 
     ended = reprise.call("users", "export", "ann@example.com", "--output", str(output))
 
-    assert (ended.code, ended.err) == (1, f"reprise: {output} is there already.\n")
+    assert (ended.code, ended.err) == (1, f"reprise: {output} already exists.\n")
     assert output.read_text() == "something else"
 
 

@@ -107,7 +107,7 @@ def test_the_highest_port_has_neighbours_elsewhere(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_address_of_another_machine_is_refused_as_such() -> None:
-    with pytest.raises(Failure, match=r"^Cannot listen at port 8000 of 192\.0\.2\.1: ") as refused:
+    with pytest.raises(Failure, match=r"^Cannot listen on port 8000 of 192\.0\.2\.1: ") as refused:
         free_port("192.0.2.1", 8000, ["run"])
 
     assert refused.value.code == "address_unusable"

@@ -22,7 +22,7 @@ def test_rows_that_are_right_are_said_to_be(reprise: CommandLine, option: tuple[
     done = reprise.run("projections", "verify", "user_directory", *option)
 
     assert (done.code, done.err) == (0, "")
-    assert done.out.endswith(" rows of user_directory are what the log says.\n")
+    assert done.out.endswith(" rows of user_directory match the log.\n")
 
 
 def test_a_wrong_row_is_shown_with_both_values(reprise: CommandLine, history: str) -> None:
@@ -38,7 +38,7 @@ def test_a_wrong_row_is_shown_with_both_values(reprise: CommandLine, history: st
     assert all(word in done.out for word in (str(key), "name_key", "mallory", "1 of 60 rows"))
     (difference,) = document["differences"]
     assert (difference["key"], difference["actual"]["name_key"]) == (str(key), "mallory")
-    assert (unknown.code, unknown.err[:40]) == (1, "reprise: There is no read model of this ")
+    assert (unknown.code, unknown.err[:40]) == (1, "reprise: There is no read model with this ")
 
 
 def test_a_rebuild_can_be_rolled_back(reprise: CommandLine, history: str) -> None:

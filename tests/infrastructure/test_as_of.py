@@ -130,9 +130,9 @@ def test_the_command_writes_the_file_and_says_what_is_in_it(history: str, home: 
 
     assert done.code == 0, done.err
     assert done.json["rows"] == len(replayed_rows(history, USER_DIRECTORY, 30)) > 0
-    assert (both.code, both.err) == (2, "reprise: Say either --at or --position.\n")
+    assert (both.code, both.err) == (2, "reprise: Use either --at or --position.\n")
     assert early.out == f"0 rows of user_directory as of position 0 are in {file}.\n"
-    assert (beyond.code, beyond.err) == (1, "reprise: The log does not go that far.\n")
+    assert (beyond.code, beyond.err) == (1, "reprise: The log does not reach that position.\n")
 
 
 def test_counts_are_written_in_any_form_by_their_names(history: str, home: Path, tmp_path: Path) -> None:
@@ -153,4 +153,4 @@ def test_counts_are_written_in_any_form_by_their_names(history: str, home: Path,
     assert written == [msgspec.to_builtins(msgspec.structs.asdict(count)) for count in counts]
     with (tmp_path / "c.csv").open(newline="") as file:
         assert [row["count"] for row in csv.DictReader(file)] == [str(count.count) for count in counts]
-    assert (none.code, none.err) == (1, "reprise: user_directory keeps no counts, only rows.\n")
+    assert (none.code, none.err) == (1, "reprise: user_directory has no counts, only rows.\n")
