@@ -1,6 +1,6 @@
-"""What every request must pass before its handler runs: permission, Accept, the names of its parameters.
+"""The checks that every request must pass before its handler runs: permission, Accept, names of parameters.
 
-Permission is decided before anything is looked up, so that what exists and what does not are refused alike.
+Permission is checked before anything is looked up, so that existing and missing accounts get the same refusal.
 """
 
 import re
@@ -27,11 +27,11 @@ from application.access import Access, TokenRefusedError
 from application.actors import Role
 
 PUBLIC = "public"
-"""The option that declares a route open to everybody."""
+"""The option that declares a route as public."""
 PERMISSION = "permission"
-"""The option that declares what a route asks for."""
+"""The option that declares the permission that a route requires."""
 MEDIA_TYPES = "media_types"
-"""The option that declares what a route answers, where that is not JSON: a tuple, the one that is usual first."""
+"""The option that declares the media types of a route that are not JSON, the default first."""
 PAGE = "page"
 """The option that declares that a route answers people: what is refused is a page, too, and links may be decorated."""
 JSON_ONLY = (JSON,)
@@ -41,10 +41,10 @@ _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class UndeclaredPermissionError(Exception):
-    """A route says neither what permission it asks for nor that it is public."""
+    """A route declares neither a permission nor that it is public."""
 
     def __init__(self, route: str) -> None:
-        super().__init__(f"{route} declares no permission, and is not declared public.")
+        super().__init__(f"{route} declares neither a permission nor that it is public.")
 
 
 def check_declarations(routes: Iterable[BaseRoute]) -> None:
@@ -57,18 +57,18 @@ def check_declarations(routes: Iterable[BaseRoute]) -> None:
 
 
 def allow_header(methods: Iterable[str]) -> str:
-    """The methods of a resource; where there is GET, there is HEAD."""
+    """The methods of a resource; HEAD is available wherever GET is."""
     found = set(methods)
     return ", ".join(sorted(found | {"HEAD"} if "GET" in found else found))
 
 
 async def admit(request: ApiRequest) -> Response[None] | None:
-    """Let a request pass, or raise; OPTIONS is answered here."""
+    """Admit a request, or raise; OPTIONS is answered here."""
     _check_path(request.scope.get("raw_path") or b"")
     if request.scope["method"] == "OPTIONS":
         return _options(request)
     if request.repeated_header is not None:
-        raise header_refused(request.repeated_header, "This header comes once.")
+        raise header_refused(request.repeated_header, "This header must occur only once.")
     options = request.route_handler.opt
     if PERMISSION in options:
         request.access = _access(request)
@@ -98,7 +98,7 @@ def _options(request: ApiRequest) -> Response[None]:
 
 
 def _check_path(raw_path: bytes) -> None:
-    """Each resource has one address: what is close to it may mean something else to a proxy in front."""
+    """Each resource has exactly one path: a proxy might interpret a similar one differently."""
     if b"//" in raw_path or (raw_path.endswith(b"/") and raw_path != b"/") or b"%2f" in raw_path.lower():
         raise Refused(Kind.RESOURCE_NOT_FOUND)
 
@@ -126,14 +126,14 @@ def _check_permission(permission: Permission, request: ApiRequest) -> None:
 def _check_accept(request: ApiRequest) -> None:
     offered = request.route_handler.opt.get(MEDIA_TYPES, JSON_ONLY)
     if preferred(request.header(b"accept"), offered) is None:
-        detail = f"Answers are {b', '.join(offered).decode()}."
+        detail = f"The answer is only available as {b', '.join(offered).decode()}."
         raise Refused(Kind.NOT_ACCEPTABLE, detail=detail)
 
 
 def _check_query(request: ApiRequest) -> None:
-    """Refuse parameters nobody reads, ones that are missing or come twice, and values that no parameter may have.
+    """Refuse unknown, missing and repeated parameters, and values that are never allowed.
 
-    Litestar would take `null`, where text is not what is asked for, for a parameter that was not given.
+    Litestar would treat `null`, where text is not expected, like a missing parameter.
     """
     form = query_form(request.route_handler)
     if request.scope["query_string"]:
@@ -160,20 +160,20 @@ def _missing(name: str) -> Refused:
 
 
 def _check_encoding(query: bytes) -> None:
-    """What is not UTF-8 would be read as something else, and find nobody."""
+    """Refuse queries that are not UTF-8: they would be misread, and find nobody."""
     for pair in query.split(b"&"):
         name, _, value = pair.partition(b"=")
         try:
             unquote_to_bytes(value).decode()
         except UnicodeDecodeError:
             place = name.decode("ascii") if _PARAMETER_NAME.fullmatch(name) else None
-            raise Refused(Kind.PARAMETER_INVALID, place, "query", detail="Queries are in UTF-8.") from None
+            raise Refused(Kind.PARAMETER_INVALID, place, "query", detail="The query must be in UTF-8.") from None
 
 
 def _check_precondition(request: ApiRequest) -> None:
-    """Refuse a precondition on what has no version, which could only be passed over or tell of something else."""
+    """Refuse a precondition where there is no version: ignoring it would be unsafe."""
     if request.header(b"if-match") is not None and "user_id" not in request.path_params:
-        raise header_refused(b"if-match", "This resource has no versions.")
+        raise header_refused(b"if-match", "This resource has no version that a precondition could name.")
 
 
 class QueryForm(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Answers: encoded once, sent without detours, each with the log position it reflects."""
+"""Answers: encoded once and sent directly, each with the log position that it reflects."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +18,7 @@ T = TypeVar("T")
 ItemT = TypeVar("ItemT")
 
 _ENCODER = msgspec.json.Encoder()
-# What is told of people is kept by no cache, on the way or of a browser (RFC 9111 section 5.2.2.5).
+# No shared or browser cache may store an answer about people (RFC 9111 section 5.2.2.5).
 _ALWAYS = (
     (b"content-type", b"application/json"),
     (b"cache-control", b"no-store"),
@@ -27,11 +27,11 @@ _ALWAYS = (
 Headers = list[tuple[bytes, bytes]]
 
 HEAD = "reprise.head"
-"""In the scope of a request for the head of an answer only."""
+"""Marks the scope of a HEAD request."""
 
 
 class Receipt(msgspec.Struct, frozen=True, rename="camel"):
-    """What a command came to: the user's version after it, and the position in the log that shows it."""
+    """The result of a command: the user's new version, and the log position that includes the change."""
 
     user_id: UUID
     version: int
@@ -39,14 +39,14 @@ class Receipt(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class PageView(msgspec.Struct, Generic[ItemT], frozen=True, kw_only=True, rename="camel"):
-    """Some of the items; `nextCursor` leads to more of them, and is null at the end."""
+    """A page of items. `nextCursor` leads to the next page; it is null on the last one."""
 
     items: list[ItemT]
     next_cursor: str | None
 
 
 class Answer(Response[T]):
-    """An answer with content; Litestar reads its type for the OpenAPI document and otherwise passes it on."""
+    """An answer with JSON content; its type is described in the OpenAPI document."""
 
     def __init__(self, content: T, headers: Headers, status: int = 200) -> None:
         super().__init__(content, status_code=status)
@@ -64,7 +64,7 @@ class Answer(Response[T]):
 
 
 class Document(Response[bytes]):
-    """An answer that is not JSON of ours: its octets and its media type. `public` ones say nothing of anybody."""
+    """An answer that is sent as it is, with its media type. `public` ones contain nothing about anybody."""
 
     def __init__(
         self,
@@ -91,10 +91,10 @@ class Document(Response[bytes]):
 
 
 class Streamed(Response[bytes]):
-    """An answer of any length, in pieces that are made while it is sent; nothing more is made when nobody listens.
+    """An answer of any length, produced in pieces while it is sent, until the client disconnects.
 
-    An error on the way cuts the connection off, so that nobody takes the beginning for the whole. `close` is called in
-    the end, whether or not a piece was asked for.
+    On an error the connection is cut, so that nobody mistakes the beginning for the whole. `close` is always called at
+    the end, even if no piece was requested.
     """
 
     def __init__(
@@ -158,13 +158,13 @@ def done(saved: Saved) -> Answer[Receipt]:
 
 
 def created(saved: Saved) -> Answer[Receipt]:
-    """The answer to a command that made a user."""
+    """The answer to a command that registered a user."""
     location = (b"location", b"/v1/users/%s" % str(saved.aggregate_id).encode())
     return Answer(_receipt(saved), [*_headers_of(saved), location], status=201)
 
 
 def page_of(page: Page[Any], items: list[T]) -> Answer[PageView[T]]:
-    """One page of a list, its items in the form that goes out."""
+    """One page of a list, with its items converted to views."""
     return Answer(page_view(page, items), [position_header(page.position)])
 
 

@@ -1,4 +1,4 @@
-"""How a request becomes a command: who, why, on which version, under which key."""
+"""Runs commands for requests: with actor, reason, expected version and idempotency key."""
 
 import re
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})
 
 
 async def run(request: ApiRequest, use_case: UseCase[CommandT], command: CommandT, reason: str | None = None) -> Saved:
-    """Carry out a command for the bearer of the request's token, for a reason, else for the one in Reprise-Reason."""
+    """Run a command for the bearer of the request's token; the reason is the given one or that of Reprise-Reason."""
     actor = request.access.actor
     sender = "\n".join((str(actor), actor.client or "", actor.on_behalf_of or ""))
     saved = await run_as(actor, sender, request, use_case, command, reason)
@@ -36,7 +36,7 @@ async def run_as(
     command: CommandT,
     reason: str | None = None,
 ) -> Saved:
-    """Carry out a command for an actor; idempotency keys of different senders have nothing to do with each other."""
+    """Run a command for an actor; idempotency keys of different callers are independent."""
     content = await request.body()
     stated = stated_reason(request)
     context = CommandContext(
@@ -54,13 +54,13 @@ async def run_as(
 
 
 def stated_reason(request: ApiRequest) -> str | None:
-    """Why staff do what they do (Reprise-Reason). Raises `RefusedValue`."""
+    """The reason in Reprise-Reason. Raises `RefusedValue`."""
     text = request.text_header(b"reprise-reason")
     return None if text is None else parsed(parse_reason, text, Place("header", "Reprise-Reason"))
 
 
 def trace_id(scope: Any) -> bytes | None:
-    """The id of the trace the request belongs to (W3C Trace Context); one that is malformed does not count."""
+    """The id of the trace that the request belongs to (W3C Trace Context); ignored if malformed."""
     if TRACE_ID not in scope:
         scope[TRACE_ID] = _stated_trace_id(scope["headers"])
     return scope[TRACE_ID]  # type: ignore[no-any-return] # a scope holds anything
@@ -77,7 +77,7 @@ def _key(sender: str, request: ApiRequest, content: bytes) -> CommandKey | None:
     if key is None:
         return None
     if not _KEY.fullmatch(key):
-        raise header_refused(b"idempotency-key", "A key has 1 to 255 visible ASCII characters.")
+        raise header_refused(b"idempotency-key", "A key must have 1 to 255 visible ASCII characters.")
     return request.service.command_keys.make(
         sender,
         key.decode("ascii"),

@@ -123,7 +123,7 @@ def _invalid(message: str) -> Refused:
     named = _FIELD.match(message)
     if named is None:
         return Refused(Kind.CONTENT_INVALID, place or None, detail=_expectation(message))
-    fault = "This field is not known." if named.group(1) == "contains unknown" else "This field is required."
+    fault = "This field is unknown." if named.group(1) == "contains unknown" else "This field is required."
     return Refused(Kind.CONTENT_INVALID, ".".join(filter(None, [place, named.group(2)])), detail=fault)
 
 

@@ -54,4 +54,4 @@ def fault_of_content_type(value: bytes, taken: frozenset[bytes]) -> str | None:
     if found is None or found[1].lower() not in taken:
         return f"The content must be {' or '.join(name.decode() for name in sorted(taken))}."
     charsets = [charset.lower() for name, charset in parameters_in(found[2]) if name == b"charset"]
-    return None if _UTF_8.issuperset(charsets) else "The content must be in UTF-8; charset names something else."
+    return None if _UTF_8.issuperset(charsets) else "The content must be in UTF-8, but charset names another encoding."

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says in words, and the headers that routes have in common."""
+"""The texts of the OpenAPI document, and the headers that operations have in common."""
 
 from typing import Any, NamedTuple
 
@@ -6,44 +6,47 @@ from api.queries import HIGHEST_POSITION
 
 Json = dict[str, Any]
 
-DESCRIPTION = """The user platform. Every fact about an account is recorded once, in one log, and everything else is
-that log played again.
+DESCRIPTION = """The user platform: it owns people's accounts. Every change is recorded once, as an event in
+one log, and everything else is computed from the log.
 
-Commands answer with the user's new version (`ETag`) and the position in the log that shows it (`Log-Position`).
-Lists wait for a while for what you have written through the same process. Send the position with a later query
-(`Min-Log-Position`) to be sure to see it, whoever has written it and wherever.
-Every refusal is a problem document (RFC 9457) whose `code` says which.
+Commands answer with the user's new version (`ETag`) and the log position of the change (`Log-Position`).
+Lists wait a short time for what you have written through the same process. To be sure to see a change, whoever made it
+and wherever, send its position with a later query (`Min-Log-Position`).
+Every refusal is a problem document (RFC 9457) with a stable `code`.
 
-`[erased]` stands wherever personal data of an erased person stood, in timelines and past states."""
+In timelines and past states, `[erased]` takes the place of the personal data of erased people."""
 
 TAGS = {
     "Users": "Register, read, search and change people's accounts.",
-    "Email addresses": "Another address, and proof that its mail is received.",
-    "Consents": "What people say about each purpose.",
-    "Suspension": "Staff close an account to its owner, and open it again.",
-    "Deactivation": "People put their account to rest, and take it up again.",
-    "Exports": "All that is held about one person, to be handed to them.",
-    "Deletion": "People ask to be deleted, and may change their mind for a while; erasure is at once and for good.",
-    "History": "What was done to an account, and what it was at any moment.",
-    "Audit": "What was done to all accounts.",
-    "Statistics": "How many accounts are active, come and go, and agree to what.",
-    "Projections": "Where the read models stand, rebuilding them, and events that they could not fold.",
-    "Operations": "For whoever runs the service.",
+    "Email addresses": "Request another address, and confirm that its mail is received.",
+    "Consents": "Grant and withdraw consent to a purpose.",
+    "Suspension": "Staff suspend and reinstate accounts.",
+    "Deactivation": "People deactivate and reactivate their account.",
+    "Exports": "Everything that is stored about one person, for that person.",
+    "Deletion": "Request deletion after a grace period, or withdraw the request; erase immediately and permanently.",
+    "History": "The timeline of an account, and its state at any moment.",
+    "Audit": "The events of all accounts, and proof that nobody has changed them.",
+    "Statistics": "Counts of accounts, registrations, deletions and consents.",
+    "Projections": "The state of read models, rebuilds, and events that could not be folded.",
+    "Operations": "Health, readiness and metrics, for operators.",
 }
 
 _POSITION: Json = {"type": "string", "pattern": "^[0-9]{1,19}$", "examples": ["42"]}
 
 HEADERS: dict[str, tuple[str, Json]] = {
     "ETag": ("The user's version, quoted.", {"type": "string", "pattern": '^"[1-9][0-9]*"$', "examples": ['"5"']}),
-    "Location": ("Where the new resource is.", {"type": "string"}),
-    "Log-Position": ("The position of the log that the answer reflects.", _POSITION),
-    "Retry-After": ("Seconds to wait before another try.", {"type": "string"}),
-    "WWW-Authenticate": ("What kind of token is asked for, and what is wrong with the one sent.", {"type": "string"}),
+    "Location": ("The path of the new resource.", {"type": "string"}),
+    "Log-Position": ("The log position that the answer reflects.", _POSITION),
+    "Retry-After": ("Seconds to wait before trying again.", {"type": "string"}),
+    "WWW-Authenticate": (
+        "The required kind of token, and what is wrong with the one that was sent.",
+        {"type": "string"},
+    ),
 }
 
 
 class RequestHeader(NamedTuple):
-    """A header that requests may have."""
+    """A header of requests."""
 
     name: str
     text: str
@@ -53,50 +56,52 @@ class RequestHeader(NamedTuple):
 COMMAND_HEADERS = (
     RequestHeader(
         "Idempotency-Key",
-        "Makes a repeated command the same command: carried out once, answered the same. Yours alone, and "
-        "kept for three days, unless whoever runs the service has chosen another time of at least one.",
+        "Makes a command safe to repeat: it is carried out once and answered the same each time. Keys of different "
+        "callers are independent. Kept for three days, or as the operator has configured, but at least one day.",
         {"type": "string", "pattern": "^[!-~]{1,255}$"},
     ),
     RequestHeader(
         "Reprise-Reason",
-        "Why it is done, for the record: 1 to 500 characters in UTF-8. No personal data.",
+        "Why, for the record: 1 to 500 characters in UTF-8. Do not include personal data.",
         {"type": "string", "minLength": 1, "maxLength": 500},
     ),
     RequestHeader(
-        "Correlation-Id", "What the command is part of, for the record.", {"type": "string", "format": "uuid"}
+        "Correlation-Id",
+        "The larger task that the command is part of, for the record.",
+        {"type": "string", "format": "uuid"},
     ),
     RequestHeader(
         "traceparent",
-        "The trace the command is part of (W3C Trace Context), for the record. One that is malformed does not count.",
+        "The trace that the command is part of (W3C Trace Context), for the record. Ignored if malformed.",
         {"type": "string"},
     ),
 )
 USER_COMMAND_HEADERS = (
     RequestHeader(
         "If-Match",
-        "The version the command was decided on, quoted; 412 if it is not the current one.",
+        "The expected version of the user, quoted. 412 if it is not the current version.",
         {"type": "string", "examples": ['"5"', "*"]},
     ),
 )
 QUERY_HEADERS = (
     RequestHeader(
         "Min-Log-Position",
-        "The answer must reflect the log up to here; waits for that, for a bounded time. Without it, lists wait for "
-        "what their sender has written, and are answered in any case. 0 waits for nothing.",
+        "The answer must reflect the log up to this position; waits for that for a limited time, else 503. Without "
+        "this header, lists wait for what the caller has written, and are answered in any case. 0 does not wait.",
         {"type": "integer", "minimum": 0, "maximum": HIGHEST_POSITION},
     ),
 )
 READING_HEADERS = (
     RequestHeader(
         "Reprise-Purpose",
-        "What the data is read for, such as a ticket. It goes on record who read whose data, unless it is their own.",
+        "Why the data is read, such as a ticket. Who read whose data is recorded, unless it is their own.",
         {"type": "string", "pattern": "^[0-9A-Za-z][0-9A-Za-z ._:/#-]{0,99}$", "examples": ["TICKET-4711"]},
     ),
 )
 CONDITIONAL_HEADERS = (
     RequestHeader(
         "If-None-Match",
-        "The version the caller has, quoted; 304 if it is still the current one.",
+        "The version that the caller has, quoted. 304 if it is still the current version.",
         {"type": "string", "examples": ['"5"']},
     ),
 )

@@ -20,16 +20,16 @@ def etag(version: int) -> bytes:
 
 
 def expected_version(request: ApiRequest) -> int | None:
-    """The version a command was decided on (If-Match); None if it does not matter.
+    """The version that a command expects (If-Match); None if any version will do.
 
-    A tag that no version has counts as a version that is stale; a weak one never matches here (section 13.1.1).
+    A tag that no version can have counts as stale; a weak one never matches here (section 13.1.1).
     """
     value = request.header(b"if-match")
     if value is None or value == b"*":
         return None
     tags = _tags(value, b"if-match")
     if len(tags) != 1:
-        raise header_refused(b"if-match", "Name one version, or any (*).")
+        raise header_refused(b"if-match", "Name one version, or * for any.")
     if tags[0].startswith(b"W/"):
         raise Refused(Kind.ENTITY_TAG_WEAK)
     version = _VERSION.fullmatch(tags[0])
@@ -48,5 +48,5 @@ def is_known(request: ApiRequest, version: int) -> bool:
 
 def _tags(value: bytes, header: bytes) -> list[bytes]:
     if not _TAGS.fullmatch(value):
-        raise header_refused(header, 'An entity tag looks like "5", with its quotes.')
+        raise header_refused(header, 'An entity tag must look like "5", including the quotes.')
     return _ONE_TAG.findall(value)

@@ -1,6 +1,6 @@
-"""Every refusal as a problem document (RFC 9457): which status, which code, which sentence.
+"""Every refusal as a problem document (RFC 9457), with its status, code and sentence.
 
-Neither table nor document ever holds a value that somebody sent.
+Problem documents never contain a value from the request.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Place(NamedTuple):
-    """Where in a request something is: `body`, `query`, `path` or `header`, and the name it has there."""
+    """A place in a request: `body`, `query`, `path` or `header`, and the name there."""
 
     source: str | None = None
     field: str | None = None
@@ -62,46 +62,46 @@ STATUS_OF_ERROR: dict[type[errors.DomainError], HTTPStatus] = {
 }
 
 _PLACE_OF_ERROR: dict[type[errors.DomainError], Place] = {errors.VersionIsStale: IF_MATCH}
-"""What an error is about, if that is not the field of the content that it names."""
+"""What an error is about, unless it is the field of the content that it names."""
 
 
 class Kind(Enum):
-    """A kind of problem that is the API's own, not the domain's: status, sentence, headers, what it is about."""
+    """A kind of problem of the API itself, not of the domain: status, sentence, headers, place."""
 
     REQUEST_MALFORMED = HTTPStatus.BAD_REQUEST, "The request is not well-formed."
-    CONTENT_MISSING = HTTPStatus.BAD_REQUEST, "This request needs content.", None, BODY
-    CONTENT_UNEXPECTED = HTTPStatus.BAD_REQUEST, "This request takes no content.", None, BODY
+    CONTENT_MISSING = HTTPStatus.BAD_REQUEST, "This request requires content.", None, BODY
+    CONTENT_UNEXPECTED = HTTPStatus.BAD_REQUEST, "This request must not have content.", None, BODY
     CONTENT_MALFORMED = HTTPStatus.BAD_REQUEST, "The content is not well-formed JSON in UTF-8.", None, BODY
-    CONTENT_INVALID = HTTPStatus.BAD_REQUEST, "The content does not have the form that is asked for.", None, BODY
-    DUPLICATE_FIELD = HTTPStatus.BAD_REQUEST, "This field is there more than once.", None, BODY
-    PARAMETER_INVALID = HTTPStatus.BAD_REQUEST, "A parameter or header does not have the form that is asked for."
+    CONTENT_INVALID = HTTPStatus.BAD_REQUEST, "The content does not have the required form.", None, BODY
+    DUPLICATE_FIELD = HTTPStatus.BAD_REQUEST, "This field occurs more than once.", None, BODY
+    PARAMETER_INVALID = HTTPStatus.BAD_REQUEST, "A parameter or header does not have the required form."
     PARAMETER_UNKNOWN = (
         HTTPStatus.BAD_REQUEST,
-        "This resource does not know one of the query parameters.",
+        "One of the query parameters is unknown.",
         None,
         Place("query"),
     )
     CURSOR_INVALID = (
         HTTPStatus.BAD_REQUEST,
-        "This cursor was not given out for this query.",
+        "This cursor does not belong to this query.",
         None,
         Place("query", "cursor"),
     )
     POSITION_UNKNOWN = (
         HTTPStatus.BAD_REQUEST,
-        "The log has not come to this position: Min-Log-Position is one that an answer has given.",
+        "The log has not reached this position. Use the Log-Position of an earlier answer as Min-Log-Position.",
         None,
         MIN_LOG_POSITION,
     )
     TOKEN_MISSING = (
         HTTPStatus.UNAUTHORIZED,
-        "This request needs an access token (Authorization: Bearer …).",
+        "This request requires an access token (Authorization: Bearer …).",
         {"WWW-Authenticate": 'Bearer realm="reprise"'},
         AUTHORIZATION,
     )
     TOKEN_INVALID = (
         HTTPStatus.UNAUTHORIZED,
-        "The access token is not valid, or not any more.",
+        "The access token is invalid or has expired.",
         {"WWW-Authenticate": 'Bearer realm="reprise", error="invalid_token"'},
         AUTHORIZATION,
     )
@@ -110,55 +110,60 @@ class Kind(Enum):
         "The access token does not permit this request.",
         {"WWW-Authenticate": 'Bearer realm="reprise", error="insufficient_scope"'},
     )
-    RESOURCE_NOT_FOUND = HTTPStatus.NOT_FOUND, "There is nothing at this address."
-    EXPORT_LINK_INVALID = HTTPStatus.NOT_FOUND, "This link is not valid (any more)."
-    MOMENT_NOT_FOUND = HTTPStatus.NOT_FOUND, "There was no such user at this moment, or there is no such version."
-    ERASURE_NOT_FOUND = HTTPStatus.NOT_FOUND, "No user with this id was erased."
-    NOT_SEALED = HTTPStatus.NOT_FOUND, "The log is not sealed up to there, or there is no such checkpoint."
+    RESOURCE_NOT_FOUND = HTTPStatus.NOT_FOUND, "There is nothing at this path."
+    EXPORT_LINK_INVALID = HTTPStatus.NOT_FOUND, "This link is invalid or has expired."
+    MOMENT_NOT_FOUND = HTTPStatus.NOT_FOUND, "The user did not exist at this moment, or does not have this version."
+    ERASURE_NOT_FOUND = HTTPStatus.NOT_FOUND, "No user with this id has been erased."
+    NOT_SEALED = HTTPStatus.NOT_FOUND, "The log is not sealed that far yet, or there is no such checkpoint."
     PROJECTION_NOT_FOUND = HTTPStatus.NOT_FOUND, "There is no projection with this name."
     REBUILD_NOT_FOUND = HTTPStatus.NOT_FOUND, "This projection has no rebuild with this id."
     LETTER_NOT_FOUND = HTTPStatus.NOT_FOUND, "This projection has no letter with this id."
-    LETTER_IS_SETTLED = HTTPStatus.CONFLICT, "This letter is settled, or its rows are gone: there is nothing to do."
-    METHOD_NOT_ALLOWED = HTTPStatus.METHOD_NOT_ALLOWED, "This resource does not have the method."
-    NOT_ACCEPTABLE = HTTPStatus.NOT_ACCEPTABLE, "Answers are application/json.", None, Place("header", "Accept")
+    LETTER_IS_SETTLED = HTTPStatus.CONFLICT, "This letter is already settled, or its rows no longer exist."
+    METHOD_NOT_ALLOWED = HTTPStatus.METHOD_NOT_ALLOWED, "This resource does not support the method."
+    NOT_ACCEPTABLE = (
+        HTTPStatus.NOT_ACCEPTABLE,
+        "The answer is only available as application/json.",
+        None,
+        Place("header", "Accept"),
+    )
     ENTITY_TAG_WEAK = (
         HTTPStatus.PRECONDITION_FAILED,
-        'A weak entity tag (W/"…") never matches in If-Match: send the version as ETag gives it, such as "5".',
+        'A weak entity tag (W/"…") never matches in If-Match. Send the version as in ETag, such as "5".',
         None,
         IF_MATCH,
     )
-    CONTENT_TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The content may have at most 65,536 octets.", None, BODY
+    CONTENT_TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The content must have at most 65,536 octets.", None, BODY
     CONTENT_TYPE_UNSUPPORTED = (
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        "The content must be application/json, and not be encoded any further.",
+        "The content must be application/json, without a content encoding.",
     )
     IDEMPOTENCY_KEY_REUSED = (
         HTTPStatus.UNPROCESSABLE_ENTITY,
-        "This idempotency key was used before, for another request.",
+        "This idempotency key was already used for a different request.",
         None,
         Place("header", "Idempotency-Key"),
     )
     WRITE_CONFLICT = (
         HTTPStatus.CONFLICT,
-        "Others keep changing the same thing. Nothing was recorded; try again.",
+        "Other commands keep changing the same account. Nothing was recorded; try again.",
         {"Retry-After": "1"},
     )
     TOO_MANY_WAITING = (
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "Too many requests wait for a position of the log already.",
+        "Too many requests are waiting for a log position. Try again.",
         {"Retry-After": "1"},
     )
     REQUEST_TIMEOUT = HTTPStatus.REQUEST_TIMEOUT, "The request took too long to arrive."
-    TARGET_TOO_LONG = HTTPStatus.REQUEST_URI_TOO_LONG, "The address may have at most 8,192 octets."
+    TARGET_TOO_LONG = HTTPStatus.REQUEST_URI_TOO_LONG, "The target of the request must have at most 8,192 octets."
     EXPECTATION_FAILED = (
         HTTPStatus.EXPECTATION_FAILED,
-        "Nothing but 100-continue may be expected.",
+        "The only supported expectation is 100-continue.",
         None,
         Place("header", "Expect"),
     )
     HEAD_TOO_LARGE = (
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-        "The head of a request may have at most 100 fields and 32,768 octets.",
+        "The head of a request must have at most 100 fields and 32,768 octets.",
     )
     CONNECTIONS_EXHAUSTED = (
         HTTPStatus.SERVICE_UNAVAILABLE,
@@ -167,13 +172,13 @@ class Kind(Enum):
     )
     POSITION_NOT_REACHED = (
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "What is asked for does not reflect the log up to Min-Log-Position yet.",
+        "The data does not reflect the log up to Min-Log-Position yet. Try again.",
         {"Retry-After": "1"},
         MIN_LOG_POSITION,
     )
     LOG_UNAVAILABLE = (
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "The log does not answer; whether the command was recorded is unknown. Repeat it with its Idempotency-Key.",
+        "The log does not answer. The command may have been recorded: repeat it with the same Idempotency-Key.",
         {"Retry-After": "1"},
     )
     DATABASE_UNAVAILABLE = (
@@ -183,15 +188,15 @@ class Kind(Enum):
     )
     TOKEN_KEYS_MISSING = (
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "Access tokens cannot be verified now: this service has no keys for that. Try again.",
+        "Access tokens cannot be verified at the moment, because the service has no keys. Try again.",
         {"Retry-After": "5"},
     )
     NOT_READY = (
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "This service cannot serve as it should now.",
+        "This service is not ready.",
         {"Retry-After": "1"},
     )
-    INTERNAL_ERROR = HTTPStatus.INTERNAL_SERVER_ERROR, "This is our fault. It is on record."
+    INTERNAL_ERROR = HTTPStatus.INTERNAL_SERVER_ERROR, "An internal error occurred. It has been logged."
 
     def __init__(
         self,
@@ -212,30 +217,30 @@ class Kind(Enum):
 
 
 class Failure(StrEnum):
-    """All that readiness can say is wrong: everybody may ask, so no text is made as it runs."""
+    """Why a readiness check fails. Fixed codes only, because the answer is public."""
 
     KEYS_MISSING = "keys_missing"
-    """There is no file with keys to verify access tokens with."""
+    """The file with the keys to verify access tokens is missing."""
     KEYS_UNREADABLE = "keys_unreadable"
-    """That file cannot be read; the keys that it had are believed for an hour."""
+    """That file cannot be read; its previous keys are trusted for an hour."""
     KEYS_EMPTY = "keys_empty"
-    """There is no usable key in it."""
+    """That file contains no usable key."""
     NEVER_FOLLOWED = "never_followed"
-    """No worker has begun with the read model."""
+    """No worker has followed the read model yet."""
     STOPPED = "stopped"
-    """The read model stands still."""
+    """The read model has stopped."""
     LETTER_OPEN = "letter_open"
-    """Some event could not be folded into it."""
+    """An event could not be folded into the read model."""
     ROWS_DIFFER = "rows_differ"
-    """Some of its rows are not what the log says."""
+    """Some of its rows differ from the log."""
     UPGRADE_FAILED = "upgrade_failed"
-    """Its rows could not be made again by a new definition."""
+    """Rebuilding it with a new definition failed."""
     BEHIND = "behind"
-    """It is too far behind the log."""
+    """The read model is too far behind the log."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One thing that readiness depends on."""
+    """One of the checks of readiness."""
 
     name: str
     ok: bool
@@ -253,15 +258,15 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     code: str
     detail: str
     field: str | None = None
-    """The field (`displayName`), parameter (`limit`) or header (`If-Match`) that was refused."""
+    """The refused field (`displayName`), parameter (`limit`) or header (`If-Match`)."""
     source: str | None = None
-    """Where it is: `body`, `query`, `path` or `header`."""
+    """Where it was: `body`, `query`, `path` or `header`."""
     checks: list[Check] | None = None
-    """What readiness depends on."""
+    """The checks of readiness."""
 
 
 class Refused(Exception):
-    """A request was refused by the API itself."""
+    """The API itself refuses a request."""
 
     def __init__(
         self,
@@ -281,7 +286,7 @@ class Refused(Exception):
 
 
 class RefusedValue(Exception):
-    """The domain refuses a value that is not in the content, where it is taken to be otherwise."""
+    """The domain refuses a value that comes from a path, query or header instead of the content."""
 
     def __init__(self, error: errors.DomainError, place: Place) -> None:
         super().__init__(error.code)
@@ -289,7 +294,7 @@ class RefusedValue(Exception):
 
 
 def parsed(parse: Callable[[str], T], text: str, place: Place) -> T:
-    """A value of the domain that stands elsewhere than in the content. Raises `RefusedValue`."""
+    """A value of the domain from a path, query or header. Raises `RefusedValue`."""
     try:
         return parse(text)
     except errors.DomainError as error:
@@ -297,7 +302,7 @@ def parsed(parse: Callable[[str], T], text: str, place: Place) -> T:
 
 
 def document_of(error: errors.DomainError, place: Place | None = None) -> Problem:
-    """What the domain refuses, as a document; what it is about is in the content, unless something else is said."""
+    """A refusal of the domain as a document; it is about a field of the content unless `place` says otherwise."""
     if place is None:
         in_content = NOWHERE if error.field is None else Place("body", error.field)
         place = _PLACE_OF_ERROR.get(type(error), in_content)
@@ -318,7 +323,7 @@ def _problem(status: HTTPStatus, code: str, detail: str, place: Place, checks: l
 
 
 def problems_as_markdown() -> str:
-    """Every code there is, as it stands in docs/problems.md."""
+    """The table of all codes, as in docs/problems.md."""
     rows = [(kind.status, kind.code, kind.sentence) for kind in Kind]
     rows += [(status, error.code, error.sentence) for error, status in STATUS_OF_ERROR.items()]
     lines = [f"| {status.value} | `{code}` | {sentence} |" for status, code, sentence in sorted(rows)]

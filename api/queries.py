@@ -1,4 +1,4 @@
-"""What queries have in common: how fresh, which page, and the names of their parameters on the wire."""
+"""What queries have in common: freshness, pages, and parameters."""
 
 import re
 from collections.abc import Callable
@@ -20,27 +20,29 @@ HIGHEST_POSITION = 2**63 - 1
 HIGHEST_VERSION = 2**31 - 1
 _POSITION = re.compile(rb"[0-9]{1,19}")
 
-Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=PAGE_LIMIT, description="The most items on the page.")]
+Limit = Annotated[
+    int, QueryParameter(name="limit", ge=1, le=PAGE_LIMIT, description="The maximum number of items on the page.")
+]
 Cursor = Annotated[
     str | None,
-    QueryParameter(name="cursor", max_length=512, description="`nextCursor` of the page before, for the same query."),
+    QueryParameter(name="cursor", max_length=512, description="`nextCursor` of the previous page of the same query."),
 ]
 
 
 def min_position(request: ApiRequest) -> int | None:
-    """How much of the log the answer must reflect (Min-Log-Position); None if the request does not say."""
+    """The log position that the answer must reflect (Min-Log-Position); None if the request has none."""
     value = request.header(b"min-log-position")
     if value is None:
         return None
     if not _POSITION.fullmatch(value) or int(value) > HIGHEST_POSITION:
-        raise header_refused(b"min-log-position", "A position is a number from 0 on.")
+        raise header_refused(b"min-log-position", "A position must be a number, 0 or higher.")
     return int(value)
 
 
 async def reached(request: ApiRequest, position: int) -> int:
-    """The position an answer reflects, if it is far enough.
+    """The position that an answer reflects, if it is high enough.
 
-    Raises `PositionNotReachedError`, and `PositionUnknownError` for what the log has not come to.
+    Raises `PositionNotReachedError`, and `PositionUnknownError` for a position that the log has not reached.
     """
     wanted = min_position(request)
     if wanted is not None and position < wanted:
@@ -50,9 +52,9 @@ async def reached(request: ApiRequest, position: int) -> int:
 
 
 def freshness(request: ApiRequest) -> Freshness:
-    """How much of the log an answer from a read model must reflect, and who waits for that.
+    """The log position that an answer from a read model must reflect, and who waits for it.
 
-    It is what the request says; if it says nothing, what its sender has written, as far as that can be had in time
+    It is Min-Log-Position or, without it, what the caller has written, if the read model gets there in time
     (docs/decisions/0033-own-writes.md).
     """
     actor, stated = request.access.actor, min_position(request)
@@ -62,7 +64,7 @@ def freshness(request: ApiRequest) -> Freshness:
 
 
 def page_request(request: ApiRequest, limit: int, cursor: str | None) -> PageRequest:
-    """Which page, and how fresh."""
+    """The requested page and freshness."""
     fresh = freshness(request)
     return PageRequest(
         limit=limit,
@@ -74,19 +76,19 @@ def page_request(request: ApiRequest, limit: int, cursor: str | None) -> PageReq
 
 
 def instant(text: str | None, name: str) -> datetime | None:
-    """An instant in the form of RFC 3339, with its offset from UTC, without which it is none."""
+    """An instant as in RFC 3339; its offset from UTC is required."""
     if text is None:
         return None
     try:
         found: datetime = msgspec.convert(text, Annotated[datetime, msgspec.Meta(tz=True)])
     except msgspec.ValidationError:
-        detail = "An instant looks like 2026-01-31T12:00:00Z (RFC 3339; encode a + as %2B)."
+        detail = "An instant must look like 2026-01-31T12:00:00Z (RFC 3339; encode a + as %2B)."
         raise Refused(Kind.PARAMETER_INVALID, name, "query", detail=detail) from None
     return found
 
 
 def actor_filter(text: str | None) -> ActorName | None:
-    """An actor to search for, in the form in which facts name them."""
+    """An actor to search for, written as events name them."""
     return None if text is None else _parsed(parse_actor, text, "actor")
 
 
@@ -103,7 +105,7 @@ def _parsed(parse: Callable[[str], T], text: str, name: str) -> T:
 
 
 def day(text: str | None, name: str) -> date | None:
-    """A day in the form of RFC 3339, of the years in which accounts could be."""
+    """A day as in RFC 3339, of a year in which there could be accounts."""
     if text is None:
         return None
     try:

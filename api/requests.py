@@ -124,7 +124,7 @@ class ApiRequest(Request[None, Access, State]):
             raise Refused(Kind.CONTENT_TYPE_UNSUPPORTED, "Content-Type", "header", detail=fault, headers=headers)
         codings = self._headers.get(b"content-encoding")
         if codings is not None and any(coding.lower() != b"identity" for coding in list_members(codings)):
-            detail, headers = "The content must not be encoded any further.", {"Accept-Encoding": "identity"}
+            detail, headers = "The content must not have a content encoding.", {"Accept-Encoding": "identity"}
             raise Refused(Kind.CONTENT_TYPE_UNSUPPORTED, "Content-Encoding", "header", detail=detail, headers=headers)
 
     async def _read(self) -> bytes:

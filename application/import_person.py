@@ -55,11 +55,11 @@ class ImportPerson(RegisterUser, frozen=True, kw_only=True, rename="camel", forb
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
         if self.status_reason is not None and self.status is not ImportedStatus.SUSPENDED:
-            raise ValueError("Only a suspended account has a statusReason")
+            raise ValueError("Only a suspended account can have a statusReason")
         if self.status_since is not None and self.status is ImportedStatus.ACTIVE:
-            raise ValueError("An active account has no statusSince")
+            raise ValueError("An active account cannot have a statusSince")
         if self.status_since and self.created_at and self.status_since < self.created_at:
-            raise ValueError("statusSince is before createdAt")
+            raise ValueError("statusSince must not be before createdAt")
 
 
 async def import_person(command: ImportPerson, platform: Platform) -> Saved:

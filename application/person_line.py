@@ -58,7 +58,7 @@ def _broken_text(line: bytes) -> LineInvalidError | None:
         line.decode()
         msgspec.json.decode(line, type=msgspec.Raw)
     except UnicodeDecodeError:
-        return LineInvalidError("invalid_utf8", None, "The line is not text in UTF-8.")
+        return LineInvalidError("invalid_utf8", None, "The line is not UTF-8 text.")
     except msgspec.DecodeError:
         return LineInvalidError(*_NOT_JSON)
     except RecursionError:  # Nested too deeply to be about a person, and to be looked at to its end.
@@ -71,7 +71,7 @@ def _must_be_distinct(pairs: list[tuple[str, Any]]) -> None:
     names = [name for name, _ in pairs]
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
-        raise LineInvalidError("duplicate_field", _printable(repeated), "The field is there more than once.")
+        raise LineInvalidError("duplicate_field", _printable(repeated), "This field occurs more than once.")
 
 
 _distinct_decoder = json.JSONDecoder(object_pairs_hook=_must_be_distinct)
@@ -82,10 +82,12 @@ def _wrong_shape(message: str) -> LineInvalidError:
     parts: dict[str, str | None] = found.groupdict() if found else {}
     path = parts.get("path") or ""
     if (missing := parts.get("missing")) is not None:
-        return LineInvalidError("missing_field", _joined(path, missing), "The field is required.")
+        return LineInvalidError("missing_field", _joined(path, missing), "This field is required.")
     if (unknown := parts.get("unknown")) is not None:
-        return LineInvalidError("unknown_field", _joined(path, unknown), "There is no such field.")
-    return LineInvalidError("wrong_type", path or None, f"{parts.get('wrong') or 'Not the form of a person'}.")
+        return LineInvalidError("unknown_field", _joined(path, unknown), "This field is unknown.")
+    return LineInvalidError(
+        "wrong_type", path or None, f"{parts.get('wrong') or 'The line does not have the form of a person'}."
+    )
 
 
 def _joined(path: str, name: str) -> str:

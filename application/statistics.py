@@ -24,14 +24,14 @@ class DayInvalidError(ValueError):
     """It is not the name of a day, or of none on which accounts could be."""
 
     def __init__(self) -> None:
-        super().__init__("A day looks like 2026-01-31.")
+        super().__init__("A day must look like 2026-01-31.")
 
 
 class DaysInvalidError(ValueError):
     """There are too many days between the first and the last one, or the last one comes first."""
 
     def __init__(self) -> None:
-        super().__init__(f"From 1 to {DAYS_LIMIT} days can be told at once.")
+        super().__init__(f"The span must be 1 to {DAYS_LIMIT} days.")
 
 
 class CountsWanted(msgspec.Struct, frozen=True, kw_only=True):

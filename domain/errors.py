@@ -1,4 +1,4 @@
-"""Everything the rules can refuse.
+"""Everything that the rules can refuse.
 
 DomainError
 ├── NotFound
@@ -14,7 +14,7 @@ DomainError
 │   ├── TooManyConsentPurposes
 │   ├── TooManyEmailRequests
 │   └── VersionIsStale
-└── RuleBroken                      a value or a token that no rule allows
+└── RuleBroken                      a value or a token that breaks a rule
     ├── EmailInvalid
     ├── EmailDomainReserved
     ├── DisplayNameBlank
@@ -48,7 +48,7 @@ class DomainError(Exception):
     code: ClassVar[str]
     sentence: ClassVar[str]
     field: str | None = None
-    """The input field, in wire form (camelCase), that the refusal is about; one error may name its own."""
+    """The refused input field, as in JSON (camelCase); an instance may name another."""
 
     def __str__(self) -> str:
         return self.sentence
@@ -63,11 +63,11 @@ class Gone(DomainError):
 
 
 class Conflict(DomainError):
-    """The current state of the world forbids it."""
+    """The current state of the account, or of another one, forbids it."""
 
 
 class RuleBroken(DomainError):
-    """A value that no state of the world would allow."""
+    """A value that is never allowed."""
 
 
 class UserNotFound(NotFound):
@@ -107,43 +107,43 @@ class UserIsDeactivated(Conflict):
 
 
 class DeletionIsPending(Conflict):
-    """The account waits to be deleted."""
+    """The account is waiting to be erased."""
 
     code = "deletion_is_pending"
-    sentence = "This user is waiting to be deleted."
+    sentence = "This user has asked to be deleted and will be erased when the grace period ends."
 
 
 class GracePeriodIsOver(Conflict):
     """The account is about to be erased; it is too late to keep it."""
 
     code = "grace_period_is_over"
-    sentence = "The grace period is over: this user will be erased."
+    sentence = "The grace period has ended: this user is about to be erased."
 
 
 class TooManyConsentPurposes(Conflict):
-    """An answer about one purpose more than a person can have."""
+    """The person has as many consent purposes as are allowed."""
 
     code = "too_many_consent_purposes"
-    sentence = "The user has answered about 50 purposes; what was answered can still be changed."
+    sentence = "The user has the maximum of about 50 consent purposes. Existing ones can still be changed."
 
 
 class TooManyEmailRequests(Conflict):
-    """The account, or the address, has had as many mails sent as it may."""
+    """The account has requested, or the address has been sent, as many mails as are allowed."""
 
     code = "too_many_email_requests"
-    sentence = "Too many mails were asked for, for this user or to this address. Try again later."
+    sentence = "Too many mails were requested for this user or to this address. Try again later."
 
     def __init__(self, wait: timedelta) -> None:
         super().__init__(wait)
         self.wait = wait
-        """How long it takes until one more can be asked for."""
+        """The time until another mail can be requested."""
 
 
 class VersionIsStale(Conflict):
-    """The caller decided on another version of the aggregate than the current one."""
+    """The caller expected a version of the aggregate that is not the current one."""
 
     code = "version_is_stale"
-    sentence = "The user is not at the version that the request names."
+    sentence = "The user has changed: the version in the request is not the current one."
 
     def __init__(self, aggregate_id: UUID, expected: int, actual: int) -> None:
         super().__init__(aggregate_id, expected, actual)
@@ -153,7 +153,7 @@ class VersionIsStale(Conflict):
 
 
 class EmailInvalid(RuleBroken):
-    """Not a deliverable form of an email address."""
+    """Not a valid email address."""
 
     code = "email_invalid"
     sentence = "This is not a valid email address."
@@ -161,18 +161,18 @@ class EmailInvalid(RuleBroken):
 
 
 class EmailDomainReserved(RuleBroken):
-    """An address in a domain that no mail can reach from outside, such as `.local`."""
+    """An address in a domain that cannot receive mail, such as `.local`."""
 
     code = "email_domain_reserved"
-    sentence = "No mail reaches this domain: it is reserved, as .local, .test and home.arpa are."
+    sentence = "This domain cannot receive mail: it is reserved, like .local, .test and home.arpa."
     field = "email"
 
 
 class DisplayNameBlank(RuleBroken):
-    """Nothing visible in the name."""
+    """A name without visible characters."""
 
     code = "display_name_blank"
-    sentence = "The display name needs at least one visible character."
+    sentence = "The display name must have at least one visible character."
     field = "displayName"
 
 
@@ -180,7 +180,7 @@ class DisplayNameTooLong(RuleBroken):
     """More characters than the limit."""
 
     code = "display_name_too_long"
-    sentence = "The display name may have at most 50 characters."
+    sentence = "The display name must have at most 50 characters."
     field = "displayName"
 
 
@@ -188,7 +188,7 @@ class DisplayNameHasControlCharacters(RuleBroken):
     """Control, surrogate, line-separator or bidirectional-override characters in the name."""
 
     code = "display_name_has_control_characters"
-    sentence = "The display name may not contain control characters."
+    sentence = "The display name must not contain control characters."
     field = "displayName"
 
 
@@ -204,7 +204,7 @@ class LocaleUnknown(RuleBroken):
     """A locale whose language, script or region is not registered."""
 
     code = "locale_unknown"
-    sentence = "The locale is not known: a language, script and region of BCP 47, such as sv-SE or zh-Hant-TW."
+    sentence = "The locale must be a BCP 47 language, with or without script and region, such as sv-SE or zh-Hant-TW."
     field = "locale"
 
 
@@ -217,7 +217,7 @@ class BirthDateInFuture(RuleBroken):
 
 
 class TooYoung(RuleBroken):
-    """Below the age at which a person may hold an account."""
+    """Below the minimum age for an account."""
 
     code = "too_young"
     sentence = "A user must be at least 13 years old."
@@ -225,73 +225,75 @@ class TooYoung(RuleBroken):
 
 
 class BirthDateTooLongAgo(RuleBroken):
-    """A birth date of somebody who would be older than anybody ever was."""
+    """The birth date of somebody who would be older than anybody ever was."""
 
     code = "birth_date_too_long_ago"
-    sentence = "Nobody is older than 130 years."
+    sentence = "The birth date must not be more than 130 years ago."
     field = "birthDate"
 
 
 class OccurredInFuture(RuleBroken):
-    """An instant that has not come yet, of something that is said to have happened."""
+    """The instant of a past event is in the future."""
 
     code = "occurred_in_future"
-    sentence = "The instant is in the future."
+    sentence = "The instant must not be in the future."
     field = "occurredAt"
 
 
 class OccurredTooLongAgo(RuleBroken):
-    """An instant before there were services that people could come from."""
+    """An instant before any service existed that people could come from."""
 
     code = "occurred_too_long_ago"
-    sentence = "The instant is before 1990."
+    sentence = "The instant must not be before 1990."
     field = "occurredAt"
 
 
 class ConsentPurposeInvalid(RuleBroken):
-    """Not the form of a purpose."""
+    """A consent purpose in the wrong form."""
 
     code = "consent_purpose_invalid"
-    sentence = "A consent purpose has 1 to 40 lower-case letters, digits and hyphens and begins with a letter."
+    sentence = "A consent purpose must have 1 to 40 lower-case letters, digits and hyphens, and begin with a letter."
     field = "purpose"
 
 
 class DocumentVersionInvalid(RuleBroken):
-    """Not the form of a document version."""
+    """A document version in the wrong form."""
 
     code = "document_version_invalid"
-    sentence = "A document version has 1 to 32 letters, digits, dots and hyphens."
+    sentence = "A document version must have 1 to 32 letters, digits, dots and hyphens."
     field = "documentVersion"
 
 
 class ReasonInvalid(RuleBroken):
-    """A reason that says nothing or too much."""
+    """A reason that is empty, too long or has control characters."""
 
     code = "reason_invalid"
-    sentence = "A reason has 1 to 500 visible characters and no control characters."
+    sentence = "A reason must have 1 to 500 visible characters and no control characters."
     field = "reason"
 
 
 class ExternalIdInvalid(RuleBroken):
-    """Not the form of an id from another system."""
+    """An external id in the wrong form."""
 
     code = "external_id_invalid"
-    sentence = "An external id has 1 to 64 visible ASCII characters without spaces."
+    sentence = "An external id must have 1 to 64 visible ASCII characters without spaces."
     field = "externalId"
 
 
 class AccessPurposeInvalid(RuleBroken):
-    """Not the form of what personal data is read for."""
+    """A purpose of reading in the wrong form."""
 
     code = "access_purpose_invalid"
-    sentence = "A purpose is a case or ticket: 1 to 100 letters (A to Z), digits, spaces and . _ : / # - characters."
+    sentence = (
+        "A purpose must be a case or ticket: 1 to 100 letters (A to Z), digits, spaces and . _ : / # - characters."
+    )
 
 
 class VerificationTokenInvalid(RuleBroken):
-    """Unknown, altered, expired, used or superseded: deliberately not told apart."""
+    """A token that is unknown, altered, expired, used or superseded; deliberately not distinguished."""
 
     code = "verification_token_invalid"
-    sentence = "This verification token is not valid (any more)."
+    sentence = "This verification token is invalid, expired, already used or replaced by a newer one."
     field = "token"
 
 

@@ -100,14 +100,16 @@ def _reached(variable: str, url: str) -> str:
         patience = conninfo_to_dict(url).get("connect_timeout", CONNECT_SECONDS)
         conninfo = make_conninfo(url, connect_timeout=patience)
     except psycopg.ProgrammingError:  # Its message would repeat the password.
-        raise SettingInvalidError(variable, "is not how one connects to PostgreSQL") from None
+        raise SettingInvalidError(variable, "is not a valid PostgreSQL connection string") from None
     try:
         with psycopg.connect(conninfo) as connection:
             version = connection.info.server_version // 10_000
     except psycopg.OperationalError as error:
         raise DatabaseUnavailableError(f"{variable} cannot be reached: {_one_line(error)}") from error
     if version < OLDEST_VERSION:
-        raise DatabaseUnavailableError(f"{variable} is PostgreSQL {version}; {OLDEST_VERSION} is the oldest.")
+        raise DatabaseUnavailableError(
+            f"{variable} is PostgreSQL {version}, but at least {OLDEST_VERSION} is required."
+        )
     return conninfo
 
 

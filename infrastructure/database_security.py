@@ -45,7 +45,7 @@ def _parameters(variable: str, url: str) -> dict[str, str]:
     try:
         return {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
     except psycopg.ProgrammingError:  # Its message would repeat the password.
-        raise SettingInvalidError(variable, "is not how one connects to PostgreSQL") from None
+        raise SettingInvalidError(variable, "is not a valid PostgreSQL connection string") from None
 
 
 def _defaults() -> dict[str, str]:

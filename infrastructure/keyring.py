@@ -73,7 +73,7 @@ def secret_from(variable: str, path: Path, *, makes: bool = True) -> bytes:
     text = os.environ.get(variable)
     if text is None:
         if not makes and not path.exists():
-            raise SecretMissingError(f"{variable} must be given, or be in {path}: in production it is not made up.")
+            raise SecretMissingError(f"{variable} must be set, or be in {path}: it is not generated in production.")
         return _long_enough(_secret_file(path), f"The file {path}", "long")
     try:
         secret = b64decode(text, validate=True)

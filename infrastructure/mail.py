@@ -45,15 +45,17 @@ def mailer_for(settings: Settings) -> Mailer:
 def _check_in_production(settings: Settings, mailer: "OutboxMailer | SmtpMailer") -> None:
     """Mails hold links that prove who somebody is: they go where it was said, and through TLS."""
     if settings.mail_url is None:
-        raise SettingInvalidError("REPRISE_MAIL_URL", f"must be set in production; {OUTBOX} says that files are meant")
+        raise SettingInvalidError("REPRISE_MAIL_URL", f"must be set in production ({OUTBOX} writes files)")
     if isinstance(mailer, SmtpMailer) and not mailer.is_protected:
         raise SettingInvalidError(
             "REPRISE_MAIL_URL", "must begin with smtps:// or smtp+starttls:// in production, unless it is this machine"
         )
     if settings.mail_sender == DEFAULT_MAIL_SENDER:
-        raise SettingInvalidError("REPRISE_MAIL_SENDER", "must be set in production, to an address of yours")
+        raise SettingInvalidError("REPRISE_MAIL_SENDER", "must be set in production, to an address of your own")
     if not settings.public_url.startswith("https://"):
-        raise SettingInvalidError("REPRISE_PUBLIC_URL", "must begin with https:// in production: links hold secrets")
+        raise SettingInvalidError(
+            "REPRISE_PUBLIC_URL", "must begin with https:// in production, because links contain secrets"
+        )
 
 
 class OutboxMailer:

@@ -64,7 +64,7 @@ def _receipt(path: Path, number: int, line: bytes) -> Receipt:
     try:
         return msgspec.json.decode(line, type=Receipt)
     except msgspec.MsgspecError as error:
-        raise ReceiptsDamagedError(f"Line {number} of {path} is no receipt: {error}.") from None
+        raise ReceiptsDamagedError(f"Line {number} of {path} is not a receipt: {error}.") from None
 
 
 def append_receipts(path: Path, receipts: Iterable[Receipt]) -> None:

@@ -43,7 +43,7 @@ class MigrationEditedError(Exception):
     """A file was changed after it had been applied; write a new one instead."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"Migration {name} was edited after it had been applied to this database.")
+        super().__init__(f"Migration {name} was edited after it was applied to this database.")
 
 
 class SchemaIsOutOfDateError(Exception):

@@ -69,12 +69,14 @@ def _check_names(*names: str | None) -> None:
     try:
         msgspec.convert(names, tuple[Name | None, ...])
     except msgspec.ValidationError:
-        raise RoleNotIssuableError("Names in tokens have 1 to 255 visible ASCII characters, no spaces.") from None
+        raise RoleNotIssuableError(
+            "Names in tokens must have 1 to 255 visible ASCII characters without spaces."
+        ) from None
 
 
 def _check(role: Role, subject: str) -> None:
     if role is Role.SYSTEM:
-        raise RoleNotIssuableError("The role system is the platform's own; no token can have it.")
+        raise RoleNotIssuableError("The role system is reserved for the platform. No token can have it.")
     if role is Role.USER:
         try:
             UUID(subject)

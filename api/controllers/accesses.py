@@ -1,4 +1,4 @@
-"""Accesses: who read whose personal data, when and what for."""
+"""Accesses: who read whose personal data, when and why."""
 
 from typing import Annotated
 from uuid import UUID
@@ -16,7 +16,8 @@ from application.access_records import AccessFilter
 from domain.access_records import Reading
 
 ByActor = Annotated[
-    str | None, QueryParameter(name="actor", max_length=300, description="Who read, as `role:id` (`support:alice`).")
+    str | None,
+    QueryParameter(name="actor", max_length=300, description="Readings by this actor, as `role:id` (`support:alice`)."),
 ]
 OfUser = Annotated[UUID | None, QueryParameter(name="user", description="Whose data.")]
 OfKind = Annotated[Reading | None, QueryParameter(name="reading", description="What was read.")]
@@ -27,7 +28,7 @@ To = Annotated[str | None, QueryParameter(format="date-time", name="to", descrip
 
 
 class AccessesController(Controller):
-    """Everything that was ever read by somebody else."""
+    """The access records."""
 
     path = "/audit/accesses"
     tags = ("Audit",)
@@ -44,9 +45,9 @@ class AccessesController(Controller):
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Answer[PageView[AccessView]]:
-        """Who read whose personal data, in the order of the log; all given filters must hold.
+        """Find out who read whose personal data, in the order of the log. Filters are combined with AND.
 
-        A record is there about a second after the answer that it is about. Reading these records is not recorded.
+        A record appears about a second after the answer that it is about. Reading these records is not recorded.
         """
         wanted = AccessFilter(
             actor=actor_filter(actor),

@@ -1,4 +1,4 @@
-"""Audit: facts about all accounts, searched."""
+"""Audit: search the events of all accounts."""
 
 from datetime import datetime
 from typing import Annotated
@@ -21,27 +21,33 @@ from application.queries import AuditFilter
 from domain.access_records import Reading
 
 ByActor = Annotated[
-    str | None, QueryParameter(name="actor", max_length=300, description="Who did it, as `role:id` (`support:alice`).")
+    str | None,
+    QueryParameter(
+        name="actor", max_length=300, description="Events recorded for this actor, as `role:id` (`support:alice`)."
+    ),
 ]
 AboutUser = Annotated[UUID | None, QueryParameter(name="user", description="Whose account.")]
 OfTopic = Annotated[
-    str | None, QueryParameter(name="topic", max_length=100, description="What happened (`user.suspended`).")
+    str | None, QueryParameter(name="topic", max_length=100, description="Events of this topic (`user.suspended`).")
 ]
 From = Annotated[
     str | None, QueryParameter(format="date-time", name="from", description="Recorded at this instant or later.")
 ]
 To = Annotated[str | None, QueryParameter(format="date-time", name="to", description="Recorded before this instant.")]
-InCommand = Annotated[UUID | None, QueryParameter(name="command", description="In which command.")]
-Correlated = Annotated[UUID | None, QueryParameter(name="correlation", description="With which Correlation-Id.")]
+InCommand = Annotated[UUID | None, QueryParameter(name="command", description="Events of the command with this id.")]
+Correlated = Annotated[
+    UUID | None, QueryParameter(name="correlation", description="Events of commands with this Correlation-Id.")
+]
 
 
 Form = Annotated[
-    ExportFormat | None, QueryParameter(name="format", description="How it is written; else what Accept prefers.")
+    ExportFormat | None,
+    QueryParameter(name="format", description="The format; if not given, the one that Accept prefers."),
 ]
 
 
 class AuditController(Controller):
-    """Everything that was ever done."""
+    """The events of all accounts."""
 
     path = "/audit/events"
     tags = ("Audit",)
@@ -60,7 +66,7 @@ class AuditController(Controller):
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Answer[PageView[FactView]]:
-        """Facts in the order of the log, without their content; all given filters must hold."""
+        """Find events, in the order of the log, without their content. Filters are combined with AND."""
         times = (instant(recorded_from, "from"), instant(recorded_to, "to"))
         wanted = _filter(actor, user, topic, times, command, correlation)
         page = await request.service.timeline.search(wanted, page_request(request, limit, cursor))
@@ -80,10 +86,10 @@ class AuditController(Controller):
         correlation: Correlated = None,
         form: Form = None,
     ) -> Streamed:
-        """All that a search finds, however much, as JSON Lines, CSV or a JSON batch of CloudEvents 1.0.
+        """Export all events that a search finds, as JSON Lines, CSV or a JSON batch of CloudEvents 1.0.
 
-        It ends at the `Log-Position` that the answer begins with. A connection that is cut off before the end of the
-        content means that it is not whole.
+        The export ends at the `Log-Position` in its header. If the connection is cut before the end of the content, the
+        export is incomplete.
         """
         times = (instant(recorded_from, "from"), instant(recorded_to, "to"))
         wanted = _filter(actor, user, topic, times, command, correlation)

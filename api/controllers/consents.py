@@ -1,4 +1,4 @@
-"""Consents: what a person says about each purpose."""
+"""Consents: people grant or withdraw consent to a purpose."""
 
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from domain.values import parse_purpose
 
 
 class ConsentsController(Controller):
-    """The answer to one purpose."""
+    """The consent to one purpose."""
 
     path = "/users/{user_id:str}/consents/{purpose:str}"
     tags = ("Consents",)
@@ -34,7 +34,7 @@ class ConsentsController(Controller):
     async def record_consent(
         self, request: ApiRequest, user_id: FromPath[UUID], purpose: FromPath[str], data: JSONBody[ConsentChoice]
     ) -> Answer[Receipt]:
-        """Grant or withdraw consent to a purpose, as described in a version of a document; idempotent."""
+        """Grant or withdraw consent to a purpose, as described in a version of a document. Idempotent."""
         named = parsed(parse_purpose, purpose, Place("path", "purpose"))
         command = RecordConsent(user_id=user_id, purpose=named, choice=data)
         return done(await run(request, record_consent, command))

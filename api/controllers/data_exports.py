@@ -1,4 +1,4 @@
-"""Exports: everything that is held about one person, to be handed to them (GDPR, articles 15 and 20)."""
+"""Exports: everything that is stored about one person, for that person (GDPR, articles 15 and 20)."""
 
 from collections.abc import AsyncIterator
 from tempfile import SpooledTemporaryFile
@@ -23,25 +23,25 @@ from domain import errors
 from domain.access_records import Reading
 
 IN_MEMORY = 4_000_000
-"""Octets of a package up to which it is put together in memory; a larger one is in a file without a name."""
+"""Octets up to which a package is built in memory; a larger one is built in an unnamed file."""
 PIECE = 65_536
 
-Token = Annotated[str, QueryParameter(name="token", max_length=100, description="The secret from the link.")]
+Token = Annotated[str, QueryParameter(name="token", max_length=100, description="The token from the link.")]
 
 
 class ExportLink(View, frozen=True):
-    """Where the export is, and until when."""
+    """The link to an export, and until when it is valid."""
 
     export_id: UUID
     user_id: UUID
     position: int
-    """The package is as of this position of the log, whenever it is downloaded."""
+    """The package is as of this log position, whenever it is downloaded."""
     url: str
     good_until: Instant
 
 
 class DataExportsController(Controller):
-    """What is held about one user."""
+    """What is stored about one user."""
 
     path = "/users/{user_id:str}/export"
     tags = ("Exports",)
@@ -54,9 +54,9 @@ class DataExportsController(Controller):
         refusals=EXISTING_ACCOUNT,
     )
     async def request_export(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[ExportLink]:
-        """Have all that is held about a user put together as of now; answers with a link that works for a day.
+        """Request everything that is stored about a user, as of now. The answer has a link that is valid for a day.
 
-        The link needs no access token, so that it can be handed to the person: whoever has it can read everything.
+        The link needs no access token, so you can give it to the person. Anybody who has it can read everything.
         """
         saved = await run(request, request_data_export, RequestDataExport(user_id=user_id))
         export = await request.service.exports.requested(saved.aggregate_id)
@@ -77,9 +77,9 @@ class DataExportsController(Controller):
         refusals=(Kind.EXPORT_LINK_INVALID, Kind.POSITION_NOT_REACHED, errors.UserIsErased),
     )
     async def download_export(self, request: ApiRequest, user_id: FromPath[UUID], token: Token) -> Streamed:
-        """Download the package (ZIP): JSON files with their JSON Schemas, and a page to read. The link is all it takes.
+        """Download the package (ZIP): JSON files, JSON Schemas and a page to read. The link needs no access token.
 
-        It is made anew each time, as of the moment at which it was asked for; 410 once the user is erased.
+        It is built anew for each download, as of the moment of the request. 410 once the user has been erased.
         """
         try:
             export = await request.service.exports.find(token)

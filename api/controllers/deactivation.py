@@ -1,4 +1,4 @@
-"""Deactivation: people put their account to rest, and take it up again."""
+"""Deactivation: people deactivate and reactivate their account."""
 
 from uuid import UUID
 
@@ -25,10 +25,10 @@ class DeactivationController(Controller):
 
     @post(permission=Permission.USERS_DEACTIVATE, status_code=200, refusals=NOT_WHILE)
     async def deactivate_user(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[Receipt]:
-        """Deactivate a user; 409 while suspended or waiting to be deleted."""
+        """Deactivate a user. 409 while suspended or waiting to be deleted."""
         return done(await run(request, deactivate_user, DeactivateUser(user_id=user_id)))
 
     @delete(permission=Permission.USERS_DEACTIVATE, status_code=200, refusals=NOT_WHILE)
     async def reactivate_user(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[Receipt]:
-        """Reactivate a user; 409 while suspended or waiting to be deleted."""
+        """Reactivate a user. 409 while suspended or waiting to be deleted."""
         return done(await run(request, reactivate_user, ReactivateUser(user_id=user_id)))

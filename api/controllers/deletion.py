@@ -1,4 +1,4 @@
-"""Deletion: people ask to be deleted, and may change their mind until the grace period ends."""
+"""Deletion: people request it, and can withdraw the request until the grace period ends."""
 
 from uuid import UUID
 
@@ -23,7 +23,7 @@ class DeletionController(Controller):
 
     @post(permission=Permission.USERS_DELETE, status_code=200, refusals=EXISTING_ACCOUNT)
     async def request_deletion(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[Receipt]:
-        """Have a user erased when the grace period ends; asking again does not prolong it."""
+        """Request that a user is erased when the grace period ends. Repeating the request does not extend it."""
         return done(await run(request, request_deletion, RequestDeletion(user_id=user_id)))
 
     @delete(
@@ -32,5 +32,5 @@ class DeletionController(Controller):
         refusals=(*EXISTING_ACCOUNT, errors.GracePeriodIsOver),
     )
     async def withdraw_deletion(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[Receipt]:
-        """Keep the account after all; 409 when the grace period is over."""
+        """Withdraw the request for deletion. 409 when the grace period has ended."""
         return done(await run(request, withdraw_deletion, WithdrawDeletion(user_id=user_id)))

@@ -1,4 +1,4 @@
-"""Email addresses: ask for another one, and confirm that one receives its mail."""
+"""Email addresses: request another address, and confirm an address with a mailed token."""
 
 from uuid import UUID
 
@@ -18,17 +18,17 @@ from application.request_email_change import RequestEmailChange, request_email_c
 from domain import errors
 
 RECIPIENT = Actor(Role.USER, RECIPIENT_OF_MAIL)
-"""Whoever has the mailed token, which is all that is known of them."""
+"""The actor of confirmations: the recipient of the mailed token, of whom nothing else is known."""
 
 
 class WantedAddress(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The address that is to become the user's."""
+    """The new address."""
 
     email: str
 
 
 class EmailChangeController(Controller):
-    """The wish for another address."""
+    """Requests for another address."""
 
     path = "/users/{user_id:str}/email-change"
     tags = ("Email addresses",)
@@ -47,10 +47,10 @@ class EmailChangeController(Controller):
     async def request_email_change(
         self, request: ApiRequest, user_id: FromPath[UUID], data: JSONBody[WantedAddress]
     ) -> Answer[Receipt]:
-        """Mail a token to another address, which makes it the user's. The present one stays until then.
+        """Request another address. A token is mailed to it; the current address stays until the token is confirmed.
 
-        It is reserved for as long as the token is good, unless it was reserved before. Staff and services get 409 if it
-        is in use. People do not learn that, but its holder is told by mail. 429 if too many mails were asked for.
+        The address is reserved while the token is valid, unless it was reserved before. Staff and services get 409 if
+        it is in use. People are not told, but the holder of the address gets a mail. 429 after too many requests.
         """
         is_person = request.access.is_person
         command = RequestEmailChange(user_id=user_id, email=data.email, discloses_holder=not is_person)
@@ -58,12 +58,12 @@ class EmailChangeController(Controller):
 
 
 class EmailVerificationsController(Controller):
-    """Tokens that come back."""
+    """Confirmation with mailed tokens."""
 
     path = "/email-verifications"
     tags = ("Email addresses",)
 
     @post(public=True, status_code=200, refusals=(*OPEN_ACCOUNT, errors.VerificationTokenInvalid))
     async def confirm_email(self, request: ApiRequest, data: JSONBody[ConfirmEmail]) -> Answer[Receipt]:
-        """Confirm an address with the token that was mailed to it, once, in time. The token is all the proof needed."""
+        """Confirm an address with the token that was mailed to it, once, before it expires. Needs no access token."""
         return done(await run_as(RECIPIENT, f"recipient\n{data.token}", request, confirm_email, data))

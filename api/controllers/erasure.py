@@ -1,4 +1,4 @@
-"""Erasure: an administrator has a person forgotten, at once and for good."""
+"""Erasure: an administrator erases a person, immediately and permanently."""
 
 from uuid import UUID
 
@@ -32,20 +32,20 @@ class ErasureController(Controller):
     async def erase_user(
         self, request: ApiRequest, user_id: FromPath[UUID], data: JSONBody[StatedReason]
     ) -> Answer[Receipt]:
-        """Erase a user now, for a reason that stays on record: name the case in it, and nobody.
+        """Erase a user now. The reason is recorded and stays readable: refer to the case and name nobody.
 
-        Nothing personal about them can be read from then on, anywhere, by anybody, and nothing brings it back. The log
-        stays as it is, and their addresses become free. Erasing an erased user changes nothing.
+        Nobody can read the person's data any more, and it cannot be restored. The log stays unchanged, and the user's
+        addresses become available. Erasing an erased user changes nothing.
         """
         reason = parse_reason(data.reason)
         return done(await run(request, erase_user, EraseUser(user_id=user_id), reason=reason))
 
     @get(permission=Permission.USERS_ERASURE_READ, refusals=(Kind.ERASURE_NOT_FOUND,))
     async def get_erasure(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[ErasureView]:
-        """The receipt: who had the user erased, when and why, and the proof that this is in the log.
+        """The receipt of an erasure: who requested it, when and why, and the proof that it is in the log.
 
-        `sweptAt` is null until nothing is left in what is kept beside the log; `proof`, until the log is sealed so far,
-        about a second.
+        `sweptAt` is null until the data stored beside the log is deleted, too; `proof` is null until a checkpoint
+        covers the erasure, about a second.
         """
         head = await reached(request, await request.service.log.head())
         found = await erasure_view(request.service, user_id)

@@ -1,4 +1,4 @@
-"""History: what was done to an account, and what the account was at any moment."""
+"""History: the timeline of an account, and its state at any moment."""
 
 import re
 from typing import Annotated
@@ -24,14 +24,14 @@ from domain.access_records import Reading
 
 AtVersion = Annotated[
     int | None,
-    QueryParameter(name="version", ge=1, le=HIGHEST_VERSION, description="After this many facts about the user."),
+    QueryParameter(name="version", ge=1, le=HIGHEST_VERSION, description="As of this version of the user."),
 ]
 AtPosition = Annotated[
     int | None,
-    QueryParameter(name="position", ge=0, le=HIGHEST_POSITION, description="After this position of the log."),
+    QueryParameter(name="position", ge=0, le=HIGHEST_POSITION, description="As of this log position."),
 ]
 AtInstant = Annotated[
-    str | None, QueryParameter(format="date-time", name="at", description="At this instant, on the log's clock.")
+    str | None, QueryParameter(format="date-time", name="at", description="As of this instant, by the log's clock.")
 ]
 
 From = Annotated[
@@ -39,7 +39,7 @@ From = Annotated[
     QueryParameter(name="from", max_length=40, description="A version (0 is before the registration), or an instant."),
 ]
 To = Annotated[
-    str | None, QueryParameter(name="to", max_length=40, description="A version or an instant; else as of now.")
+    str | None, QueryParameter(name="to", max_length=40, description="A version or an instant (default: now).")
 ]
 _VERSION = re.compile("[0-9]{1,10}")
 
@@ -59,10 +59,9 @@ class HistoryController(Controller):
     async def get_timeline(
         self, request: ApiRequest, user_id: FromPath[UUID], limit: Limit = 50, cursor: Cursor = None
     ) -> Answer[PageView[FactWithDataView] | PageView[PersonFactView]]:
-        """Everything that was done to the account, oldest first: what, when, by whom, why.
+        """All events of the account, oldest first: what, when, by whom, why.
 
-        People are told in which role somebody acted on their account, and not who it was. Of addresses that they asked
-        for they are told what it meant for their account.
+        People see in which role somebody acted on their account, but not who it was, and no events about email claims.
         """
         page = await request.service.timeline.of_user(user_id, page_request(request, limit, cursor))
         if not page.items and cursor is None:
@@ -80,9 +79,11 @@ class HistoryController(Controller):
         position: AtPosition = None,
         at: AtInstant = None,
     ) -> Answer[UserStateView]:
-        """The user as they were at a version, at a position of the log, or at an instant: name exactly one of these."""
+        """The user as of a version, a log position or an instant. Name exactly one of these."""
         if [version, position, at].count(None) != 2:  # noqa: PLR2004 - of three
-            raise Refused(Kind.PARAMETER_INVALID, source="query", detail="Name one of version, position and at.")
+            raise Refused(
+                Kind.PARAMETER_INVALID, source="query", detail="Name exactly one of version, position and at."
+            )
         head = await reached(request, await request.service.log.head())
         moment = Moment(version=version, position=position, at=instant(at, "at"))
         found = await request.service.users.user_at(user_id, moment)
@@ -95,9 +96,9 @@ class HistoryController(Controller):
     async def get_diff(
         self, request: ApiRequest, user_id: FromPath[UUID], old: From, new: To = None
     ) -> Answer[UserDiffView | PersonDiffView]:
-        """What changed about the user between two moments: field by field, and the fact that changed each last.
+        """What changed about the user between two moments: each field, and the event that changed it last.
 
-        People are told in which role somebody changed it, and not who it was.
+        People see in which role somebody made a change, but not who it was.
         """
         head = await reached(request, await request.service.log.head())
         before, after = _moment(old, "from"), Moment(position=head) if new is None else _moment(new, "to")
@@ -131,17 +132,17 @@ def _moment(text: str, name: str) -> Moment:
 
 
 async def _not_then(request: ApiRequest, user_id: UUID, *moments: Moment) -> Refused:
-    """Says whether there is no such user at all, not so many versions of them, or not yet anything at a moment."""
+    """Refuse a moment at which there is nothing, and say why: no such user, no such version, or too early."""
     user, _ = await request.service.users.user(user_id)
     if user is None:
         return Refused(Kind.MOMENT_NOT_FOUND)
     if any((moment.version or 0) > user.version for moment in moments):
-        return Refused(Kind.MOMENT_NOT_FOUND, detail="This user has not had so many versions.")
+        return Refused(Kind.MOMENT_NOT_FOUND, detail="This user does not have this version.")
     return Refused(Kind.MOMENT_NOT_FOUND, detail="This user was registered after that moment.")
 
 
 async def _must_exist(request: ApiRequest, user_id: UUID) -> None:
-    """Facts reach the timeline a little later than the log; nobody's timeline is not an empty one."""
+    """Raise `UserNotFound` for an unknown user, whose timeline would look empty; a new one's may still be."""
     user, _ = await request.service.users.user(user_id)
     if user is None:
         raise errors.UserNotFound

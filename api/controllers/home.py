@@ -1,4 +1,4 @@
-"""The address of the service itself: what is here, for people and for programs."""
+"""The root of the service: what is here, for people and for programs."""
 
 import msgspec
 from litestar import Controller, get
@@ -25,7 +25,7 @@ class HomeController(Controller):
         release = request.app.state.release
         wanted = preferred(request.header(b"accept"), (JSON, HTML))
         if wanted is None:
-            raise Refused(Kind.NOT_ACCEPTABLE, detail="Answers are application/json, text/html.")
+            raise Refused(Kind.NOT_ACCEPTABLE, detail="The answer is only available as application/json and text/html.")
         if wanted == HTML:
             headers = [*PAGE_HEADERS, *_BY_WISH]
             return Document(home_page(release), "text/html; charset=utf-8", headers, public=True)

@@ -1,4 +1,4 @@
-"""Letters: events that a read model could not fold, and what becomes of them."""
+"""Letters: events that a read model could not fold."""
 
 from uuid import UUID
 
@@ -17,13 +17,13 @@ from domain.values import parse_reason
 
 
 class LetterList(msgspec.Struct, frozen=True, rename="camel"):
-    """Letters: open ones first, then the newest."""
+    """Letters: open ones first, then by age, newest first."""
 
     items: list[LetterStatus]
 
 
 class Resolution(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Why an event may be left out of a read model for good. No personal data."""
+    """Why an event is left out of a read model for good. Do not include personal data."""
 
     reason: str
 
@@ -36,7 +36,7 @@ class LettersController(Controller):
 
     @get(permission=Permission.PROJECTIONS_READ, refusals=(Kind.PROJECTION_NOT_FOUND,))
     async def list_letters(self, request: ApiRequest, name: FromPath[str]) -> Answer[LetterList]:
-        """The events that a read model could not fold: position, stream, kind of error, what became of them."""
+        """The events that a read model could not fold: position, stream, kind of error, state."""
         head = await reached(request, await request.service.log.head())
         try:
             letters = await request.service.projections.letters(name)
@@ -65,7 +65,7 @@ class LettersController(Controller):
     async def retry_letter(
         self, request: ApiRequest, name: FromPath[str], letter_id: FromPath[UUID]
     ) -> Answer[LetterStatus]:
-        """Have a worker fold the event's stream again, once the cause is gone; it stays open if that fails."""
+        """Have a worker fold the event's stream again, once the cause is fixed. The letter stays open if that fails."""
         await request.body()
         return await _asked(request, name, letter_id, None)
 
@@ -78,7 +78,7 @@ class LettersController(Controller):
     async def resolve_letter(
         self, request: ApiRequest, name: FromPath[str], letter_id: FromPath[UUID], data: JSONBody[Resolution]
     ) -> Answer[LetterStatus]:
-        """Have the event left out of this read model for good, for a reason that goes on record."""
+        """Leave the event out of this read model for good. The reason is recorded."""
         return await _asked(request, name, letter_id, parse_reason(data.reason))
 
 

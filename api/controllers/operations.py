@@ -1,4 +1,4 @@
-"""Operations: is it alive, is it ready, how does it do. Open to everybody who can reach the port; nothing personal."""
+"""Operations: health, readiness and metrics, open to anybody who can reach the port. They name nobody."""
 
 import msgspec
 from litestar import Controller, get
@@ -30,14 +30,14 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """All that readiness depends on is as it should be."""
+    """Every check of readiness passed."""
 
     status: str
     checks: list[Check]
 
 
 class OperationsController(Controller):
-    """What whoever runs the service looks at."""
+    """What operators look at."""
 
     path = "/"
     tags = ("Operations",)
@@ -50,9 +50,9 @@ class OperationsController(Controller):
 
     @get("/readyz", public=True, refusals=(Kind.NOT_READY,))
     async def check_readiness(self, request: ApiRequest) -> Answer[Readiness]:
-        """The database answers, tokens can be verified, and every read model is healthy and close to the log.
+        """Whether the database answers, tokens can be verified, and every read model is healthy and up to date.
 
-        503 names what is not as it should be, by a code; the logs and `/v1/projections` tell more.
+        503 names the failed checks, each with a code; the logs and `/v1/projections` have the details.
         """
         checks = [Check(name="database", ok=True), _token_check(request.tokens.fault())]
         checks += [_check(status) for status in await request.service.projections.statuses()]
@@ -62,7 +62,7 @@ class OperationsController(Controller):
 
     @get("/metrics", public=True)
     async def read_metrics(self, request: ApiRequest) -> Document:
-        """Requests by route and status, the log's head, each read model's position and lag, for Prometheus."""
+        """Metrics for Prometheus: requests by route and status, the log's head, each read model's position and lag."""
         connections = request.scope.get(CONNECTIONS)
         if isinstance(connections, OpenConnections):
             request.app.state.metrics.look_at(connections)

@@ -1,4 +1,4 @@
-"""Projections: where the read models stand, and rebuilding them."""
+"""Projections: the state of read models, and their rebuilds."""
 
 from uuid import UUID
 
@@ -16,20 +16,20 @@ from application.queries import ProjectionStatus, RebuildStatus
 
 
 class ProjectionList(msgspec.Struct, frozen=True, rename="camel"):
-    """Every read model."""
+    """All read models."""
 
     items: list[ProjectionStatus]
 
 
 class ProjectionsController(Controller):
-    """The read models themselves."""
+    """The read models and their rebuilds."""
 
     path = "/projections"
     tags = ("Projections",)
 
     @get(permission=Permission.PROJECTIONS_READ)
     async def list_projections(self, request: ApiRequest) -> Answer[ProjectionList]:
-        """Where each read model stands: position, lag, health."""
+        """The position, lag and health of each read model."""
         head = await reached(request, await request.service.log.head())
         return Answer(ProjectionList(await request.service.projections.statuses()), [position_header(head)])
 
@@ -40,7 +40,7 @@ class ProjectionsController(Controller):
         refusals=(Kind.PROJECTION_NOT_FOUND,),
     )
     async def request_rebuild(self, request: ApiRequest, name: FromPath[str]) -> Answer[RebuildStatus]:
-        """Have a read model rebuilt from the whole log while it serves on; joins a rebuild that is under way."""
+        """Request a rebuild of a read model, which stays in use meanwhile. Joins a rebuild that is already running."""
         await request.body()
         head = await reached(request, await request.service.log.head())
         try:
@@ -59,7 +59,7 @@ class ProjectionsController(Controller):
     async def get_rebuild(
         self, request: ApiRequest, name: FromPath[str], rebuild_id: FromPath[UUID]
     ) -> Answer[RebuildStatus]:
-        """How a rebuild goes."""
+        """The progress of a rebuild."""
         head = await reached(request, await request.service.log.head())
         return Answer(await _rebuild(request, name, rebuild_id), [position_header(head)])
 
@@ -70,9 +70,9 @@ class ProjectionsController(Controller):
         media_types=(EVENT_STREAM,),
     )
     async def watch_rebuild(self, request: ApiRequest, name: FromPath[str], rebuild_id: FromPath[UUID]) -> Streamed:
-        """How a rebuild goes, as server-sent events: `progress` whenever something changes, `end` when it has ended.
+        """The progress of a rebuild as server-sent events: `progress` at each change, `end` at the end.
 
-        Each has the same content as the rebuild itself. The stream lasts ten minutes at most; then open another one.
+        Each event contains the rebuild. The stream lasts ten minutes at most; then open another one.
         """
         head = await reached(request, await request.service.log.head())
         status = await _rebuild(request, name, rebuild_id)

@@ -1,4 +1,4 @@
-"""Proofs: that nobody rewrote the log, for whoever wants to check it with programs of their own."""
+"""Proofs that nobody has changed the log, to be checked with independent programs."""
 
 from typing import Annotated
 
@@ -23,17 +23,21 @@ from api.requests import ApiRequest
 
 Size = Annotated[
     int | None,
-    QueryParameter(name="size", ge=1, le=HIGHEST_POSITION, description="As of this many events; else the newest."),
+    QueryParameter(
+        name="size", ge=1, le=HIGHEST_POSITION, description="The size of the checkpoint (default: the newest one)."
+    ),
 ]
 Position = Annotated[
-    int, QueryParameter(name="position", ge=1, le=HIGHEST_POSITION, description="Of the event to be proved.")
+    int, QueryParameter(name="position", ge=1, le=HIGHEST_POSITION, description="The position of the event.")
 ]
 OldSize = Annotated[
     int, QueryParameter(name="from", ge=1, le=HIGHEST_POSITION, description="The size of the older checkpoint.")
 ]
 NewSize = Annotated[
     int | None,
-    QueryParameter(name="to", ge=1, le=HIGHEST_POSITION, description="The size of the newer one; else the newest."),
+    QueryParameter(
+        name="to", ge=1, le=HIGHEST_POSITION, description="The size of the newer checkpoint (default: the newest one)."
+    ),
 ]
 
 
@@ -45,12 +49,12 @@ class ProofsController(Controller):
 
     @get("/keys", public=True)
     async def list_verifier_keys(self, request: ApiRequest) -> Answer[VerifierKeyList]:
-        """Every key that checkpoints are or were signed with. Whoever wants proof keeps them, and compares."""
+        """The keys that checkpoints are or were signed with. Keep your own copy, and compare."""
         return Answer(key_list(await request.service.proofs.keys()), [])
 
     @get("/checkpoint", permission=Permission.AUDIT_PROVE, refusals=(Kind.NOT_SEALED,))
     async def get_checkpoint(self, request: ApiRequest, size: Size = None) -> Answer[CheckpointView]:
-        """The newest checkpoint, or the one that was published at a size; they are kept for ever."""
+        """The newest checkpoint, or the one of a given size. Checkpoints are kept for ever."""
         found = await request.service.proofs.checkpoint(size)
         return Answer(checkpoint_view(found), [position_header(await reached(request, found.size))])
 
@@ -58,7 +62,7 @@ class ProofsController(Controller):
     async def prove_inclusion(
         self, request: ApiRequest, position: Position, size: Size = None
     ) -> Answer[InclusionProofView]:
-        """Proof that the event at a position is part of the log, as of a size."""
+        """Proof that the event at a position is part of the log of a given size."""
         proof = await request.service.proofs.inclusion(position, size)
         return Answer(inclusion_view(proof), [position_header(await reached(request, proof.size))])
 
@@ -66,6 +70,6 @@ class ProofsController(Controller):
     async def prove_consistency(
         self, request: ApiRequest, old: OldSize, new: NewSize = None
     ) -> Answer[ConsistencyProofView]:
-        """Proof that the log as of one size is the beginning of the log as of another one."""
+        """Proof that the log of one size is the beginning of the log of another size."""
         proof = await request.service.proofs.consistency(old, new)
         return Answer(consistency_view(proof), [position_header(await reached(request, proof.new_size))])

@@ -1,4 +1,4 @@
-"""Statistics: how many accounts are active, come and go, and agree to what. Numbers only, naming nobody."""
+"""Statistics: counts of accounts, registrations, deletions and consents. They name nobody."""
 
 from datetime import UTC, date, datetime
 from typing import Annotated
@@ -29,16 +29,17 @@ from domain import errors
 from domain.values import parse_country, parse_purpose
 
 From = Annotated[
-    str | None, QueryParameter(name="from", format="date", description="The first day (in UTC); 30 days if not given.")
+    str | None,
+    QueryParameter(
+        name="from", format="date", description="The first day, in UTC (default: 30 days, up to the last one)."
+    ),
 ]
 To = Annotated[
-    str | None, QueryParameter(name="to", format="date", description="The last day (in UTC); today if not given.")
+    str | None, QueryParameter(name="to", format="date", description="The last day, in UTC (default: today).")
 ]
-Day = Annotated[
-    str | None, QueryParameter(name="day", format="date", description="The day (in UTC); today if not given.")
-]
-Country = Annotated[str | None, QueryParameter(name="country", description="Only this one (ISO 3166-1 alpha-2).")]
-Purpose = Annotated[str, QueryParameter(name="purpose", description="Of which consents.")]
+Day = Annotated[str | None, QueryParameter(name="day", format="date", description="The day, in UTC (default: today).")]
+Country = Annotated[str | None, QueryParameter(name="country", description="Only this country (ISO 3166-1 alpha-2).")]
+Purpose = Annotated[str, QueryParameter(name="purpose", description="The purpose of the consents.")]
 
 
 class UsersByDay(msgspec.Struct, frozen=True, rename="camel"):
@@ -48,7 +49,7 @@ class UsersByDay(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class UsersByCountry(msgspec.Struct, frozen=True, rename="camel"):
-    """One item for each country in which there is something to count, most active users first."""
+    """One item for each country with something to count, most active users first."""
 
     items: list[UsersIn]
 
@@ -60,13 +61,13 @@ class ConsentsByDay(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ConsentsByPurpose(msgspec.Struct, frozen=True, rename="camel"):
-    """One item for each purpose, that with most consents first; at most 1,000."""
+    """One item for each purpose, most consents first; at most 1,000."""
 
     items: list[ConsentsTo]
 
 
 class StatisticsController(Controller):
-    """How many there are."""
+    """Counts by day, country and purpose."""
 
     path = "/statistics"
     tags = ("Statistics",)
@@ -75,7 +76,7 @@ class StatisticsController(Controller):
     async def count_users(
         self, request: ApiRequest, from_day: From = None, to_day: To = None, country: Country = None
     ) -> Answer[UsersByDay]:
-        """How many accounts were active at the end of each day, and how many came and went on it."""
+        """Active accounts at the end of each day, registrations, requests for deletion and erasures."""
         first, last = _days(from_day, to_day)
         wanted = CountsWanted(measures=COUNTRY_MEASURES, first=first, last=last, country=_country(country))
         counts = await _counts(request, wanted)
@@ -83,7 +84,7 @@ class StatisticsController(Controller):
 
     @get("/countries", permission=Permission.STATISTICS_READ)
     async def count_users_by_country(self, request: ApiRequest, on_day: Day = None) -> Answer[UsersByCountry]:
-        """The same for one day, country by country."""
+        """Active accounts, registrations, requests for deletion and erasures of one day, by country."""
         told = _day(on_day)
         wanted = CountsWanted(measures=COUNTRY_MEASURES, first=told, last=told, by="country")
         counts = await _counts(request, wanted)
@@ -102,7 +103,7 @@ class StatisticsController(Controller):
         to_day: To = None,
         country: Country = None,
     ) -> Answer[ConsentsByDay]:
-        """How many people agreed to a purpose at the end of each day, and how often it was granted and withdrawn."""
+        """How many people consent to a purpose at the end of each day, and how often it was granted and withdrawn."""
         first, last = _days(from_day, to_day)
         wanted = CountsWanted(
             measures=PURPOSE_MEASURES,
@@ -118,7 +119,7 @@ class StatisticsController(Controller):
     async def count_consents_by_purpose(
         self, request: ApiRequest, on_day: Day = None, country: Country = None
     ) -> Answer[ConsentsByPurpose]:
-        """The same for one day, purpose by purpose."""
+        """Consents of one day, by purpose."""
         told = _day(on_day)
         wanted = CountsWanted(measures=PURPOSE_MEASURES, first=told, last=told, by="purpose", country=_country(country))
         counts = await _counts(request, wanted)

@@ -1,4 +1,4 @@
-"""Suspension: staff close an account to its owner, and open it again."""
+"""Suspension: staff suspend and reinstate accounts."""
 
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from domain import errors
 
 
 class StatedReason(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Why."""
+    """The reason."""
 
     reason: str
 
@@ -32,13 +32,13 @@ class SuspensionController(Controller):
     async def suspend_user(
         self, request: ApiRequest, user_id: FromPath[UUID], data: JSONBody[StatedReason]
     ) -> Answer[Receipt]:
-        """Suspend a user, for a reason that goes on record."""
+        """Suspend a user. The reason is recorded."""
         return done(await run(request, suspend_user, SuspendUser(user_id=user_id, reason=data.reason)))
 
     @delete(permission=Permission.USERS_REINSTATE, status_code=200, refusals=(*EXISTING_ACCOUNT, errors.ReasonInvalid))
     async def reinstate_user(
         self, request: ApiRequest, user_id: FromPath[UUID], data: JSONBody[StatedReason | None] = None
     ) -> Answer[Receipt]:
-        """Reinstate a user, for a reason: as content or, where DELETE cannot have any, in Reprise-Reason."""
+        """Reinstate a user. The reason is sent as content or, where DELETE cannot have any, in Reprise-Reason."""
         reason = data.reason if data else stated_reason(request) or ""
         return done(await run(request, reinstate_user, ReinstateUser(user_id=user_id, reason=reason)))

@@ -25,12 +25,15 @@ from domain.access_records import Reading
 from domain.values import EmailAddress, UserStatus, parse_email_address
 
 ByEmail = Annotated[
-    str | None, QueryParameter(name="email", max_length=254, description="This address, in any spelling.")
+    str | None,
+    QueryParameter(name="email", max_length=254, description="The user with this email address, in any spelling."),
 ]
 ByExternalId = Annotated[
     str | None,
     QueryParameter(
-        name="externalId", pattern="^[!-~]{1,64}$", description="Known by this id elsewhere; maybe several are."
+        name="externalId",
+        pattern="^[!-~]{1,64}$",
+        description="Users with this id in another system; there may be several.",
     ),
 ]
 Beginning = Annotated[
@@ -46,11 +49,12 @@ Beginning = Annotated[
     ),
 ]
 InCountry = Annotated[
-    str | None, QueryParameter(name="country", pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2 code.")
+    str | None, QueryParameter(name="country", pattern="^[A-Z]{2}$", description="Country: ISO 3166-1 alpha-2 code.")
 ]
-HavingStatus = Annotated[UserStatus | None, QueryParameter(name="status", description="What the account is now.")]
+HavingStatus = Annotated[UserStatus | None, QueryParameter(name="status", description="Current status of the account.")]
 CreatedAfter = Annotated[
-    str | None, QueryParameter(format="date-time", name="createdAfter", description="Registered after this instant.")
+    str | None,
+    QueryParameter(format="date-time", name="createdAfter", description="Users registered after this instant."),
 ]
 
 EMAIL_RULES = (errors.EmailInvalid, errors.EmailDomainReserved, errors.ExternalIdInvalid)
@@ -78,7 +82,7 @@ class UsersController(Controller):
         refusals=(errors.EmailTaken, *PROFILE_RULES, *EMAIL_RULES),
     )
     async def register_user(self, request: ApiRequest, data: JSONBody[RegisterUser]) -> Answer[Receipt]:
-        """Register a person, who is then mailed a token to verify the address; 409 if the address is in use."""
+        """Register a user. A token to verify the address is mailed to it. 409 if the address is in use."""
         return created(await run(request, register_user, data))
 
     @get(
@@ -89,7 +93,7 @@ class UsersController(Controller):
         refusals=(errors.UserNotFound, errors.UserIsErased),
     )
     async def get_user(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[UserView | None]:
-        """One user, as of now: never older than anything that was acknowledged before. 410 if they were erased."""
+        """Read one user, always current. 410 if the user has been erased."""
         user, position = await request.service.users.user(user_id)
         if user is None:
             raise errors.UserNotFound
@@ -114,7 +118,7 @@ class UsersController(Controller):
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Answer[PageView[UserListItem]]:
-        """Users in the order in which they were registered; all given filters must hold."""
+        """Find users, in the order in which they were registered. Filters are combined with AND."""
         wanted = DirectoryFilter(
             email=None if email is None else _address(email),
             external_id=external_id,
@@ -131,25 +135,27 @@ class UsersController(Controller):
     async def change_profile(
         self, request: ApiRequest, user_id: FromPath[UUID], data: JSONBody[ProfilePatch]
     ) -> Answer[Receipt]:
-        """Change what is named (JSON merge patch, RFC 7396): one fact for each thing that really changes."""
+        """Change the given fields of the profile (JSON merge patch, RFC 7396). Records an event for each change."""
         return done(await run(request, change_profile, ChangeProfile(user_id=user_id, patch=data)))
 
 
 def _address(text: str) -> EmailAddress:
-    """What `email` asks for; what no address can be is a mistake of the caller's, such as a + that was not encoded."""
+    """The address in `email`. Refuses what cannot be an address, such as one whose + was not encoded."""
     try:
         return parse_email_address(text)
     except (errors.EmailInvalid, errors.EmailDomainReserved):
-        detail = "This is no email address (encode a + as %2B)."
+        detail = "This is not an email address (encode a + as %2B)."
         raise Refused(Kind.PARAMETER_INVALID, "email", "query", detail=detail) from None
 
 
 def _beginning(text: str) -> str:
-    """What `q` asks for. A single letter is the beginning of too many names, a single ideograph is a name."""
+    """The words in `q`. A single letter begins too many names, but a single ideograph can be a whole name."""
     try:
         if name_or_address(text).says_enough:
             return text
-        detail = "One word needs two characters, but where one is a word (ideographs, kana, Hangul)."
+        detail = (
+            "One of the words must have two characters, or one that is a word in itself (ideographs, kana, Hangul)."
+        )
     except TooManyWordsError:
-        detail = f"{WORDS_LIMIT} words are the most."
+        detail = f"At most {WORDS_LIMIT} words are allowed."
     raise Refused(Kind.PARAMETER_INVALID, "q", "query", detail=detail)

@@ -125,7 +125,7 @@ def _decoded_head(line: bytes) -> BundleHead:
     if msgspec.json.encode(head) + b"\n" != line or head.format != form or head.handovers == []:
         raise BundleInvalidError(f"line 1: this is not a bundle in the form {FORMAT} or {FORMAT_WITH_HANDOVERS}")
     if (head.user is None) != (head.first is not None and head.last is not None):
-        raise BundleInvalidError("line 1: a bundle is about a user, or a range")
+        raise BundleInvalidError("line 1: a bundle must be about a user or a range of positions")
     return head
 
 
@@ -141,7 +141,7 @@ def _check_growth(head: BundleHead, checkpoint: Checkpoint, old: Checkpoint) -> 
         raise BundleInvalidError(f"the older checkpoint is of another log, {old.origin}")
     growth = Growth(old.size, []) if old.size == checkpoint.size else head.growth
     if growth is None or growth.size != old.size:
-        raise BundleInvalidError(f"this bundle holds no proof that the log has grown from {old.size} events")
+        raise BundleInvalidError(f"the bundle has no proof that the log has grown from {old.size} events")
     try:
         verify_consistency(old.size, checkpoint.size, growth.hashes, old.root, checkpoint.root)
     except ProofInvalidError as error:
@@ -155,7 +155,7 @@ def _proved(line: bytes, checkpoint: Checkpoint, place: str) -> StoredEvent:
     except (msgspec.DecodeError, UnicodeDecodeError, LeafInvalidError):
         raise BundleInvalidError(f"{place}: this is not an event") from None
     if msgspec.json.encode(bundled) + b"\n" != line:
-        raise BundleInvalidError(f"{place}: position {event.position} is not written as it must be")
+        raise BundleInvalidError(f"{place}: position {event.position} is not in canonical form")
     leaf, index = leaf_hash(bundled.leaf), event.position - 1
     try:
         verify_inclusion(leaf, index, checkpoint.size, bundled.proof, checkpoint.root)
@@ -178,8 +178,8 @@ def _check_belongs(head: BundleHead, event: StoredEvent) -> None:
 
 def _check_complete(head: BundleHead, positions: Sequence[int], versions: Sequence[int]) -> None:
     if len(positions) != head.events:
-        raise BundleInvalidError(f"{head.events} events are announced, and {len(positions)} are there")
+        raise BundleInvalidError(f"the header says {head.events} events, but there are {len(positions)}")
     if head.first is not None and head.last is not None and positions != list(range(head.first, head.last + 1)):
-        raise BundleInvalidError(f"positions {head.first} to {head.last} are announced, and others are there")
+        raise BundleInvalidError(f"the header says positions {head.first} to {head.last}, but there are others")
     if head.user is not None and (versions[:1] != [1] or any(b != a + 1 for a, b in pairwise(versions))):
         raise BundleInvalidError("a version of the user is missing")

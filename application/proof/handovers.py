@@ -45,7 +45,7 @@ def _successor(note: str, trusted: Sequence[VerifierKey]) -> VerifierKey | None:
     ours = [key for key in trusted if key.name == named.name]
     _, signers = signed_by(note, [*ours, named])
     if named not in signers:
-        raise NoteInvalidError("the next key has not signed that it takes over")
+        raise NoteInvalidError("the next key has not signed the handover")
     return named if any(key in ours for key in signers) else None
 
 

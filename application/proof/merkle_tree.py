@@ -106,7 +106,7 @@ def consistency_path(old: int, new: int) -> list[Leaves]:
     Raises `ValueError` unless 0 < old <= new.
     """
     if not 0 < old <= new:
-        raise ValueError(f"a tree of {new} leaves has no beginning of {old}")
+        raise ValueError(f"a tree of {new} leaves has no prefix of {old}")
     path: list[Leaves] = []
     begin, end, is_whole = 0, new, True
     while old != end:
@@ -146,7 +146,7 @@ def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: byt
     steps = [*([old_root] if old & (old - 1) == 0 else []), *proof]
     if old == new:
         if proof or old_root != new_root:
-            raise ProofInvalidError("two trees of one size differ")
+            raise ProofInvalidError("two trees of the same size differ")
         return
     if not proof:
         raise ProofInvalidError("the proof is too short")

@@ -11,7 +11,7 @@ class NotSealedError(LookupError):
     """The tree does not reach as far, or not yet."""
 
     def __init__(self, wanted: int, sealed: int) -> None:
-        super().__init__(f"{wanted} is not among the {sealed} events that are sealed")
+        super().__init__(f"the log is sealed up to position {sealed} only, not up to {wanted}")
 
 
 class PublishedCheckpoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -79,10 +79,10 @@ def parse_verifier_key(text: str) -> VerifierKey:
     key_id, _, encoded = rest.partition("+")
     octets = _decoded(encoded)
     if not is_key_name(name) or octets is None or len(octets) != 1 + KEY_OCTETS or octets[:1] != ED25519:
-        raise KeyInvalidError("A verifier key looks like name+0123abcd+base64, with a key for Ed25519.")
+        raise KeyInvalidError("A verifier key must look like name+0123abcd+base64, with an Ed25519 key.")
     key = VerifierKey(name, octets[1:])
     if key.id.hex() != key_id:
-        raise KeyInvalidError("The id in this verifier key is not that of its public half.")
+        raise KeyInvalidError("The id in this verifier key does not match its public key.")
     return key
 
 
@@ -93,7 +93,7 @@ def verified_text(note: str, keys: Sequence[VerifierKey]) -> str:
     """
     text, signers = signed_by(note, keys)
     if not signers:
-        raise NoteInvalidError("none of the given keys has signed this")
+        raise NoteInvalidError("none of the trusted keys has signed this")
     return text
 
 
@@ -126,7 +126,7 @@ def _signature(line: str) -> tuple[str, bytes]:
     name, _, encoded = line.removeprefix(_DASH).partition(" ")
     octets = _decoded(encoded)
     if not line.startswith(_DASH) or not is_key_name(name) or octets is None or len(octets) <= ID_OCTETS:
-        raise NoteInvalidError("a signature line is not well-formed")
+        raise NoteInvalidError("a signature line is malformed")
     return name, octets
 
 
@@ -134,7 +134,7 @@ def _check(key: VerifierKey, signature: bytes, text: str) -> None:
     try:
         Ed25519PublicKey.from_public_bytes(key.public).verify(signature, text.encode())
     except InvalidSignature:
-        raise NoteInvalidError("a signature is not good") from None
+        raise NoteInvalidError("a signature is invalid") from None
 
 
 def _decoded(text: str) -> bytes | None:

@@ -51,7 +51,7 @@ def seal_batch(connection: Connection, keys: CheckpointKeys, limit: int = BATCH)
         _check_signed(connection, tree, keys)
         _publish_key(connection, keys.signing.verifier)
         if head < size:
-            raise TreeUnsoundError(f"the log ends at position {head}, and {size} events of it were sealed")
+            raise TreeUnsoundError(f"the log ends at position {head}, but {size} events were sealed")
         upto = min(size + limit, head)
         if upto > size:
             _store_tiles(connection, list(tree.add(_hashes(connection, size, upto))))
@@ -109,10 +109,10 @@ def _locked_tree(connection: Connection) -> TiledTree | None:
 
 def _tree(row: tuple[int, list[bytes]] | None) -> TiledTree:
     if row is None:
-        raise TreeUnsoundError("nothing says how far the log is sealed")
+        raise TreeUnsoundError("it is not stored how far the log is sealed")
     tree = TiledTree(row[1])
     if tree.size != row[0]:
-        raise TreeUnsoundError("the edges of the stored tree are not those of its size")
+        raise TreeUnsoundError("the edges of the stored tree do not match its size")
     return tree
 
 
@@ -126,7 +126,7 @@ def _check_signed(connection: Connection, tree: TiledTree, keys: CheckpointKeys)
     except NoteInvalidError as error:
         raise TreeUnsoundError(f"the last checkpoint cannot be trusted: {error}") from None
     if last != Checkpoint(keys.signing.name, tree.size, tree.root):
-        raise TreeUnsoundError(f"the stored tree of {tree.size} events is not the one that was signed at {last.size}")
+        raise TreeUnsoundError(f"the stored tree of {tree.size} events is not the one signed at size {last.size}")
 
 
 def _publish_key(connection: Connection, key: VerifierKey) -> None:
@@ -159,7 +159,7 @@ def _move_on(connection: Connection, old_size: int, tree: TiledTree) -> None:
         "UPDATE audit.sealed SET size = %s, edges = %s WHERE size = %s", (tree.size, tree.edges, old_size), prepare=True
     )
     if moved.rowcount != 1:
-        raise TreeUnsoundError("another sealer has moved on in spite of the lock")
+        raise TreeUnsoundError("another sealer has changed the tree in spite of the lock")
 
 
 def _publish(connection: Connection, tree: TiledTree, key: SigningKey) -> None:

@@ -89,9 +89,9 @@ class CheckpointKeyFile:
             content = msgspec.json.decode(self._path.read_bytes(), type=_Content)
             keys = [_private(key) for key in (content.private_key, content.next_private_key) if key is not None]
         except ValueError:
-            raise SigningKeyUnusableError(f"{self._path} is not readable as a signing key.") from None
+            raise SigningKeyUnusableError(f"{self._path} is not a signing key.") from None
         if {*map(len, keys)} != {KEY_OCTETS} or not is_key_name(content.origin):
-            raise SigningKeyUnusableError(f"{self._path} does not hold an Ed25519 key for a log.")
+            raise SigningKeyUnusableError(f"{self._path} does not contain an Ed25519 key for a log.")
         if self._origin not in {None, content.origin}:
             raise SigningKeyUnusableError(f"{self._path} is for the log {content.origin}, not for REPRISE_LOG_ORIGIN.")
         return content
@@ -100,7 +100,7 @@ class CheckpointKeyFile:
         try:
             former = tuple(map(parse_verifier_key, content.former_keys))
         except ValueError:
-            raise SigningKeyUnusableError(f"{self._path} is not readable as a signing key.") from None
+            raise SigningKeyUnusableError(f"{self._path} is not a signing key.") from None
         return CheckpointKeys(SigningKey(content.origin, _private(content.private_key)), former)
 
     def _made(self) -> _Content:
@@ -111,7 +111,7 @@ class CheckpointKeyFile:
             )
         content = _Content(self._origin or _new_origin(), _new_private_key())
         if not is_key_name(content.origin):
-            raise SigningKeyUnusableError("REPRISE_LOG_ORIGIN must have visible characters only, and no plus sign.")
+            raise SigningKeyUnusableError("REPRISE_LOG_ORIGIN must have only visible characters and no plus sign.")
         self._write(content)
         return content
 

@@ -50,7 +50,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
     except FileNotFoundError:
-        raise BackupInvalidError(f"{folder} is not a (complete) backup: it has no {MANIFEST}.") from None
+        raise BackupInvalidError(f"{folder} is not a backup, or an incomplete one: it has no {MANIFEST}.") from None
     except msgspec.MsgspecError as error:
         raise BackupInvalidError(f"{folder / MANIFEST} cannot be read: {error}.") from None
     if manifest.format != FORMAT:
@@ -69,8 +69,8 @@ def digest_of(path: Path) -> str:
 def _check(folder: Path, part: Part) -> None:
     path = folder / part.file
     if part.file != path.name:
-        raise BackupInvalidError(f"{folder / MANIFEST} names a file elsewhere.")
+        raise BackupInvalidError(f"{folder / MANIFEST} names a file outside of the folder.")
     if not path.is_file():
         raise BackupInvalidError(f"{path} is missing.")
     if digest_of(path) != part.sha256:
-        raise BackupInvalidError(f"{path} is not what it was when the backup was taken.")
+        raise BackupInvalidError(f"{path} has changed since the backup.")

@@ -49,19 +49,19 @@ def restore_backup(conninfo: str, folder: Path, keys: tuple[Path, Path] | None) 
 
 def _require_a_pair(manifest: Manifest, of_keys: Manifest | None) -> None:
     if manifest.holds_keys or (of_keys and not of_keys.holds_keys):
-        raise BackupInvalidError("The folder of the log and that of the keys seem to be mistaken for each other.")
+        raise BackupInvalidError("The folders of the log and of the keys appear to be swapped.")
     if of_keys and (of_keys.position, of_keys.migrations) != (manifest.position, manifest.migrations):
         raise BackupInvalidError("These keys were not backed up together with this log.")
     unknown = set(manifest.migrations) - {known.name for known in migrations()}
     if unknown:
-        raise BackupInvalidError(f"The backup was taken by a newer version: {min(unknown)} is not known.")
+        raise BackupInvalidError(f"The backup was made by a newer version: migration {min(unknown)} is unknown.")
 
 
 def _require_room_for_keys(source: Path, target: Path, parts: list[Part]) -> None:
     for part in parts:
         present = target / part.file
         if present.exists() and present.read_bytes() != (source / part.file).read_bytes():
-            raise NotEmptyError(f"{present} is another key than the one in the backup. Move it away.")
+            raise NotEmptyError(f"{present} differs from the key in the backup. Move it away first.")
 
 
 def _require_empty(conninfo: str, manifest: Manifest) -> None:
@@ -71,7 +71,7 @@ def _require_empty(conninfo: str, manifest: Manifest) -> None:
         applied = {name for (name,) in connection.execute("SELECT name FROM schema_migration.applied")}
         head = connection.execute('SELECT "position" FROM log.head').fetchone() if "0001_log.sql" in applied else None
         if not applied <= set(manifest.migrations) or (head and head[0]):
-            raise NotEmptyError("The database is in use already: a backup is restored into one that is empty.")
+            raise NotEmptyError("The database is already in use. A backup can only be restored into an empty one.")
 
 
 def _exists(connection: psycopg.Connection[Any], table: str) -> bool:
@@ -95,7 +95,7 @@ def _load_table(connection: psycopg.Connection[Any], path: Path, part: Part, tab
             while octets := file.read(CHUNK):
                 copy.write(octets)
         if cursor.rowcount != part.rows:
-            raise BackupInvalidError(f"{path} has {cursor.rowcount} rows; {part.rows} were written.")
+            raise BackupInvalidError(f"{path} has {cursor.rowcount} rows instead of {part.rows}.")
     connection.execute(SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(table))
 
 
@@ -104,7 +104,7 @@ def _require_whole(connection: psycopg.Connection[Any], manifest: Manifest) -> N
         'SELECT count(*), coalesce(max(e."position"), 0), (SELECT h."position" FROM log.head h) FROM log.event e'
     ).fetchone()
     if row != (manifest.position,) * 3:
-        raise BackupInvalidError("The log in the backup is not whole: positions are missing.")
+        raise BackupInvalidError("The log in the backup is incomplete: positions are missing.")
 
 
 def _copy_keys(source: Path, target: Path, parts: list[Part]) -> None:

@@ -72,7 +72,7 @@ async def rotate_claims(
     """
     ids = load_keyring(settings.keys, production=settings.production).claim_ids
     if len(ids) == 1:
-        raise SecretMissingError("REPRISE_NEXT_CLAIMS_KEY must be set, to the key that is to take over.")
+        raise SecretMissingError("REPRISE_NEXT_CLAIMS_KEY must be set to the next key.")
     async with open_commands(settings, conninfo) as commands:
         with psycopg.connect(conninfo, autocommit=True) as connection:
             return await _rotated(commands, connection, ids, lambda: _pieces(connection, chunk, on_events))

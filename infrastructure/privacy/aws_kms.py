@@ -23,7 +23,7 @@ class AwsKeyEncryptionKey:
         try:
             answer = self._client.encrypt(KeyId=self._key_id, Plaintext=key, EncryptionContext=_CONTEXT)
         except (BotoCoreError, ClientError) as error:
-            raise KeyUnusableError(f"{self.name} does not wrap a master key: {_kind(error)}.") from None
+            raise KeyUnusableError(f"{self.name} cannot wrap a master key: {_kind(error)}.") from None
         wrapped: bytes = answer["CiphertextBlob"]
         return wrapped
 
@@ -32,7 +32,7 @@ class AwsKeyEncryptionKey:
         try:
             answer = self._client.decrypt(KeyId=self._key_id, CiphertextBlob=wrapped, EncryptionContext=_CONTEXT)
         except (BotoCoreError, ClientError) as error:
-            raise KeyUnusableError(f"{self.name} does not unwrap a master key: {_kind(error)}.") from None
+            raise KeyUnusableError(f"{self.name} cannot unwrap a master key: {_kind(error)}.") from None
         key: bytes = answer["Plaintext"]
         return key
 

@@ -62,7 +62,7 @@ def next_key_encryption_key(settings: Settings) -> KeyEncryptionKey | None:
     if NEXT_VARIABLE not in os.environ and path is None:
         return None
     if path is not None and not path.exists():
-        raise SettingInvalidError("REPRISE_NEXT_KEY_ENCRYPTION_KEY_FILE", "must name a file that exists")
+        raise SettingInvalidError("REPRISE_NEXT_KEY_ENCRYPTION_KEY_FILE", "must name an existing file")
     return LocalKeyEncryptionKey(secret_from(NEXT_VARIABLE, path or settings.key_encryption_key_path))
 
 
@@ -80,4 +80,4 @@ def _must_be_apart(path: Path, settings: Settings) -> None:
             "must lead out of REPRISE_HOME in production: the key must not lie beside the data",
         )
     if not path.exists():
-        raise SettingInvalidError("REPRISE_KEY_ENCRYPTION_KEY_FILE", "must name a file that exists, in production")
+        raise SettingInvalidError("REPRISE_KEY_ENCRYPTION_KEY_FILE", "must name an existing file in production")

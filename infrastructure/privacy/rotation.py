@@ -49,7 +49,7 @@ class RotationUnderWayError(Exception):
     """Somebody else is at it."""
 
     def __init__(self) -> None:
-        super().__init__("The master key is being replaced by another process already.")
+        super().__init__("Another process is already replacing the master key.")
 
 
 class Rotated(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

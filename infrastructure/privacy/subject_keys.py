@@ -60,7 +60,7 @@ def unwrap(master: AESGCM, subject_id: UUID, wrapped: bytes) -> bytes:
     try:
         return master.decrypt(wrapped[:NONCE_OCTETS], wrapped[NONCE_OCTETS:], subject_id.bytes)
     except (InvalidTag, ValueError):
-        raise KeyUnusableError(f"The key of {subject_id} is not what its master key wrapped.") from None
+        raise KeyUnusableError(f"The key of {subject_id} cannot be unwrapped with its master key.") from None
 
 
 def cipher_of(subject_id: UUID, wrapped: bytes | None, master_id: int | None) -> AESGCM | None:

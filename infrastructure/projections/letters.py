@@ -27,7 +27,7 @@ class TooManyLettersError(Exception):
     """So many streams are held that the model as a whole must be wrong."""
 
     def __init__(self, poison: PoisonEventError) -> None:
-        super().__init__(f"{MOST_LETTERS} streams are held; {poison}")
+        super().__init__(f"{MOST_LETTERS} streams are held back; {poison}")
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):

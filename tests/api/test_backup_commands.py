@@ -58,7 +58,7 @@ def test_whoever_was_erased_after_the_backup_is_erased_again(
     restored = elsewhere.call("restore", log, "--keys", keys, "--receipts", str(receipts))
 
     assert written.out == f"Receipts of erasures in {receipts}: 1.\n"
-    assert restored.out.endswith(" Erased again, by their receipts: 1.\n")
+    assert restored.out.endswith(" Erased again, according to the receipts: 1.\n")
     assert elsewhere.call("users", "show", "ann@example.com").code == 1
     assert elsewhere.call("users", "show", "bob@example.com").code == 0
 

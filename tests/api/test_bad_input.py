@@ -59,9 +59,9 @@ def test_content_where_none_is_taken(api: Api, admin: Caller) -> None:
 @pytest.mark.parametrize(
     ("change", "field", "detail"),
     [
-        ({"plan": "premium"}, "plan", "This field is not known."),
-        ({"emailVerified": True}, "emailVerified", "This field is not known."),
-        ({"display_name": "Ada"}, "display_name", "This field is not known."),
+        ({"plan": "premium"}, "plan", "This field is unknown."),
+        ({"emailVerified": True}, "emailVerified", "This field is unknown."),
+        ({"display_name": "Ada"}, "display_name", "This field is unknown."),
         ({"displayName": 17}, "displayName", "Expected `str`, got `int`."),
         ({"displayName": None}, "displayName", "Expected `str`, got `null`."),
         ({"explicitContentFilter": "true"}, "explicitContentFilter", "Expected `bool`, got `str`."),

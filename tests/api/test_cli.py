@@ -345,7 +345,7 @@ def test_a_read_model_that_is_not_there_is_not_found(reprise: CommandLine) -> No
     assert complaint(reprise, "projections", "rebuild", "weather") == (
         1,
         (
-            "There is no read model with this name. There are: "
+            "There is no read model with this name. The read models are: "
             "user_directory, user_timeline, user_statistics, access_log, deletion_schedule."
         ),
     )
@@ -367,7 +367,7 @@ def test_a_read_model_that_stands_still_is_no_reason_to_wait(own: CommandLine, d
 
     code, told = complaint(own, "audit", "search")
 
-    assert (code, told) == (1, "A read model stands still: position 6: UndecodableEventError.")
+    assert (code, told) == (1, "A read model has stopped: position 6: UndecodableEventError.")
 
 
 def test_the_log_is_told_with_its_head_and_its_topics(reprise: CommandLine) -> None:
@@ -406,7 +406,7 @@ def test_a_purpose_that_is_none_is_refused_by_the_command_line(reprise: CommandL
     refused = reprise.run("users", "show", "ann@example.com", "--purpose", "ann@example.com")
 
     assert (refused.code, refused.out) == (1, "")
-    assert "A purpose is a case or ticket" in refused.err
+    assert "A purpose must be a case or ticket" in refused.err
 
 
 def test_a_log_that_is_not_whole_is_told_and_the_command_fails(own: CommandLine, database: str) -> None:

@@ -38,7 +38,7 @@ def test_a_wrong_row_is_shown_with_both_values(reprise: CommandLine, history: st
     assert all(word in done.out for word in (str(key), "name_key", "mallory", "1 of 60 rows"))
     (difference,) = document["differences"]
     assert (difference["key"], difference["actual"]["name_key"]) == (str(key), "mallory")
-    assert (unknown.code, unknown.err[:40]) == (1, "reprise: There is no read model with this ")
+    assert (unknown.code, unknown.err[:42]) == (1, "reprise: There is no read model with this ")
 
 
 def test_a_rebuild_can_be_rolled_back(reprise: CommandLine, history: str) -> None:
@@ -49,7 +49,10 @@ def test_a_rebuild_can_be_rolled_back(reprise: CommandLine, history: str) -> Non
 
     back = reprise.run("projections", "rebuild", "user_directory", "--rollback")
 
-    assert (back.code, back.out) == (0, "user_directory is what it was before the last rebuild, and up to date.\n")
+    assert (back.code, back.out) == (
+        0,
+        "user_directory uses its rows from before the last rebuild again, brought up to date.\n",
+    )
     (standing, *_) = reprise.run("projections", "list", "--json").json["items"]
     assert (standing["generation"], standing["position"]) == (1, head_of(history))
 

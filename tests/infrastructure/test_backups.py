@@ -246,16 +246,16 @@ def cut(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
-        (lambda s: (s.log / MANIFEST).unlink(), "not a \\(complete\\) backup"),
-        (lambda s: cut(s.log / "log.event.copy.gz"), "log.event.copy.gz is not what it was"),
+        (lambda s: (s.log / MANIFEST).unlink(), "is not a backup, or an incomplete one"),
+        (lambda s: cut(s.log / "log.event.copy.gz"), "log.event.copy.gz has changed since the backup"),
         (lambda s: (s.log / "log.event.copy.gz").unlink(), "log.event.copy.gz is missing"),
-        (lambda s: cut(s.keys / "claims.key"), "claims.key is not what it was"),
+        (lambda s: cut(s.keys / "claims.key"), "claims.key has changed since the backup"),
         (lambda s: (s.log / MANIFEST).write_text("{}"), "cannot be read"),
         (lambda s: change_manifest(s.log, format=2), "has the format 2"),
-        (lambda s: change_manifest(s.log, parts=(Part("../x", 0, ""),)), "names a file elsewhere"),
+        (lambda s: change_manifest(s.log, parts=(Part("../x", 0, ""),)), "names a file outside of the folder"),
         (lambda s: change_manifest(s.keys, position=7), "not backed up together"),
-        (lambda s: change_manifest(s.log, holds_keys=True), "mistaken for each other"),
-        (newer, "newer version: 9999_future.sql"),
+        (lambda s: change_manifest(s.log, holds_keys=True), "appear to be swapped"),
+        (newer, "newer version: migration 9999_future.sql"),
         (without_events, "positions are missing"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -287,7 +287,7 @@ def test_other_keys_are_not_written_over(copied: Scene) -> None:
     key.parent.mkdir(parents=True)
     key.write_bytes(b"another key")
 
-    with pytest.raises(NotEmptyError, match="is another key"):
+    with pytest.raises(NotEmptyError, match="differs from the key"):
         copied.restore()
 
     assert key.read_bytes() == b"another key"

@@ -52,7 +52,7 @@ def test_in_production_a_key_is_never_made_up(home: Path, tmp_path: Path) -> Non
     elsewhere = tmp_path / "secrets" / "key"
     settings = settings_in(home, REPRISE_PRODUCTION="yes", REPRISE_KEY_ENCRYPTION_KEY_FILE=str(elsewhere))
 
-    with pytest.raises(SettingInvalidError, match="must name a file that exists"):
+    with pytest.raises(SettingInvalidError, match="must name an existing file"):
         key_encryption_key(settings)
 
     elsewhere.parent.mkdir()
@@ -84,7 +84,7 @@ def test_a_key_in_aws_wraps_and_unwraps(kms: Any, home: Path) -> None:
 def test_a_key_in_aws_that_is_not_there_or_not_the_one_is_a_clear_error(kms: Any) -> None:
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
 
-    with pytest.raises(KeyUnusableError, match="does not wrap a master key: NotFoundException"):
+    with pytest.raises(KeyUnusableError, match="cannot wrap a master key: NotFoundException"):
         AwsKeyEncryptionKey("00000000-0000-0000-0000-000000000000").wrap(b"k" * 32)
-    with pytest.raises(KeyUnusableError, match="does not unwrap a master key"):
+    with pytest.raises(KeyUnusableError, match="cannot unwrap a master key"):
         AwsKeyEncryptionKey(key_id).unwrap(b"nothing that KMS made")

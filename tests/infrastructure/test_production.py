@@ -76,7 +76,7 @@ def test_secrets_that_an_installation_has_already_go_on_to_count(home: Path) -> 
 
 
 def test_no_secret_is_made_up_for_a_home_that_was_lost(home: Path) -> None:
-    with pytest.raises(SecretMissingError, match=r"REPRISE_CLAIMS_KEY must be given, or be in .*claims\.key"):
+    with pytest.raises(SecretMissingError, match=r"REPRISE_CLAIMS_KEY must be set, or be in .*claims\.key"):
         load_keyring(home / "keys", production=True)
 
     assert not home.exists()

@@ -103,7 +103,7 @@ def test_an_edited_file_is_refused_before_anything_changes(
     edited = Migration(FIRST.name, f"{FIRST.sql} -- harmless")
 
     for known in ([edited, SECOND, THIRD], [Migration("0000_zeroth.sql", "DROP TABLE note"), edited, THIRD]):
-        with pytest.raises(MigrationEditedError, match=f"^Migration {FIRST.name} was edited after it had been applied"):
+        with pytest.raises(MigrationEditedError, match=f"^Migration {FIRST.name} was edited after it was applied"):
             migrate(empty_database, known)
 
     assert notes(connection) == ["second"]

@@ -104,7 +104,7 @@ def test_that_the_log_has_only_grown_is_proved() -> None:
 def test_a_key_that_was_handed_over_to_is_believed_by_whoever_trusts_the_one_before() -> None:
     assert proved(HANDED_OVER, key=KEY).events == 1
     assert proved(HANDED_OVER, key=NEWER).events == 1
-    with pytest.raises(BundleInvalidError, match="none of the given keys"):
+    with pytest.raises(BundleInvalidError, match="none of the trusted keys"):
         proved(HANDED_OVER, key=OTHER)
 
 
@@ -112,7 +112,7 @@ def test_without_a_handover_no_other_key_is_believed() -> None:
     head = msgspec.json.decode(HANDED_OVER[0], type=BundleHead)
     without = bundle_lines(replace(head, format="reprise-bundle/1", handovers=msgspec.UNSET), [])
 
-    with pytest.raises(BundleInvalidError, match="none of the given keys"):
+    with pytest.raises(BundleInvalidError, match="none of the trusted keys"):
         proved([next(without), *HANDED_OVER[1:]])
 
 
@@ -189,7 +189,7 @@ def test_a_bundle_that_does_not_hold_what_it_says_is_refused(lines: list[bytes])
 
 
 def test_a_bundle_is_refused_with_another_key() -> None:
-    with pytest.raises(BundleInvalidError, match="none of the given keys"):
+    with pytest.raises(BundleInvalidError, match="none of the trusted keys"):
         proved(OF_ANN, key=OTHER)
 
 

@@ -214,5 +214,5 @@ def test_no_proof_is_made_for_a_leaf_that_is_not_there(index: int, size: int) ->
 
 @pytest.mark.parametrize(("old", "new"), [(0, 5), (6, 5), (-1, 5)])
 def test_no_proof_is_made_for_a_beginning_that_is_none(old: int, new: int) -> None:
-    with pytest.raises(ValueError, match="has no beginning"):
+    with pytest.raises(ValueError, match="has no prefix"):
         consistency_path(old, new)
