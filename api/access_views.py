@@ -1,4 +1,4 @@
-"""Access records, in the form they have on the wire."""
+"""Access records, as the API returns them."""
 
 from uuid import UUID
 
@@ -10,12 +10,12 @@ from domain.access_records import Reading
 
 
 class AccessView(View, frozen=True):
-    """What one reader read within a moment, for one purpose."""
+    """What one reader read at about the same time, for one purpose."""
 
     position: int
     recorded_at: Instant
     reading: Reading | None
-    """Null where readings went unrecorded: `lost` says how many."""
+    """Null if readings went unrecorded; `lost` says how many."""
     first_at: Instant
     """When the first of these readings was answered."""
     actor: str | None
@@ -25,7 +25,7 @@ class AccessView(View, frozen=True):
     query: str | None
     """The filter of an export."""
     user_ids: list[UUID]
-    """Whose data it was; of an export without `user`, the query tells."""
+    """Whose data it was; for an export without `user`, see the query."""
     lost: int
 
 

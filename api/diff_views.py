@@ -1,4 +1,4 @@
-"""What changed about a user, in the form it has on the wire."""
+"""What changed about a user, as the API returns it."""
 
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ class UserPointView(View, frozen=True):
 
 
 class FieldChangeView(View, frozen=True):
-    """A field that is not what it was, and the last fact that changed it: what, when, by whom, why."""
+    """A changed field, and the last event that changed it: what, when, by whom, why."""
 
     field: str
     old: Any

@@ -1,4 +1,4 @@
-"""The receipt of an erasure, in the form it has on the wire."""
+"""The receipt of an erasure, as the API returns it."""
 
 from uuid import UUID
 
@@ -11,11 +11,11 @@ from application.service import Service
 
 
 class ErasureView(View, frozen=True):
-    """Who was erased, when, by whom and why, and what shows it."""
+    """Who was erased, when, by whom and why, and the proof."""
 
     user_id: UUID
     position: int
-    """Of the fact in the log."""
+    """The position of the erasure event."""
     recorded_at: Instant
     actor: str | None
     on_behalf_of: str | None
@@ -23,9 +23,9 @@ class ErasureView(View, frozen=True):
     reason: str | None
     command_id: UUID | None
     swept_at: Instant | None
-    """When nothing was left of the person in what is kept beside the log."""
+    """When the data stored beside the log had been deleted, too."""
     checkpoint: CheckpointView | None
-    """Signs the log with that fact, and with all the person's facts before it, unchanged."""
+    """A signed checkpoint that covers this event and all earlier events of the person, unchanged."""
     proof: InclusionProofView | None
 
 

@@ -1,4 +1,4 @@
-"""Facts in the forms that other programs read, however many there are: CSV, JSON Lines, CloudEvents."""
+"""Exports of events for other programs, of any length: CSV, JSON Lines, CloudEvents."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from enum import StrEnum
@@ -12,13 +12,13 @@ from application.queries import Findings
 from application.user_timeline import TimelineEntry
 
 SOURCE = "urn:reprise:log"
-"""Where events come from, as CloudEvents say it."""
+"""The `source` of CloudEvents."""
 _NAMES = [field.encode_name for field in msgspec.structs.fields(FactView)]
 _ENCODER = msgspec.json.Encoder()
 
 
 class ExportFormat(StrEnum):
-    """How facts are written."""
+    """The format of an export."""
 
     CSV = "csv"
     JSONL = "jsonl"
@@ -86,4 +86,4 @@ _FORMS: dict[ExportFormat, _Form] = {
 }
 
 FORM_OF = {form.media_type.partition(";")[0].encode(): name for name, form in _FORMS.items()}
-"""By media type; the first one is usual."""
+"""The formats by media type; the first is the default."""

@@ -24,13 +24,13 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._requests = Histogram(
             "reprise_http_request_duration_seconds",
-            "How long requests took, from their head to the end of the answer.",
+            "Duration of requests, from the head to the end of the answer.",
             ("route", "method", "status"),
             buckets=SECONDS,
             registry=self.registry,
         )
         self._series: dict[tuple[str, str, int], Histogram] = {}
-        self.in_flight = _gauge(self, "http_requests_in_flight", "Requests that are being answered.")
+        self.in_flight = _gauge(self, "http_requests_in_flight", "Requests in progress.")
         self._connections = _gauge(self, "http_connections_open", "Open connections of this process.")
         self._ended = _gauge(
             self,
@@ -38,23 +38,27 @@ class Metrics:
             "Connections ended before their request reached the API, by reason.",
             "reason",
         )
-        self._head = _gauge(self, "log_head_position", "The last position of the log that was given out.")
-        self._sealed = _gauge(self, "log_sealed_size", "How many events the newest checkpoint covers.")
-        self._accesses_waiting = _gauge(self, "access_records_waiting", "Readings that are not in the log yet.")
-        self._accesses_lost = _gauge(self, "access_records_lost", "Readings this process could not record.")
+        self._head = _gauge(self, "log_head_position", "The last position of the log.")
+        self._sealed = _gauge(self, "log_sealed_size", "Number of events that the newest checkpoint covers.")
+        self._accesses_waiting = _gauge(
+            self, "access_records_waiting", "Readings of personal data waiting to be recorded."
+        )
+        self._accesses_lost = _gauge(
+            self, "access_records_lost", "Readings of personal data that this process could not record."
+        )
         self._undelivered = _gauge(
-            self, "mails_undelivered", "Mails put aside: refused for good, or waiting to be tried again.", "state"
+            self, "mails_undelivered", "Mails rejected for good, or waiting for a retry.", "state"
         )
         self._reachable = _gauge(self, "database_reachable", "Whether the database answered this scrape.")
-        self._position = _gauge(self, "projection_position", "Up to where the log is folded in.", "projection")
-        self._lag_events = _gauge(self, "projection_lag_events", "Events not folded in yet.", "projection")
-        self._lag_seconds = _gauge(self, "projection_lag_seconds", "Age of the oldest such event.", "projection")
-        self._rate = _gauge(
-            self, "projection_events_per_second", "How fast the log was gone through lately.", "projection"
+        self._position = _gauge(self, "projection_position", "Position up to which the log is folded.", "projection")
+        self._lag_events = _gauge(self, "projection_lag_events", "Events not folded yet.", "projection")
+        self._lag_seconds = _gauge(
+            self, "projection_lag_seconds", "Age of the oldest event not folded yet.", "projection"
         )
+        self._rate = _gauge(self, "projection_events_per_second", "Events folded per second, lately.", "projection")
         self._letters = _gauge(self, "projection_letters", "Events that could not be folded.", "projection")
         self._healthy = _gauge(
-            self, "projection_healthy", "Whether every event is folded and no row was found wrong.", "projection"
+            self, "projection_healthy", "Whether no event failed to fold and no row was found wrong.", "projection"
         )
 
     def count(self, route: str | None, method: str, status: int, seconds: float) -> None:

@@ -1,7 +1,7 @@
-"""History in the form in which the person sees it that it is about: over HTTP, and in the package of their data.
+"""The history of an account as its owner sees it: over HTTP, and in the package of their data.
 
-What was done, when, in which role and why; not which member of staff it was, through which program, for whom, in which
-command. These forms have no room for that, so no answer that is made of them can tell it
+It shows what was done, when, in which role and why, but not by which member of staff, through which program, on whose
+behalf or in which command. These types have no fields for that, so no answer can contain it
 (docs/decisions/0023-what-people-see.md).
 """
 
@@ -15,29 +15,29 @@ from application.queries import TimelineItem
 from application.user_diff import FieldChange, UserDiff
 
 ITSELF = "you"
-"""In place of a role: the person acted."""
+"""In place of a role: the person themselves."""
 IMPORT = "import"
-"""In place of a role: it came along from another system."""
+"""In place of a role: imported from another system."""
 _IMPORT = str(IMPORTER)
 
 
 class PersonFactView(View, frozen=True):
-    """One thing that was done to the account, as the person sees it."""
+    """An event of the account, as the person sees it."""
 
     position: int
     recorded_at: Instant
     topic: str
     version: int | None
-    """Of the account after it; null for facts about an address or an export, which do not change the account."""
+    """The version of the account after the event; null for events that do not change it, such as exports."""
     by: str | None
-    """In which role: `you`, `support`, `admin`, `service`, `system`, or `import` for what came along from elsewhere."""
+    """In which role: `you`, `support`, `admin`, `service`, `system`, or `import` for imported events."""
     reason: str | None
-    """What was stated as the reason for it."""
+    """The stated reason."""
     data: dict[str, Any]
 
 
 class PersonChangeView(View, frozen=True):
-    """A field that is not what it was, and the last fact that changed it, as the person sees it."""
+    """A changed field, and the last event that changed it, as the person sees them."""
 
     field: str
     old: Any
@@ -47,12 +47,12 @@ class PersonChangeView(View, frozen=True):
     position: int
     recorded_at: Instant
     by: str | None
-    """In which role; never who it was."""
+    """In which role, never by whom."""
     reason: str | None
 
 
 class PersonDiffView(View, frozen=True):
-    """What changed about a user between two moments, the second one included, as they see it themselves."""
+    """What changed about a user between two moments, the second included, as the person sees it."""
 
     old: UserPointView
     new: UserPointView

@@ -1,11 +1,11 @@
-"""Checkpoints, proofs and keys, in the form they have on the wire; hashes are in base64."""
+"""Checkpoints, proofs and keys, as the API returns them; hashes are in base64."""
 
 from api.views import Instant, View
 from application.proof.queries import ConsistencyProof, InclusionProof, PublishedCheckpoint, PublishedKey
 
 
 class CheckpointView(View, frozen=True):
-    """A checkpoint: the note is what counts, the rest is for convenience."""
+    """A checkpoint. Only the note is signed; the other fields are for convenience."""
 
     size: int
     published_at: Instant
@@ -19,17 +19,17 @@ class VerifierKeyView(View, frozen=True):
     key: str
     published_at: Instant
     handover: str | None
-    """A checkpoint in which the key before it names this one, signed by both; null for the first one."""
+    """The checkpoint in which the previous key names this one, signed by both; null for the first key."""
 
 
 class VerifierKeyList(View, frozen=True):
-    """Every key there ever was, the newest first."""
+    """All keys, newest first."""
 
     items: list[VerifierKeyView]
 
 
 class InclusionProofView(View, frozen=True):
-    """Shows that an event is in the tree of a size (RFC 6962 section 2.1.1)."""
+    """Proves that an event is in the tree of a given size (RFC 6962 section 2.1.1)."""
 
     position: int
     size: int
@@ -39,7 +39,7 @@ class InclusionProofView(View, frozen=True):
 
 
 class ConsistencyProofView(View, frozen=True):
-    """Shows that one tree is the beginning of another one (RFC 6962 section 2.1.2)."""
+    """Proves that one tree is the beginning of another (RFC 6962 section 2.1.2)."""
 
     old_size: int
     new_size: int

@@ -1,4 +1,4 @@
-"""Statistics in the form they have on the wire."""
+"""Statistics, as the API returns them."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -19,7 +19,7 @@ from application.user_statistics import (
 COUNTRY_MEASURES = (ACTIVE, REGISTERED, DELETION_REQUESTED, DELETION_WITHDRAWN, ERASED)
 PURPOSE_MEASURES = (CONSENTING, CONSENT_GRANTED, CONSENT_WITHDRAWN)
 PURPOSES_LIMIT = 1_000
-"""The most purposes that are told at once."""
+"""The maximum number of purposes in one answer."""
 
 
 class UserFigures(View, frozen=True):
@@ -49,9 +49,9 @@ class ConsentFigures(View, frozen=True):
     """Consents."""
 
     consenting: int
-    """People who agreed at the end of the day (in UTC)."""
+    """People who consent at the end of the day (in UTC)."""
     granted: int
-    """How often the purpose was agreed to on that day; again, too, for another version of the document."""
+    """How often consent was granted on that day, including again for another version of the document."""
     withdrawn: int
 
 

@@ -1,4 +1,4 @@
-"""What goes out, in the form it has on the wire."""
+"""Users and events, as the API returns them."""
 
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -19,15 +19,15 @@ BirthDate = Annotated[
         extra_json_schema={"anyOf": [{"type": "string", "format": "date"}, {"const": ERASED}, {"type": "null"}]}
     ),
 ]
-"""A date; or what stands for it, as for all personal data, where the person was erased."""
+"""A date; or `[erased]`, as for all personal data of erased people."""
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Names in camelCase, nothing left out."""
+    """Fields in camelCase; none is omitted."""
 
 
 class ConsentView(View, frozen=True):
-    """What a person last said about one purpose."""
+    """The current consent of a person to one purpose."""
 
     granted: bool
     document_version: str
@@ -41,7 +41,7 @@ class UserView(View, frozen=True):
     email: str
     email_verified: bool
     pending_email: str | None
-    """The other address that waits to be confirmed."""
+    """Another address that has been requested, but not confirmed."""
     display_name: str
     country: str
     locale: str | None
@@ -58,7 +58,7 @@ class UserView(View, frozen=True):
 
 
 class UserListItem(View, frozen=True):
-    """What a list tells of a user."""
+    """A user in a list."""
 
     id: UUID
     version: int
@@ -74,7 +74,7 @@ class UserListItem(View, frozen=True):
 
 
 class UserStateView(View, frozen=True):
-    """A user as they were, and the last fact that this reflects."""
+    """A user as of a moment, and the last event that this reflects."""
 
     version: int
     position: int
@@ -83,7 +83,7 @@ class UserStateView(View, frozen=True):
 
 
 class FactView(View, frozen=True):
-    """One fact: what, when, by whom, for whom, through which client, why, in which command."""
+    """An event: what, when, by whom, on whose behalf, through which client, why, in which command."""
 
     position: int
     user_id: UUID
@@ -100,7 +100,7 @@ class FactView(View, frozen=True):
 
 
 class FactWithDataView(FactView, frozen=True):
-    """One fact, with its content."""
+    """An event, with its content."""
 
     data: dict[str, Any]
 
@@ -155,10 +155,10 @@ def user_state(found: UserAt) -> UserStateView:
 
 
 def fact(entry: TimelineEntry) -> FactView:
-    """One fact."""
+    """An event, without its content."""
     return FactView(**msgspec.structs.asdict(entry))
 
 
 def fact_with_data(item: TimelineItem) -> FactWithDataView:
-    """One fact, with its content."""
+    """An event, with its content."""
     return FactWithDataView(**msgspec.structs.asdict(item.entry), data=item.data)

@@ -1,4 +1,4 @@
-"""What is here, for whoever opens the address of the service."""
+"""What is here, for anybody who opens the root of the service."""
 
 from typing import NamedTuple
 
@@ -19,12 +19,12 @@ class Link(NamedTuple):
 
 
 LINKS = (
-    Link("documentation", "/docs", "API reference", "Read what each request does, and try it."),
-    Link("openapi", "/schema/openapi.json", "OpenAPI document", "The same for programs (OpenAPI 3.1)."),
-    Link("health", "/healthz", "Health", "Whether this process is alive, and which version it is."),
-    Link("readiness", "/readyz", "Readiness", "Whether everything that it depends on is as it should be."),
-    Link("metrics", "/metrics", "Metrics", "For Prometheus."),
-    Link("verifierKeys", "/v1/audit/keys", "Verifier keys", "To check the signed checkpoints of the log with."),
+    Link("documentation", "/docs", "API reference", "Read about each request, and try it."),
+    Link("openapi", "/schema/openapi.json", "OpenAPI document", "The same, for programs (OpenAPI 3.1)."),
+    Link("health", "/healthz", "Health", "Whether this process is alive, with its version."),
+    Link("readiness", "/readyz", "Readiness", "Whether everything that the service depends on works."),
+    Link("metrics", "/metrics", "Metrics", "Metrics for Prometheus."),
+    Link("verifierKeys", "/v1/audit/keys", "Verifier keys", "The public keys to verify checkpoints of the log with."),
 )
 
 

@@ -1,1 +1,1 @@
-"""All that is held about one person, as a package to hand over: JSON with its schemas, and a page to read."""
+"""Everything that is stored about one person, as a package: JSON with its schemas, and a page to read."""

@@ -1,4 +1,4 @@
-"""Puts a package together: a ZIP file that is written page by page, so that memory does not grow with the history."""
+"""Builds a package: a ZIP file, written page by page in constant memory."""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
@@ -30,9 +30,9 @@ PAGE = 200
 
 
 async def write_package(service: Service, export: RequestedExport, file: BinaryIO) -> None:
-    """Write all that is held about a person, as of the moment of the request.
+    """Write everything that is stored about a person, as of the moment of the request.
 
-    Raises `UserIsErased` for somebody who was erased since, and `PositionNotReachedError`.
+    Raises `UserIsErased` if the person has been erased since, and `PositionNotReachedError`.
     """
     held = _Held(service, export)
     profile = await held.profile()
@@ -61,7 +61,7 @@ def _schema_file(name: str) -> str:
 
 
 class _Held:
-    """What is held about a person, as of a position."""
+    """What is stored about a person, as of a position."""
 
     def __init__(self, service: Service, export: RequestedExport) -> None:
         self._service = service
@@ -131,7 +131,7 @@ class _Writer:
 
 
 async def _array(records: AsyncIterator[Any]) -> AsyncIterator[str]:
-    """A JSON array, an item on each line."""
+    """A JSON array with one item on each line."""
     before = "[\n"
     async for record in records:
         yield before + msgspec.json.encode(record).decode()

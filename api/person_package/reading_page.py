@@ -1,4 +1,4 @@
-"""The page of a package that people read: complete in itself, in pieces so that its length does not matter."""
+"""The page of a package for people: it loads nothing, and is written in pieces, in constant memory."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -30,10 +30,10 @@ async def reading_page(
     yield _head(package)
     yield element("h2", "Your account")
     yield _table((), [(name, value) for name, value in msgspec.to_builtins(profile).items() if name != "consents"])
-    yield element("h2", "What you have agreed to")
+    yield element("h2", "Your consents")
     async for piece in _rows(("when", "purpose", "said", "document"), consents, _consent):
         yield piece
-    yield element("h2", "What was done to your account")
+    yield element("h2", "The history of your account")
     async for piece in _rows(("when", "what", "by whom", "why", "content"), timeline, _fact):
         yield piece
     yield element("h2", "Who has read your data")
@@ -43,10 +43,12 @@ async def reading_page(
 
 
 def _head(package: PackageView) -> Markup:
-    title = "Everything that we hold about you"
+    title = "Everything that we have stored about you"
     files = joined(*(element("li", element("a", file, href=file)) for file in FILES))
     head = joined(element("meta", charset="utf-8"), element("title", title), element("style", Markup(_STYLE)))
-    told = f"As of {_shown(package.requested_at)}. The same for programs, each file with its JSON Schema in schemas/:"
+    told = (
+        f"As of {_shown(package.requested_at)}. The same for programs, with the JSON Schema of each file in schemas/:"
+    )
     return joined(
         Markup('<!doctype html><html lang="en">'),
         element("head", head),

@@ -1,6 +1,6 @@
-"""What is in a package, in the form it has there.
+"""The content of a package.
 
-Staff are named by their role: a person has a right to know when and what for, not who of the staff it was.
+Staff appear by role: people may know when and why staff acted, but not which member of staff.
 """
 
 from collections.abc import Mapping
@@ -16,24 +16,24 @@ from application.queries import TimelineItem
 
 
 class PackageView(View, frozen=True):
-    """What the package is."""
+    """A description of the package."""
 
     export_id: UUID
     user_id: UUID
     requested_at: Instant
     """Everything is as of this moment."""
     position: int
-    """The same moment, as a position of the log."""
+    """The same moment, as a log position."""
     files: dict[str, str]
-    """Each file of data, and its schema."""
+    """The schema of each data file."""
 
 
 class ConsentRecord(View, frozen=True):
-    """What the person once said about a purpose."""
+    """A consent that the person gave or withdrew."""
 
     recorded_at: Instant
     occurred_at: Instant | None
-    """When the person said it to the system that they came from; null if they said it here."""
+    """When, according to the system that the person came from; null if it was here."""
     purpose: str
     granted: bool
     document_version: str
@@ -46,7 +46,7 @@ class ReadingRecord(View, frozen=True):
     first_at: Instant
     reading: str | None
     by: str | None
-    """In which role; never who it was."""
+    """In which role, never by whom."""
     purpose: str | None
 
 
@@ -56,7 +56,7 @@ FILES: Mapping[str, Any] = {
     "timeline.json": list[PersonFactView],
     "accesses.json": list[ReadingRecord],
 }
-"""The files of data, and the form of each."""
+"""The data files, and the type of each."""
 
 
 def schema_of(file: str) -> bytes:
@@ -66,7 +66,7 @@ def schema_of(file: str) -> bytes:
 
 
 def consent_record(item: TimelineItem) -> ConsentRecord | None:
-    """The same fact, if it is about a consent."""
+    """The event as a consent record; None if it is about something else."""
     granted = {"user.consent_granted": True, "user.consent_withdrawn": False}.get(item.entry.topic)
     if granted is None:
         return None
@@ -80,7 +80,7 @@ def consent_record(item: TimelineItem) -> ConsentRecord | None:
 
 
 def reading_record(entry: AccessEntry, user_id: UUID) -> ReadingRecord:
-    """One access record; of other people whose data was read at the same time it says nothing."""
+    """One access record, without the other people whose data was read at the same time."""
     return ReadingRecord(
         recorded_at=entry.recorded_at,
         first_at=entry.first_at,
