@@ -1,8 +1,7 @@
-"""The data map: what is held about people, what for, where, how protected and for how long (GDPR, article 30).
+"""The data map: what personal data is stored, what for, where, how protected and for how long (GDPR, article 30).
 
-It is made from what is declared beside each field: in the event types (`serves`, `Personal`) and in the definitions of
-the read models (`Holds`). What no definition of ours describes, tables of the engine and files, is added by
-`infrastructure/data_map.py`.
+It is generated from declarations beside each field: in event types (`serves`, `Personal`) and in definitions of read
+models (`Holds`). `infrastructure/data_map.py` adds tables of the engine and files, which no definition describes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,17 +18,17 @@ class Kind(StrEnum):
     """What a field says about people."""
 
     SEALED = "sealed"
-    """It tells who somebody is, or what was said about them; sealed with the person's own key."""
+    """It says who somebody is, or what was said about them; sealed with the person's key."""
     READABLE = "readable"
-    """The same, readable by whoever may read the place."""
+    """The same, readable by anybody with access to the place."""
     LINKED = "linked"
-    """About a person only through the id of their account, which says nothing once they are erased."""
+    """About a person only through their account id, which identifies nobody once they are erased."""
     NONE = "none"
     """Not about people."""
 
 
 class Holding(msgspec.Struct, frozen=True, kw_only=True):
-    """Fields of one kind, held in one place for one purpose."""
+    """Fields of one kind, stored in one place for one purpose."""
 
     place: str
     fields: tuple[str, ...]
@@ -38,11 +37,11 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     kept: str
 
 
-SEALED_KEPT = "until the person is erased: then nobody can read it"
+SEALED_KEPT = "until the person is erased; then nobody can read it"
 
 
 def event_holdings(aggregates: Iterable[type[Aggregate]]) -> Iterator[Holding]:
-    """What events say; a field that several events have for the same purpose is told once."""
+    """The fields of events; one that several events have for the same purpose is listed once."""
     places: dict[tuple[str, str, Kind], list[str]] = {}
     for aggregate in aggregates:
         for event_type in event_types(aggregate):
@@ -57,7 +56,7 @@ def event_holdings(aggregates: Iterable[type[Aggregate]]) -> Iterator[Holding]:
 
 
 def read_model_holdings(models: Iterable[Projection[Any]]) -> Iterator[Holding]:
-    """What the rows of read models hold."""
+    """The fields of read models."""
     for model in models:
         columns = [field.name for field in msgspec.structs.fields(model.row)]
         for kind, names in (

@@ -28,13 +28,13 @@ class Reading(StrEnum):
 
 # What the fields of events hold, and what for.
 WhatWasRead = Annotated[Reading, serves("what was read")]
-FirstAt = Annotated[datetime, serves("since when it was read")]
+FirstAt = Annotated[datetime, serves("when the first reading was")]
 """The first of these readings, on the clock of the process that answered it."""
-Whose = Annotated[tuple[UUID, ...], serves("telling people, and whoever answers for it, who read their data")]
+Whose = Annotated[tuple[UUID, ...], serves("showing people and auditors who read their data")]
 """Nobody where the answer was of any length: then the query says what it held."""
-WhatFor = Annotated[AccessPurpose | None, serves("telling what it was read for")]
-Query = Annotated[str | None, serves("telling what an export held")]
-HowMany = Annotated[int, serves("telling how many readings are not on record")]
+WhatFor = Annotated[AccessPurpose | None, serves("showing why it was read")]
+Query = Annotated[str | None, serves("showing what an export contained")]
+HowMany = Annotated[int, serves("showing how many readings went unrecorded")]
 
 
 class AccessRecord(Aggregate):

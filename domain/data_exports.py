@@ -9,8 +9,8 @@ from domain.kernel import Aggregate, AggregateEvent, records, serves
 from domain.users import User
 
 # What the fields of events hold, and what for.
-Subject = Annotated[UUID, serves("whose data was put together")]
-GoodUntil = Annotated[datetime, serves("until when it can be downloaded")]
+Subject = Annotated[UUID, serves("whose data is exported")]
+GoodUntil = Annotated[datetime, serves("until when the export can be downloaded")]
 
 
 class DataExport(Aggregate):

@@ -22,9 +22,9 @@ from domain.values import has_passed
 
 # What the fields of events hold, and what for.
 Holder = Annotated[UUID, serves("whose address it is")]
-Asker = Annotated[UUID, serves("who asked for the address")]
-ReservedUntil = Annotated[datetime | None, serves("until when it is kept for who asked for it")]
-MailedAt = Annotated[datetime | None, serves("that the address is sent a mail, and not too many of them")]
+Asker = Annotated[UUID, serves("who requested the address")]
+ReservedUntil = Annotated[datetime | None, serves("until when the address is reserved")]
+MailedAt = Annotated[datetime | None, serves("sending a mail to the address; limiting mails to it")]
 
 
 class EmailClaim(Aggregate):

@@ -31,19 +31,19 @@ Without a limit anybody could make their account as heavy as they like.
 """
 
 # What the fields of events hold, and what for.
-ContactAddress = Annotated[Personal[EmailAddress], serves("reaching the person; one account for each address")]
-ShownName = Annotated[Personal[DisplayName], serves("what others see of the person")]
-DayOfBirth = Annotated[Personal[BirthDate | None], serves("the minimum age, and what is shown to minors")]
-ForeignId = Annotated[Personal[ExternalId | None], serves("finding the person in the system they came from")]
+ContactAddress = Annotated[Personal[EmailAddress], serves("contacting the person; one account per address")]
+ShownName = Annotated[Personal[DisplayName], serves("the name that others see")]
+DayOfBirth = Annotated[Personal[BirthDate | None], serves("checking the minimum age; choosing content for minors")]
+ForeignId = Annotated[Personal[ExternalId | None], serves("identifying the person in the system they came from")]
 StaffReason = Annotated[Personal[Reason], serves("accounting for what staff did to the account")]
-HomeCountry = Annotated[Country, serves("which law, prices and catalogue apply")]
-PreferredLocale = Annotated[Locale | None, serves("the language and region that the person is addressed in")]
-ContentFilter = Annotated[bool, serves("what is shown to the person")]
-ConsentPurpose = Annotated[Purpose, serves("proof of what the person agreed to")]
-ShownDocument = Annotated[DocumentVersion, serves("proof of which text the person agreed to")]
-ConfirmBy = Annotated[datetime, serves("until when the mailed token is good")]
-AskedAt = Annotated[datetime | None, serves("that the account does not have too many mails sent")]
-OccurredAt = Annotated[datetime | None, serves("when it happened, as the system says that the person came from")]
+HomeCountry = Annotated[Country, serves("choosing the law, prices and catalogue that apply")]
+PreferredLocale = Annotated[Locale | None, serves("choosing language and regional formats")]
+ContentFilter = Annotated[bool, serves("choosing content for the person")]
+ConsentPurpose = Annotated[Purpose, serves("proving what the person consented to")]
+ShownDocument = Annotated[DocumentVersion, serves("proving which text the person consented to")]
+ConfirmBy = Annotated[datetime, serves("until when the mailed token is valid")]
+AskedAt = Annotated[datetime | None, serves("limiting the mails that an account can request")]
+OccurredAt = Annotated[datetime | None, serves("when it happened, according to the system that the person came from")]
 EraseAfter = Annotated[datetime, serves("when the grace period ends")]
 
 

@@ -1,4 +1,4 @@
-"""What is held in tables and files that no definition of the domain or of a read model describes; and the whole map."""
+"""The tables and files that no definition of events or read models describes, and the whole data map."""
 
 from enum import StrEnum
 
@@ -18,7 +18,7 @@ class Backup(StrEnum):
     LOG = "log"
     KEYS = "keys"
     NONE = "none"
-    """It is made again."""
+    """It can be rebuilt."""
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +59,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 TABLES = (
     Table(
         name="log.event",
-        purpose="the facts themselves (`state`: see events), and by whom, how and why they came about",
+        purpose="the events (`state`: see events), with actor, client, commands and reason",
         kept=LIKE_THE_LOG,
         backup=Backup.LOG,
         sealed="state reason",
@@ -77,35 +77,35 @@ TABLES = (
     ),
     Table(
         name="log.command",
-        purpose="carrying out a repeated command once: keyed digests, and the id that was answered",
+        purpose="carrying out repeated commands once: keyed digests, and the id in the answer",
         kept="72 hours (`REPRISE_IDEMPOTENCY_HOURS`); those of imported lines as long as the log",
         backup=Backup.LOG,
         linked="key fingerprint result position recorded_at",
     ),
     Table(
         name="log.command_retention",
-        purpose="how far idempotency keys were forgotten",
+        purpose="how far old idempotency keys were deleted",
         kept=WITH_THE_SERVICE,
         backup=Backup.LOG,
         none="only_one looked_at_to",
     ),
     Table(
         name="keys.master_key",
-        purpose="wrapping the keys of people; wrapped by a key that is not in the database",
-        kept="until the next one has replaced it",
+        purpose="wrapping subject keys; wrapped by a key that is not in the database",
+        kept="until it is replaced",
         backup=Backup.KEYS,
         none="id key_encryption_key wrapped created_at",
     ),
     Table(
         name="keys.subject_key",
-        purpose="sealing what is personal: each person's key, wrapped",
+        purpose="sealing personal data: each person's subject key, wrapped",
         kept="the key until the person is erased, the empty row as long as the log",
         backup=Backup.KEYS,
         linked="subject_id master_id wrapped",
     ),
     Table(
         name="keys.claims_key",
-        purpose="telling the key of the claims from others: its fingerprint",
+        purpose="recognising the claims key: its fingerprint",
         kept=WITH_THE_SERVICE,
         backup=Backup.LOG,
         none="only_one fingerprint since",
@@ -119,14 +119,14 @@ TABLES = (
     ),
     Table(
         name="projection.generation",
-        purpose="where each read model stands",
+        purpose="the position and state of each read model",
         kept=WITH_THE_SERVICE,
         backup=Backup.NONE,
         none="name generation version fingerprint state position recorded_at failure created_at switched_at",
     ),
     Table(
         name="projection.segment",
-        purpose="up to where the streams of each read model are folded",
+        purpose="how far the streams of each read model are folded",
         kept=WITH_THE_SERVICE,
         backup=Backup.NONE,
         none="name generation first last position",
@@ -147,7 +147,7 @@ TABLES = (
     ),
     Table(
         name="projection.rebuild",
-        purpose="rebuilds, and which member of staff asked for them",
+        purpose="rebuilds, and who requested them",
         kept=WITH_THE_SERVICE,
         backup=Backup.NONE,
         linked="requested_by",
@@ -158,7 +158,7 @@ TABLES = (
     ),
     Table(
         name="projection.letter",
-        purpose="dead letters: events that a read model cannot fold, and how staff settled them",
+        purpose="letters: events that a read model could not fold, and how staff settled them",
         kept=WITH_THE_SERVICE,
         backup=Backup.LOG,
         linked="stream_id position closed_by reason wished_by wish_reason",
@@ -181,8 +181,8 @@ TABLES = (
     ),
     Table(
         name="projection.undelivered_mail",
-        purpose="mails that were not taken: the position of what called for them, and the server's reply code",
-        kept="until it is delivered; refused ones as long as the service",
+        purpose="mails that were rejected: the position of the event, and the server's reply code",
+        kept="until it is delivered; if rejected for good, as long as the service",
         backup=Backup.LOG,
         linked="position",
         none="answer attempts first_tried_at tried_at next_attempt_at",
@@ -213,14 +213,14 @@ TABLES = (
     ),
     Table(
         name="library.tracking",
-        purpose="where programs of one's own that use the eventsourcing library stand",
+        purpose="how far your own programs that use the eventsourcing library have read",
         kept=WITH_THE_SERVICE,
         backup=Backup.LOG,
         none="follower application_name notification_id write_id",
     ),
     Table(
         name="library.snapshot",
-        purpose="snapshots that programs of one's own take with the eventsourcing library; Reprise takes none",
+        purpose="snapshots that your own programs take with the eventsourcing library; Reprise takes none",
         kept="until those programs remove them",
         backup=Backup.NONE,
         readable="state",
@@ -239,23 +239,23 @@ FILES = (
     Holding(
         place="files `outbox/*.eml`",
         fields=("recipient", "token"),
-        purpose="mails, where no mail server is set (`REPRISE_MAIL_URL`)",
+        purpose="mails, if no mail server is configured (`REPRISE_MAIL_URL`)",
         kind=Kind.READABLE,
-        kept="until they are deleted, or the person is erased",
+        kept="until they are deleted or the person is erased",
     ),
     Holding(
         place="files written on request: audit exports and bundles, read models as of a moment",
         fields=("what was asked for",),
-        purpose="what staff wrote them for",
+        purpose="the purpose for which staff wrote them",
         kind=Kind.READABLE,
-        kept="until they are deleted; nobody erases them",
+        kept="until they are deleted; erasures do not reach them",
     ),
     Holding(
         place="logs of the processes and of the database, metrics, traces",
         fields=("routes", "status", "positions", "kinds of errors", "trace ids"),
         purpose="running the service",
         kind=Kind.NONE,
-        kept="as those who run the service decide",
+        kept="as the operator decides",
     ),
 )
 
