@@ -6,8 +6,8 @@ from api.queries import HIGHEST_POSITION
 
 Json = dict[str, Any]
 
-DESCRIPTION = """The user platform: it owns people's accounts. Every change is recorded once, as an event in one log, and
-everything else is computed from the log.
+DESCRIPTION = """The user platform: it owns people's accounts. Every change is recorded once, as an event in
+one log, and everything else is computed from the log.
 
 Commands answer with the user's new version (`ETag`) and the log position of the change (`Log-Position`).
 Lists wait a short time for what you have written through the same process. To be sure to see a change, whoever made it
