@@ -11,7 +11,7 @@ import structlog
 
 
 def configure_logging(level: int = logging.INFO) -> None:
-    """Have every part of this process, and the libraries it uses, log in one form."""
+    """Configure one log format for this process and the libraries that it uses."""
     structlog.configure(
         processors=[_line],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -24,9 +24,9 @@ def configure_logging(level: int = logging.INFO) -> None:
 
 
 class LibraryFormatter(logging.Formatter):
-    """Puts what libraries log into the same form. Of an exception only its kind: its message can hold anything.
+    """Formats what libraries log in the same way. Of an exception, only its type: its message can contain anything.
 
-    Of what is logged, only the first line: on others asyncio shows the objects at fault, with all that they hold.
+    Of a message, only the first line: in others, asyncio shows the objects involved, with all their data.
     """
 
     def format(self, record: logging.LogRecord) -> str:

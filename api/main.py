@@ -38,16 +38,16 @@ ServiceOpener = Callable[[], AbstractAsyncContextManager[Service]]
 
 DATABASE_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, ConnectionError, TimeoutError)
 DRAIN_SECONDS = 10
-"""How long requests under way may take when the server is to stop."""
+"""How long requests in progress may take when the server stops."""
 START_SECONDS = 60
-"""In which a worker process must answer its parent, or another one takes its place.
+"""How long a worker process may take to answer its parent before it is replaced.
 
-On a machine that is busy, one takes long to start: those that are given up too early start again and again.
+On a busy machine it takes long to start, and a process that is replaced too early starts over and over.
 """
 
 
 def create_litestar(open_service: ServiceOpener, tokens: AccessTokens, metrics: Metrics, release: Release) -> Litestar:
-    """The routes, without what stands around them. Raises `UndeclaredPermissionError`."""
+    """The routes, without the ASGI wrappers around them. Raises `UndeclaredPermissionError`."""
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -95,9 +95,9 @@ def app_from_environment() -> ASGIApp:
 
 
 def serve(settings: Settings, conninfo: str, workers: int = 1) -> None:
-    """Serve until SIGINT or SIGTERM; requests under way are finished, within `DRAIN_SECONDS`.
+    """Serve until SIGINT or SIGTERM; requests in progress are finished, within `DRAIN_SECONDS`.
 
-    Raises `SettingInvalidError` if the process may not have as many connections as it is told to.
+    Raises `SettingInvalidError` if the process may not open as many connections as configured.
     """
     _allow_connections(settings)
     if workers == 1:
@@ -115,7 +115,7 @@ def _allow_connections(settings: Settings) -> None:
 
 
 def server_options(settings: Settings, limits: Limits | None = None) -> dict[str, Any]:
-    """How uvicorn is to serve: nothing trusted, nothing told, nothing logged that is not logged by us."""
+    """Options of uvicorn: it trusts no proxy headers, and neither names itself nor logs."""
     connections = OpenConnections(limits or Limits(connections=settings.max_connections))
     return {
         "host": settings.host,

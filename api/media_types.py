@@ -18,7 +18,7 @@ _UTF_8 = frozenset({b"utf-8", b"utf8"})
 
 @lru_cache(maxsize=256)
 def preferred(accepted: bytes | None, offered: Sequence[bytes]) -> bytes | None:
-    """The media type that is wanted most, of equals the first; None if none of them is acceptable."""
+    """The most wanted media type, the first of equals; None if none is acceptable."""
     ranges = list_members((accepted or b"").lower())
     if not ranges:
         return offered[0]
@@ -38,17 +38,17 @@ def _weighted(member: bytes) -> tuple[bytes, float]:
 
 
 def weight_of(member: bytes) -> float:
-    """How much a member of a list is wanted (RFC 9110 section 12.4.2); what is no weight does not count."""
+    """The weight of a member of a list (RFC 9110 section 12.4.2); a malformed weight is ignored."""
     stated = _WEIGHT.search(member)
     return float(stated[1]) if stated else 1.0
 
 
 @lru_cache(maxsize=256)
 def fault_of_content_type(value: bytes, taken: frozenset[bytes]) -> str | None:
-    """Why content with this `Content-Type` is not taken; None if it is.
+    """Why content with this `Content-Type` is refused; None if it is accepted.
 
-    JSON has no parameters (RFC 8259 section 11), so those that are there say nothing. A charset that is not UTF-8 is
-    refused all the same: whoever names one has encoded the content in it, or believes so.
+    JSON has no parameters (RFC 8259 section 11), so they are ignored. A charset other than UTF-8 is refused all the
+    same: the sender has encoded the content in it, or believes so.
     """
     found = _WITH_PARAMETERS.fullmatch(value)
     if found is None or found[1].lower() not in taken:

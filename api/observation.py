@@ -1,7 +1,7 @@
-"""Around everything: one log line and one count for each request. Never bodies, query strings, ids or tokens.
+"""Logs and counts each request: one line each, without content, query strings, ids and tokens.
 
-Whoever is refused is named, so that an operator can tell who tries what: with 403 the actor of the token, which was
-verified; with 401 only what was wrong with the token, because whatever it says proves nothing.
+Refused callers are named, so that operators can see who tries what: for a 403 the actor of the token, which was
+verified; for a 401 only what was wrong with the token, because nothing in it is proven.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""The API described by itself (OpenAPI 3.1): made from its routes, what they take and give, and what they refuse."""
+"""Generates the OpenAPI 3.1 document from the routes: their parameters, answers and refusals."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -62,12 +62,12 @@ class Operation(NamedTuple):
 
     @property
     def parameters(self) -> list[FieldDefinition]:
-        """What its handler takes, in order."""
+        """The parameters of its handler, in order."""
         return list(self.handler.parsed_fn_signature.parameters.values())
 
     @property
     def answers(self) -> tuple[Any, ...]:
-        """The types that its content may be of, by who asks; none where it is not JSON."""
+        """The types of its content, which may depend on the caller; none if it is not JSON."""
         given = self.handler.parsed_fn_signature.return_type.raw
         if given in {Document, Streamed}:
             return ()
@@ -77,37 +77,37 @@ class Operation(NamedTuple):
 
     @property
     def media_types(self) -> list[str]:
-        """What its content may be, where that is not JSON."""
+        """The media types of its content, if it is not JSON."""
         return [name.decode() for name in self.handler.opt.get(MEDIA_TYPES, (b"text/plain",))]
 
     @property
     def is_guarded(self) -> bool:
-        """Whether it asks for a token."""
+        """Whether it requires a token."""
         return PERMISSION in self.handler.opt
 
     @property
     def is_command(self) -> bool:
-        """Whether it records facts."""
+        """Whether it records events."""
         return self.answers_with_receipt or bool(self.handler.opt.get("records"))
 
     @property
     def is_command_about_user(self) -> bool:
-        """Whether it can be bound to a version of the user that the path names."""
+        """Whether it supports If-Match with a version of the user in the path."""
         return self.is_command and "{userId}" in self.path
 
     @property
     def answers_with_receipt(self) -> bool:
-        """Whether it tells the version that a user has after it."""
+        """Whether it answers with the user's new version."""
         return self.answers == (Receipt,)
 
     @property
     def is_conditional(self) -> bool:
-        """Whether it answers 304 to whoever has the version."""
+        """Whether it supports If-None-Match (304)."""
         return bool(self.handler.opt.get("conditional"))
 
     @property
     def reads_people(self) -> bool:
-        """Whether it answers with personal data, which goes on record."""
+        """Whether it answers with personal data, so that the reading is recorded."""
         return READS in self.handler.opt
 
     @property

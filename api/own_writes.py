@@ -1,8 +1,8 @@
 """The last position that each caller has written through this process: their lists wait for it.
 
-A table of fixed size, in which a hash of who somebody is says where to look. So it names nobody, and nobody's position
-is pushed out by others'. Callers who share a place wait for each other's writes, too: that takes a moment and changes
-nothing, because every position in the table is one that the log has given out (docs/decisions/0033-own-writes.md).
+A table of fixed size, indexed by a hash of the caller. So it names nobody, and nobody's position is pushed out by those
+of others. Callers that share an entry wait for each other's writes, too, which takes a moment and is harmless, because
+every position in the table is one that the log has given out (docs/decisions/0033-own-writes.md).
 """
 
 from array import array

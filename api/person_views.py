@@ -60,7 +60,7 @@ class PersonDiffView(View, frozen=True):
 
 
 def person_fact(item: TimelineItem) -> PersonFactView:
-    """One fact."""
+    """An event as the person sees it."""
     entry = item.entry
     return PersonFactView(
         position=entry.position,
@@ -97,7 +97,7 @@ def _change(change: FieldChange) -> PersonChangeView:
 
 
 def role_of(actor: str | None, user_id: UUID) -> str | None:
-    """What an actor (`support:carol`) is to a person: a role, or the person."""
+    """How a person sees an actor (`support:carol`): as a role, or as themselves."""
     if actor is None:
         return None
     if actor == _IMPORT:

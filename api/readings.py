@@ -1,4 +1,4 @@
-"""Readings of personal data go on record: who read whose, and what for."""
+"""Records readings of personal data: who read whose, and why."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -14,9 +14,9 @@ READS = "reads"
 
 
 def put_on_record(request: ApiRequest, reading: Reading, user_ids: Sequence[UUID], query: str | None = None) -> None:
-    """Have it recorded that the sender is answered with data of these people. Raises `RefusedValue`.
+    """Record that the caller reads data of these people. Raises `RefusedValue`.
 
-    Nothing waits for the record: it is made after the answer.
+    The answer does not wait for the record.
     """
     reader = Reader(request.access.actor, stated_purpose(request))
     if goes_on_record(request.access, user_ids):
@@ -24,7 +24,7 @@ def put_on_record(request: ApiRequest, reading: Reading, user_ids: Sequence[UUID
 
 
 def stated_purpose(request: ApiRequest) -> AccessPurpose | None:
-    """What the sender says that data is read for (Reprise-Purpose). Raises `RefusedValue`."""
+    """Why the caller reads the data (Reprise-Purpose). Raises `RefusedValue`."""
     value = request.header(b"reprise-purpose")
     if value is None:
         return None

@@ -10,14 +10,14 @@ from application.queries import Projections, RebuildStatus
 EVENT_STREAM = b"text/event-stream"
 LOOK_SECONDS = 0.2
 STILL_HERE_SECONDS = 15.0
-"""After so long without news a comment is sent, so that nobody on the way takes the connection for a dead one."""
+"""A comment is sent after this long without news, so that no proxy takes the connection for dead."""
 MOST_SECONDS = 600.0
-"""Then the stream ends, and browsers open another one by themselves."""
+"""Then the stream ends; browsers open another one by themselves."""
 ENDED = frozenset({"succeeded", "failed"})
 
 
 async def progress_of(projections: Projections, status: RebuildStatus) -> AsyncIterator[bytes]:
-    """An event `progress` whenever something has changed, and `end`, with the same content, when there is no more."""
+    """An event `progress` at each change, and `end` at the end, with the same content."""
     now = asyncio.get_running_loop().time
     until, silent_since = now() + MOST_SECONDS, now()
     yield b"retry: 1000\n\n" + _event(status)

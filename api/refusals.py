@@ -1,4 +1,4 @@
-"""Turns whatever a handler raises into a problem document."""
+"""Turns every exception of a handler into a problem document."""
 
 import math
 import re
@@ -51,9 +51,9 @@ _KIND_OF: dict[type[Exception], Kind] = {
 _QUOTED_VALUE = re.compile(r" '.*", re.DOTALL)
 
 EXISTING_ACCOUNT = (errors.UserNotFound, errors.UserIsErased, errors.VersionIsStale)
-"""What every command about one user may be refused with."""
+"""The refusals of every command about one user."""
 OPEN_ACCOUNT = (*EXISTING_ACCOUNT, errors.DeletionIsPending, errors.UserIsSuspended, errors.UserIsDeactivated)
-"""What is refused, besides, while the account is closed to its owner."""
+"""Additional refusals while the account is closed to its owner."""
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -123,7 +123,7 @@ def _camel(name: str | None) -> str | None:
 
 
 def _unexpected(request: AnyRequest, error: Exception) -> Response[Any]:
-    """Our own bug: on record, by kind and place only, because messages can hold anything."""
+    """A bug: logged by type and place only, because messages can contain anything."""
     frames = traceback.extract_tb(error.__traceback__)
     log.error(
         "request.failed",

@@ -45,7 +45,7 @@ class ApiRequest(Request[None, Access, State]):
         received = cast("list[tuple[bytes, bytes]]", scope["headers"])
         self._headers = dict(received)
         self.repeated_header: bytes | None = None
-        """A header that is no list and came more than once: someone on the way may have gone by the other one."""
+        """A header that is not a list, but occurred more than once: a proxy may have used the other one."""
         if len(self._headers) < len(received):
             self._headers = _combined(received)
             self.repeated_header = _repeated(received)

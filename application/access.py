@@ -10,12 +10,12 @@ from application.actors import Actor, Role
 
 
 class TokenFault(StrEnum):
-    """What is wrong with a token; for whoever runs the service, not for whoever has sent it."""
+    """What is wrong with a token; for operators, not for the caller."""
 
     TOO_LONG = "too_long"
     MALFORMED = "malformed"
     ALGORITHM = "algorithm"
-    """It is of another type, names another algorithm, or one that its key is not for."""
+    """It has another type, or an algorithm that is not supported or not that of its key."""
     UNKNOWN_KEY = "unknown_key"
     SIGNATURE = "signature"
     ISSUER = "issuer"
@@ -36,7 +36,7 @@ class KeysFault(StrEnum):
     MISSING = "missing"
     """There is no file with keys."""
     UNREADABLE = "unreadable"
-    """The file cannot be read, or is not what it should be; the keys that it had are believed for a while."""
+    """The file cannot be read or is not a JWKS; its previous keys are trusted for a while."""
     EMPTY = "empty"
     """The file has no key that tokens may be signed with."""
 
@@ -50,7 +50,7 @@ class TokenRefusedError(Exception):
 
 
 class NoTokenKeysError(Exception):
-    """There is no key to verify any token with: nobody can tell whether one is good."""
+    """There is no key to verify tokens with, so nobody can say whether a token is valid."""
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     """Whom the token is about; for the role `user`, the id of their account in canonical form."""
     actor: Actor
-    """Who goes on record: the subject, or somebody who acts on their behalf (RFC 8693)."""
+    """The recorded actor: the subject, or somebody who acts on their behalf (RFC 8693)."""
 
     @property
     def is_delegated(self) -> bool:
@@ -70,7 +70,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_person(self) -> bool:
-        """Whether it is a person's own permission that is used, whoever acts: answers are what a person may see."""
+        """Whether the permission is that of a person, whoever acts: answers then show what people may see."""
         return self.role is Role.USER
 
     def is_own(self, user_id: str) -> bool:

@@ -26,7 +26,7 @@ class AccessEntry(msgspec.Struct, frozen=True, kw_only=True):
     """What was exported, where no people are named."""
     user_ids: list[UUID]
     lost: int
-    """How many readings are not on record, where there is no `reading`."""
+    """How many readings went unrecorded, if `reading` is null."""
 
 
 def access_entry(_: AccessEntry | None, recorded: Recorded[Any]) -> AccessEntry:

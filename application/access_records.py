@@ -47,9 +47,9 @@ class Accesses(Protocol):
         ...
 
     def note(self, reader: Reader, reading: Reading, user_ids: Iterable[UUID], query: str | None = None) -> None:
-        """Have it recorded that a reader was answered with data of these people, or what a query finds.
+        """Record that a reader got data of these people, or what a query finds.
 
-        Takes microseconds, waits for nothing and never fails. The same again within a minute is not recorded again.
+        Takes microseconds, never waits and never fails. The same reading within a minute is recorded once.
         """
         ...
 

@@ -35,11 +35,11 @@ class Actor(msgspec.Struct, frozen=True):
 
 
 IMPORTER = Actor(role=Role.SYSTEM, id="import")
-"""Whoever takes people over from another system."""
+"""The import of people from another system."""
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
-    """What is recorded with every event of a command besides the fact itself."""
+    """What is recorded with every event of a command, besides the event itself."""
 
     command_id: UUID
     actor: Actor

@@ -1,4 +1,4 @@
-"""Change what a person tells about themselves."""
+"""Change a user's profile."""
 
 from datetime import date
 from uuid import UUID
@@ -29,7 +29,7 @@ class ChangeProfile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def change_profile(command: ChangeProfile, platform: Platform) -> Saved:
-    """Record one fact for each thing that really changes; none, if nothing does. Refused if the account is closed."""
+    """Record an event for each field that really changes. Refused if the account is closed."""
     user = await platform.user(command.user_id)
 
     user.must_be_open()

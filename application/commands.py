@@ -1,4 +1,4 @@
-"""How a command is carried out, as seen by whoever receives it."""
+"""Carrying out commands: the port that callers see."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
@@ -34,7 +34,7 @@ class Commands(Protocol):
     """The write side."""
 
     async def run(self, use_case: UseCase[CommandT], command: CommandT, context: CommandContext) -> Saved:
-        """Carry out a command, once, and return what it came to.
+        """Carry out a command once, and return its result.
 
         Raises the use case's refusals, `IdempotencyKeyReusedError`, `WriteConflictError` and `LogUnavailableError`.
         """
@@ -45,7 +45,7 @@ class CommandKeys(Protocol):
     """Makes command keys."""
 
     def make(self, sender: str, key: str, *request: bytes) -> CommandKey:
-        """The key that a sender gave a request; `request` is all that tells it from another one."""
+        """The key that a caller gave a request; `request` is everything that distinguishes it from other requests."""
         ...
 
 

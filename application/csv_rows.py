@@ -1,6 +1,6 @@
-"""Rows as CSV (RFC 4180), in which no spreadsheet finds a formula.
+"""Rows as CSV (RFC 4180) without anything that a spreadsheet takes for a formula.
 
-A spreadsheet takes a cell for a formula that begins with one of = + - @, a tab, a carriage return, a line feed or NUL
+A spreadsheet takes a cell for a formula if it begins with one of = + - @, a tab, a carriage return, a line feed or NUL
 (OWASP: ASVS 5.0 requirement 1.2.10, "CSV Injection"), or with another form of such a sign; some find it behind spaces,
 quotes and characters that show nothing. Text like that gets an apostrophe in front, and so does text that is like that
 behind an apostrophe of its own. So whoever reads the file has what was written by taking one apostrophe away from each

@@ -8,11 +8,11 @@ import msgspec
 
 
 class ExportLinkInvalidError(Exception):
-    """Unknown, altered or expired: deliberately not told apart."""
+    """The link is unknown, altered or expired; deliberately not distinguished."""
 
 
 class RequestedExport(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be put together: everything about one person, as of a position of the log."""
+    """A requested export: everything about one person, as of a log position."""
 
     export_id: UUID
     user_id: UUID
@@ -22,7 +22,7 @@ class RequestedExport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DataExports(Protocol):
-    """Nothing of an export is stored but that it was asked for: it is made anew whenever it is downloaded."""
+    """Builds exports. Only the request is stored; an export is built for each download."""
 
     def token(self, export_id: UUID) -> str:
         """The secret that a link needs."""

@@ -19,7 +19,7 @@ class ScheduledDeletion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def scheduled_deletion(_: ScheduledDeletion | None, recorded: Recorded[Any]) -> ScheduledDeletion | None:
-    """The user's row after one more fact about their deletion."""
+    """The user's row after another event about their deletion."""
     event = recorded.event
     if isinstance(event, User.DeletionRequested):
         return ScheduledDeletion(user_id=event.originator_id, erase_after=event.erase_after)

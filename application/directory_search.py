@@ -20,13 +20,13 @@ class NameOrAddress(msgspec.Struct, frozen=True, kw_only=True):
     """What `q` asks for: beginnings of the words of a name, or the beginning of an address."""
 
     words: tuple[Forms, ...]
-    """All of them must be found; none if it is no name that is asked for."""
+    """All of them must be found; empty if the search is not for a name."""
     address: str | None
     """In the form of `email_key`; None if no address begins so."""
 
     @property
     def says_enough(self) -> bool:
-        """Whether it tells some people from others."""
+        """Whether the search is selective enough."""
         return bool(self.words) or self.address is not None
 
 
@@ -40,7 +40,7 @@ def name_or_address(text: str) -> NameOrAddress:
 
 
 def entry_of(user: User) -> UserEntry:
-    """What the directory tells of a person who is not erased, when it has come to their last event."""
+    """A person's entry as the directory will have it when it has folded their last event."""
     return UserEntry(
         user_id=user.id,
         version=user.version,

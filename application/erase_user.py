@@ -10,7 +10,7 @@ from domain.users import User
 
 
 class EraseUser(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose account; why goes on record with the command."""
+    """Whose account; the reason is recorded with the command."""
 
     user_id: UUID
 
@@ -28,7 +28,7 @@ async def erase_user(command: EraseUser, platform: Platform) -> Saved:
 
 
 async def erase_due_user(command: EraseUser, platform: Platform) -> Saved:
-    """Erase a user whose grace period is over; nothing new about any other."""
+    """Erase a user whose grace period has ended; does nothing for others."""
     user = await platform.user(command.user_id)
     claims = await _claims(user, platform)
 

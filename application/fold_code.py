@@ -48,7 +48,7 @@ def _borrowed(module: ModuleType) -> Iterator[FunctionType]:
 
 
 def meaning(source: str) -> str:
-    """A text that is the same for two sources that differ in comments, docstrings and layout only."""
+    """A text that is the same for sources that differ only in comments, docstrings and layout."""
     kept: list[str] = []
     begins_statement = True
     depth = 0

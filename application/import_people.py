@@ -29,7 +29,7 @@ from domain.users import User
 from domain.values import EmailAddress, email_key
 
 LINES_UNDER_WAY = 1_024
-"""Enough for the next appends to gather while one is under way; each takes some kilobytes of memory."""
+"""Enough to fill the next appends while one is in progress; each takes some kilobytes of memory."""
 
 
 class Line(msgspec.Struct, frozen=True):

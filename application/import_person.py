@@ -25,7 +25,7 @@ _AFTER_ALL = datetime.max.replace(tzinfo=UTC)
 
 
 class ImportedStatus(StrEnum):
-    """How an account can stand when it is taken over."""
+    """The status of an account when it is imported."""
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
@@ -33,7 +33,7 @@ class ImportedStatus(StrEnum):
 
 
 class GivenConsent(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What the person told the other system about one purpose, and when."""
+    """A consent that the person gave or withdrew in the other system, and when."""
 
     purpose: str
     document_version: str
@@ -42,7 +42,7 @@ class GivenConsent(msgspec.Struct, frozen=True, kw_only=True, rename="camel", fo
 
 
 class ImportPerson(RegisterUser, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The facts of a registration, and what the other system knows of the account's life there."""
+    """The data of a registration, and the history of the account in the other system."""
 
     created_at: Instant | None = None
     email_verified: bool = False

@@ -1,6 +1,6 @@
-"""Why a mailed link is refused. Only whoever has a token that was mailed is told: they receive the mail of the address.
+"""Why a mailed link is refused; told only to holders of a token that was really mailed, who receive the address's mail.
 
-A token that was made up is told nothing, whichever account it names (docs/decisions/0031-confirmation-page.md).
+A made-up token learns nothing, whichever account it names (docs/decisions/0031-confirmation-page.md).
 """
 
 from datetime import datetime

@@ -1,7 +1,7 @@
-"""The mails that people get, and the way out for them.
+"""The mails that people get, and the port that sends them.
 
-Whoever gets one has not shown yet that they know the account that it is about: so none of them holds anything that the
-owner of an account wrote, besides the address (docs/decisions/0028-mails-to-strangers.md).
+Their recipients have not yet shown that the account is theirs, so no mail contains anything that the owner of an
+account wrote, except the address (docs/decisions/0028-mails-to-strangers.md).
 """
 
 from datetime import datetime
@@ -66,7 +66,7 @@ def confirmation_mail(mail_id: str, user_id: UUID, request: EmailRequest, token:
 
 
 def contest_mail(mail_id: str, holder_id: UUID, address: EmailAddress, reserved_until: datetime | None) -> Mail:
-    """Tells the owner of an address that it was asked for, and that another account has it: for good, or until then."""
+    """Tells the holder of an address, or of a reservation that ends, that it was requested for another account."""
     return Mail(
         id=mail_id,
         user_id=holder_id,

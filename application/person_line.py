@@ -47,7 +47,7 @@ def read_person(line: bytes) -> ImportPerson:
 
 
 def canonical(person: ImportPerson) -> bytes:
-    """The same octets for the same facts, however the line is written; fields added later do not change them."""
+    """The same octets for the same content, however the line is written; fields added later do not change them."""
     given = {key: value for name, key, default in _FIELDS if (value := getattr(person, name)) != default}
     return msgspec.json.encode(given, order="sorted")
 

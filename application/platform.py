@@ -14,7 +14,7 @@ from domain.values import EmailAddress
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """What a command came to: the aggregate's version after it, and the position in the log that shows it."""
+    """The result of a command: the aggregate's new version, and the log position that includes the change."""
 
     aggregate_id: UUID
     version: int
@@ -70,7 +70,7 @@ class Platform(Protocol):
         ...
 
     async def email_claim(self, address: EmailAddress, *, as_if_vacant: bool = False) -> EmailClaim:
-        """The right to this address, vacant if nobody ever claimed it.
+        """The claim of an address, vacant if nobody has ever claimed it.
 
         Where most addresses were never claimed, it may at first be taken `as_if_vacant`, and the use case be run again
         if that was wrong. How long a command takes then tells whether it was.

@@ -1,7 +1,7 @@
 """How a read model is defined: as data and one pure function.
 
-The definition says which fact means what; the engine (`infrastructure/projections`) says how it is followed and
-rebuilt. Nothing else writes a model's rows.
+The definition says what each event means; the engine (`infrastructure/projections`) follows and rebuilds. Nothing else
+writes a model's rows.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ Key = Callable[[Recorded[Any]], UUID | int]
 
 
 class Index(msgspec.Struct, frozen=True):
-    """A secondary key, by which queries find rows: columns, in order; or one list, by what is in it.
+    """A secondary index for queries: columns in order, or one list column by its members.
 
-    It is never unique: what only one may have is decided by the log; rows of several streams are not folded at once.
+    It is never unique: uniqueness is decided on the log, and rows of several streams are not folded together.
     """
 
     name: str
@@ -76,7 +76,7 @@ UNTIL_ERASED = "until the person is erased"
 
 
 class Holds(msgspec.Struct, frozen=True, kw_only=True):
-    """What the rows hold about people, for the data map (docs/data-map.md)."""
+    """What the rows contain about people, for the data map (docs/data-map.md)."""
 
     purpose: str
     kept: str
@@ -90,41 +90,41 @@ class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     name: str
     version: int
     events: tuple[type[AggregateEvent], ...]
-    """The facts it reads; all others pass it by."""
+    """The events that it reads; all others are skipped."""
     row: type[Row]
     holds: Holds
     fold: Fold[Row]
     """The row after an event, from the row before it; None for no row. Pure: changes nothing, looks nowhere else."""
     key: Key = stream_id
     reads_metadata: bool = False
-    """Whether the fold looks at by whom, how and why; if not, it does not get to see it."""
+    """Whether the fold reads the metadata (actor, client, reason); otherwise it does not get them."""
     reads_personal: tuple[type[AggregateEvent], ...] | None = None
-    """The facts whose personal fields it looks at, None for all; in others they are `SEALED`, which costs nothing."""
+    """The events whose personal fields it reads, None for all; in others they stay `SEALED`, which costs nothing."""
     indexes: tuple[Index, ...] = ()
     tally: Tally[Row] | None = None
     hurries: bool = True
-    """Whether facts are folded in at once; if not, a few times a second, in larger batches, at less cost for each."""
+    """Whether events are folded immediately; otherwise a few times a second, in larger batches, at less cost each."""
     changes: tuple[str, ...] = ()
-    """Columns that mean something else than in the version before; `presence` if other rows are there.
+    """Columns whose meaning differs from the previous version; `presence` if the set of rows differs.
 
-    All others must be the same in both versions, else the new one does not take over.
+    All other columns must be equal in both versions, else the new one does not take over.
     """
 
     @property
     def topics(self) -> list[str]:
-        """The stored names of the facts it reads."""
+        """The topics that it reads."""
         return [event.TOPIC for event in self.events]  # type: ignore[attr-defined] # every event of ours has one
 
     @property
     def personal_topics(self) -> frozenset[str] | None:
-        """The stored names of the facts whose personal fields it looks at; None for all."""
+        """The topics whose personal fields it reads; None for all."""
         if self.reads_personal is None:
             return None
         return frozenset(event.TOPIC for event in self.reads_personal)  # type: ignore[attr-defined] # as above
 
     @property
     def appends(self) -> bool:
-        """Whether each event makes a row of its own, so that no earlier row is ever read or changed."""
+        """Whether each event has a row of its own, so that no earlier row is ever read or changed."""
         return self.key is position
 
     @property
@@ -134,7 +134,7 @@ class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
 
     @property
     def fingerprint(self) -> str:
-        """Tells one definition from another one: its shape, and the code of its fold and key."""
+        """Identifies a definition: its shape, and the code of its fold and key."""
         indexes = [msgspec.structs.astuple(index) for index in self.indexes]
         shape = (self.name, self.version, self.topics, _fields(self.row), indexes)
         code = [code_of(self.fold), code_of(self.key)]

@@ -1,4 +1,4 @@
-"""What can be asked, as seen by whoever asks: each answer says which position of the log it reflects."""
+"""The queries, as callers see them; each answer states the log position that it reflects."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ ItemT = TypeVar("ItemT")
 PAGE_LIMIT = 200
 """The most items on one page."""
 LETTERS_LIMIT = 200
-"""The most letters that are told at once; no model has as many open ones."""
+"""The maximum number of letters in one answer; no model has as many open ones."""
 
 
 class CursorInvalidError(ValueError):
@@ -58,9 +58,9 @@ class Freshness(msgspec.Struct, frozen=True):
     position: int = 0
     """The log up to here (Min-Log-Position)."""
     reader: str | None = None
-    """Who waits for that; of one reader only so many may wait."""
+    """Who waits for that; the number of waiting requests per reader is limited."""
     best_effort: bool = False
-    """Whether older rows are better than none when the time to wait is over."""
+    """Whether to answer with older rows when the waiting time ends."""
 
 
 AS_IT_IS = Freshness()
@@ -77,7 +77,7 @@ class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
     reader: str | None = None
     """Who waits for that."""
     best_effort: bool = False
-    """Whether an older page is better than none when the time to wait is over."""
+    """Whether to answer with an older page when the waiting time ends."""
 
     @property
     def freshness(self) -> Freshness:
@@ -98,7 +98,7 @@ class DirectoryFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
 
 class AuditFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which facts; what is not given does not matter."""
+    """Filters for events; None matches everything."""
 
     actor: ActorName | None = None
     user_id: UUID | None = None
@@ -126,7 +126,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UserAt(msgspec.Struct, frozen=True, kw_only=True):
-    """A user as they were, and the last fact that this state reflects."""
+    """A user as of a moment, and the last event that this state reflects."""
 
     user: User
     version: int
@@ -135,14 +135,14 @@ class UserAt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TimelineItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One fact of a timeline, with its content as stored in the log."""
+    """An event of a timeline, with its content as stored in the log."""
 
     entry: TimelineEntry
     data: dict[str, Any]
 
 
 class ErasureReceipt(msgspec.Struct, frozen=True, kw_only=True):
-    """That somebody was erased: when, by which fact, by whom and why."""
+    """An erasure: when, by which event, by whom and why."""
 
     user_id: UUID
     position: int
@@ -186,7 +186,7 @@ class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     fault: ProjectionFault | None
     """The same as a code, for everybody."""
     letters: int
-    """Events that it could not fold; each holds its own stream."""
+    """Events that it could not fold; each holds back its own stream."""
     verified_at: datetime | None
     """When some or all of its rows were last checked against the log."""
     rows: int
@@ -270,15 +270,15 @@ class Timeline(Protocol):
     """All that was done to people's accounts."""
 
     async def of_user(self, user_id: UUID, page: PageRequest) -> Page[TimelineItem]:
-        """One account's facts with their content, oldest first. Raises like `Directory.page`."""
+        """One account's events with their content, oldest first. Raises like `Directory.page`."""
         ...
 
     async def search(self, wanted: AuditFilter, page: PageRequest) -> Page[TimelineEntry]:
-        """Facts in the order of the log. Raises like `Directory.page`."""
+        """Events in the order of the log. Raises like `Directory.page`."""
         ...
 
     async def all_of(self, wanted: AuditFilter, freshness: Freshness = AS_IT_IS) -> Findings[TimelineEntry]:
-        """All facts up to the present, however many, in the order of the log. Raises like `Directory.page`."""
+        """All events up to the head, in the order of the log. Raises like `Directory.page`."""
         ...
 
 
@@ -331,7 +331,7 @@ class UndeliveredMails(msgspec.Struct, frozen=True):
 
 
 class Mails(Protocol):
-    """The mails that facts call for."""
+    """The mails that events cause."""
 
     async def undelivered(self) -> UndeliveredMails:
         """How many could not be delivered (yet)."""

@@ -1,7 +1,7 @@
-"""What is searched for in the record, parsed: filters of exports go on record themselves, in clear and for ever.
+"""Filters of audit searches, parsed, because the filters of exports are recorded themselves, in clear and for ever.
 
-So an actor has the form in which facts name actors, and a topic is one that timelines have. Free text in its place
-would be, sooner or later, the name of a person that somebody looked for.
+So an actor must be written as events name actors, and a topic must be one that timelines have. Free text would sooner
+or later contain the name of a person.
 """
 
 import re
@@ -12,12 +12,12 @@ from application.actors import Role
 from application.user_timeline import USER_TIMELINE
 
 ActorName = NewType("ActorName", str)
-"""A role and an id in it, as facts name who acted (`support:alice`)."""
+"""A role and an id, as events name actors (`support:alice`)."""
 Topic = NewType("Topic", str)
-"""The stored name of a kind of fact (`user.suspended`)."""
+"""A topic (`user.suspended`)."""
 
 RECIPIENT_OF_MAIL = "recipient-of-mail"
-"""The id of whoever has a mailed token, which is all that is known of them."""
+"""The id of the recipient of a mailed token, of whom nothing else is known."""
 ACTOR_RULE = "An actor is written role:id, such as support:alice; a person user: and the id of the account."
 TOPIC_RULE = "There is no such topic in timelines; user.suspended is one."
 
@@ -32,7 +32,7 @@ class FilterInvalidError(ValueError):
 
 
 def parse_actor(text: str) -> ActorName:
-    """An actor as facts name them. Raises `FilterInvalidError`."""
+    """An actor, written as events name them. Raises `FilterInvalidError`."""
     role, _, name = text.partition(":")
     match role:
         case Role.USER:

@@ -1,4 +1,4 @@
-"""A fact as it stands in the log."""
+"""An event as recorded in the log."""
 
 from datetime import datetime
 from typing import Generic, TypeVar

@@ -18,7 +18,7 @@ from domain.values import (
 
 
 class RegisterUser(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The person's own facts; `email`, `displayName` and `country` are required."""
+    """A new user's data; `email`, `displayName` and `country` are required."""
 
     email: str
     display_name: str
@@ -52,7 +52,7 @@ def new_user(
     confirm_by: datetime | None = None,
     occurred_at: datetime | None = None,
 ) -> User:
-    """A user made of an address and of these facts, each of them parsed; not saved yet."""
+    """A new user with an address and parsed data; not saved yet."""
     return User(
         email=address,
         display_name=parse_display_name(facts.display_name),

@@ -1,4 +1,4 @@
-"""Ask for all that is held about a person."""
+"""Request everything that is stored about a person."""
 
 from uuid import UUID
 
@@ -15,7 +15,7 @@ class RequestDataExport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def request_data_export(command: RequestDataExport, platform: Platform) -> Saved:
-    """Have a person's data put together as of now, for download within a time; refused only if they were erased."""
+    """Request an export as of now, for download within a limited time; refused only if the person has been erased."""
     user = await platform.user(command.user_id)
     export = DataExport.blank(DataExport.create_id())
 

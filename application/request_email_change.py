@@ -18,12 +18,12 @@ class RequestEmailChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def request_email_change(command: RequestEmailChange, platform: Platform) -> Saved:
-    """Ask for another address, which is mailed a token that makes it theirs; what was asked for before becomes free.
+    """Request another address: a token is mailed to it. An address requested before becomes available.
 
-    Asking for the present address withdraws the wish for another, and has the present one verified if it is not yet.
+    Requesting the current address withdraws a request for another one, and mails a token to verify the current one.
 
-    People are answered alike whether or not somebody else has the address, and its holder is told by mail
-    (docs/decisions/0028-mails-to-strangers.md): so both ways load the same, record as many facts, and append once.
+    People get the same answer whether or not somebody else has the address; its holder gets a mail
+    (docs/decisions/0028-mails-to-strangers.md). So both cases load the same, record as many events, and append once.
     """
     wanted = parse_email_address(command.email)
     user = await platform.user(command.user_id)

@@ -1,4 +1,4 @@
-"""Everything the outside can ask of one running process, put together by the composition root."""
+"""Everything that one running process offers, assembled by the composition root."""
 
 from dataclasses import dataclass
 

@@ -15,9 +15,9 @@ Figures = Mapping[str, int]
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(9000, 12, 31)
 """Of the years in which accounts could be."""
 DAYS_LIMIT = 366
-"""The most days that are told at once."""
+"""The maximum number of days in one answer."""
 DAYS = 30
-"""How many days are told if the first one is not given."""
+"""The number of days if the first one is not given."""
 
 
 class DayInvalidError(ValueError):
@@ -43,7 +43,7 @@ class CountsWanted(msgspec.Struct, frozen=True, kw_only=True):
     country: str | None = None
     purpose: str | None = None
     by: Literal["country", "purpose"] | None = None
-    """What to tell apart besides the days."""
+    """The dimension to break the counts down by, besides days."""
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +51,7 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
 
     measure: str
     part: str
-    """A country or a purpose, if they are told apart."""
+    """The country or purpose, if the counts are broken down by it."""
     day: date
     count: int
 

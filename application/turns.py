@@ -4,7 +4,7 @@ import asyncio
 
 
 class Turns:
-    """Who is next for which name. Several names at once cannot lead to a deadlock: nobody waits for a later one."""
+    """Queues by name. Taking several names cannot deadlock, because nobody waits for a name in front of a held one."""
 
     def __init__(self) -> None:
         self._last: dict[str, asyncio.Event] = {}
@@ -17,7 +17,7 @@ class Turns:
 
 
 class Turn:
-    """A place in the order. Whoever has one ends it, or those behind wait for ever."""
+    """A place in a queue. Its holder must end it, or those behind wait for ever."""
 
     def __init__(self, last: dict[str, asyncio.Event], names: tuple[str, ...], earlier: set[asyncio.Event]) -> None:
         self.ended = asyncio.Event()

@@ -1,4 +1,4 @@
-"""What changed about a user between two moments: field by field, with the fact that changed it last."""
+"""What changed about a user between two moments: each field, and the event that changed it last."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -48,11 +48,11 @@ ASSIGNED_BY: dict[type, tuple[str, ...]] = {
     User.DeletionWithdrawn: ("status", "eraseAfter"),
     User.Erased: ("email", "pendingEmail", "displayName", "birthDate", "externalId", "status"),
 }
-"""Which of these fields a fact of each type may change; those about consents change that of their purpose."""
+"""The fields that each type of event may change; events about consents change that of their purpose."""
 
 
 class UserPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A moment in the life of a user: the last fact by then. Version 0, without a fact, is before the registration."""
+    """A moment in the life of a user: the last event by then. Version 0, without one, is before the registration."""
 
     version: int
     position: int | None = None
@@ -60,7 +60,7 @@ class UserPoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A field that is not what it was, and the fact that made it what it is."""
+    """A changed field, and the event that changed it last."""
 
     field: str
     old: Any
@@ -69,7 +69,7 @@ class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def reason(self) -> str | None:
-        """Why: some facts hold their reason themselves, others have that of their command."""
+        """The reason: some events contain it, others have that of their command."""
         return getattr(self.fact.event, "reason", None) or self.fact.reason
 
 
@@ -86,9 +86,9 @@ class DiffIsBackwardsError(ValueError):
 
 
 class Comparison:
-    """Compares a user at two moments while their facts go by, from the first one to the last before the second moment.
+    """Compares a user at two moments while replaying their events up to the second moment.
 
-    A fact costs the same however much there is of the user: only what its type may assign is looked at.
+    The cost of an event does not depend on the size of the user: only the fields that its type may assign are compared.
     """
 
     def __init__(self, old_version: int) -> None:
@@ -102,7 +102,7 @@ class Comparison:
         self._changes = dict[str, FieldChange]()
 
     def add(self, facts: Iterable[Recorded[User.Event]]) -> None:
-        """Let the next facts go by."""
+        """Replay the next events."""
         for fact in facts:
             if fact.event.originator_version <= self._old_version:
                 self._user = fact.event.mutate(self._user)
@@ -121,7 +121,7 @@ class Comparison:
 
     @property
     def version(self) -> int:
-        """That of the last fact that went by."""
+        """The version of the last replayed event."""
         return self._new.event.originator_version if self._new else 0
 
     def difference(self) -> UserDiff:

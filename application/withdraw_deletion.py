@@ -14,7 +14,7 @@ class WithdrawDeletion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def withdraw_deletion(command: WithdrawDeletion, platform: Platform) -> Saved:
-    """Withdraw the request to be deleted; refused when the grace period is over."""
+    """Withdraw the request to be deleted; refused when the grace period has ended."""
     user = await platform.user(command.user_id)
 
     user.withdraw_deletion(platform.now)

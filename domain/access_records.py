@@ -43,7 +43,7 @@ class AccessRecord(Aggregate):
     TOPIC = "access_record"
 
     class Event(Aggregate.Event, frozen=True):
-        """A fact about readings."""
+        """An event about readings."""
 
         TOPIC = "access_record.event"
 

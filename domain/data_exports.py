@@ -1,4 +1,4 @@
-"""Exports: that a person's data was put together, to be handed to them (GDPR, articles 15 and 20)."""
+"""Exports of a person's data for that person (GDPR, articles 15 and 20)."""
 
 from datetime import datetime
 from typing import Annotated
@@ -14,27 +14,27 @@ GoodUntil = Annotated[datetime, serves("until when the export can be downloaded"
 
 
 class DataExport(Aggregate):
-    """Everything that is held about one person, as of the moment at which it was asked for.
+    """An export: everything that is stored about one person, as of the moment of the request.
 
-    A stream of its own, because asking changes nothing about the account.
+    It has a stream of its own, because a request does not change the account.
     """
 
     TOPIC = "data_export"
 
     class Event(Aggregate.Event, frozen=True):
-        """A fact about an export."""
+        """An event about an export."""
 
         TOPIC = "data_export.event"
 
     class Requested(AggregateEvent, frozen=True):
-        """Somebody asked for all that is held about a person; by whom stands beside the event."""
+        """Somebody requested a person's data; the metadata of the event says who."""
 
         TOPIC = "data_export.requested"
         user_id: Subject
         good_until: GoodUntil
 
     def request(self, user: User, good_until: datetime) -> None:
-        """Ask for all that is held about a person. Raises `UserIsErased`; no other state of an account forbids it."""
+        """Request an export. Raises `UserIsErased`; no other state of an account forbids it."""
         if user.erased:
             raise errors.UserIsErased
         self._requested(user.id, good_until)

@@ -41,7 +41,7 @@ class EmailClaim(Aggregate):
     """The last instants at which it was decided that the address is sent a mail."""
 
     class Event(Aggregate.Event, frozen=True):
-        """A fact about one address."""
+        """An event about one address."""
 
         TOPIC = "email_claim.event"
 
@@ -54,14 +54,14 @@ class EmailClaim(Aggregate):
         mailed_at: MailedAt = None
 
     class AskedFor(AggregateEvent, frozen=True):
-        """A user asked for an address that is theirs, or nobody's: whoever confirms it first becomes its holder."""
+        """A user requested an address that is theirs or nobody's: the first to confirm it becomes its holder."""
 
         TOPIC = "email_claim.asked_for"
         user_id: Asker
         mailed_at: MailedAt = None
 
     class Contested(AggregateEvent, frozen=True):
-        """A user asked for an address that another one has; it stays with the other one, who is told."""
+        """A user requested an address that another user has; it stays with the other user, who gets a mail."""
 
         TOPIC = "email_claim.contested"
         user_id: Asker
@@ -101,14 +101,14 @@ class EmailClaim(Aggregate):
         return limit.wait(self.mailed, now) <= AT_ONCE
 
     def request(self, user_id: UUID, until: datetime, now: datetime, mails: Limit, *, is_told: bool) -> None:
-        """Ask for the address: reserve it until an instant if it is nobody's, and have it sent a mail.
+        """Request the address: reserve it until an instant if it is available, and have a mail sent to it.
 
-        It is reserved once, and then not for as long again, whoever asks: meanwhile it belongs to whoever confirms it
-        first. So nobody can keep others from it by asking again, not with several accounts either.
+        It is reserved once, and then not again for the same length of time, whoever requests it: meanwhile the first to
+        confirm it gets it. So nobody can block an address by repeated requests, even with several accounts.
 
-        Who must not be told whose it is learns nothing from what happens: it is one fact in any case. To others this
-        raises `EmailTaken` if another user has it; to them, and to who has it for good, `TooManyEmailRequests` if the
-        address was sent as many mails as it may.
+        Callers who must not learn whose it is get one event in any case. For others this raises `EmailTaken` if another
+        user has it. For them, and for its holder, it raises `TooManyEmailRequests` if the address has been sent as many
+        mails as are allowed.
         """
         mailed_at = now if self.may_be_mailed(now, mails) else None
         is_free = self.is_free_for(user_id, now)
@@ -124,7 +124,7 @@ class EmailClaim(Aggregate):
             self._asked_for(user_id, mailed_at)
 
     def withdraw(self, user_id: UUID) -> None:
-        """Take back what was asked for: one fact, whether or not the user became the holder by asking."""
+        """Withdraw a request: one event, whether or not the request made the user the holder."""
         if self.holder == user_id:
             self._released(user_id)
         else:

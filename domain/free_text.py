@@ -75,7 +75,7 @@ def has_control_characters(text: str) -> bool:
 
 
 def has_visible_character(text: str) -> bool:
-    """Whether there is something in it to see; a mark needs something that it marks."""
+    """Whether the text has a visible character; a mark alone, without a base, is not visible."""
     if text.isascii() and text.isprintable():
         return not text.isspace() and text != ""
     return any(_is_visible(char) for char in text)

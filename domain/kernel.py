@@ -42,7 +42,7 @@ Personal = Annotated[T, msgspec.Meta(extra={"personal": True})]
 
 
 def serves(purpose: str) -> msgspec.Meta:
-    """What a field of an event is held for, said beside it and told by the data map."""
+    """The purpose of a field of an event, declared beside it for the data map."""
     return msgspec.Meta(extra={"purpose": purpose})
 
 
@@ -52,7 +52,7 @@ KERNEL_FIELDS = frozenset({"originator_id", "originator_version", "timestamp", "
 
 
 class AggregateEvent(msgspec.Struct, CanMutateAggregate[UUID], frozen=True, kw_only=True):
-    """One recorded fact of an aggregate."""
+    """A recorded event of an aggregate."""
 
     originator_id: UUID
     originator_version: int
@@ -62,10 +62,10 @@ class AggregateEvent(msgspec.Struct, CanMutateAggregate[UUID], frozen=True, kw_o
         return msgspec.structs.asdict(self)
 
     def mutate(self, aggregate: Any) -> Any:
-        """Change the aggregate as the fact says, and return it.
+        """Apply the event to the aggregate, and return it.
 
-        What the library does, without looking again for each event at how its recorder is declared. Raises
-        `OriginatorIDError` and `OriginatorVersionError` if the fact is not the next one of this aggregate.
+        Like the library's method, but without inspecting the declaration of the recorder for each event. Raises
+        `OriginatorIDError` and `OriginatorVersionError` if the event is not the next one of this aggregate.
         """
         recorder = _RECORDERS.get(type(self))
         if recorder is None:
@@ -81,12 +81,12 @@ class AggregateEvent(msgspec.Struct, CanMutateAggregate[UUID], frozen=True, kw_o
 
 
 class AggregateCreated(AggregateEvent, CanInitAggregate[UUID], frozen=True, kw_only=True):
-    """The first fact of an aggregate."""
+    """The first event of an aggregate."""
 
     originator_topic: str
 
     def mutate(self, aggregate: Any) -> Any:
-        """The aggregate that begins with this fact."""
+        """The aggregate that this event creates."""
         assert aggregate is None  # noqa: S101 - as the library has it
         kind = resolve_topic(self.originator_topic)
         made = kind.__new__(kind)
@@ -114,7 +114,7 @@ class Aggregate(BaseAggregate[UUID]):
 
     @classmethod
     def blank(cls, stream_id: UUID) -> Self:
-        """One of which nothing is recorded yet, for kinds that no first fact makes: version 0."""
+        """An aggregate without events (version 0), for types that no first event creates."""
         blank = cls.__new__(cls)
         blank.__base_init__(stream_id, 0, _BEFORE_EVERYTHING)
         return blank

@@ -1,4 +1,4 @@
-"""The user account: the facts of its life, and when each of them may come to pass."""
+"""The user account: its events, and when each of them is allowed."""
 
 from datetime import datetime
 from typing import Annotated, Self, cast
@@ -68,7 +68,7 @@ class User(Aggregate):
     TOPIC = "user"
 
     class Event(Aggregate.Event, frozen=True):
-        """A fact in the life of a user."""
+        """An event of a user."""
 
         TOPIC = "user.event"
 
@@ -337,7 +337,7 @@ class User(Aggregate):
     ) -> None:
         """Say yes or no to a purpose; a right that neither suspension nor a pending deletion takes away.
 
-        Raises `TooManyConsentPurposes` for one purpose more than there can be; what was said can always be changed.
+        Raises `TooManyConsentPurposes` for more purposes than are allowed; existing consents can always be changed.
         """
         self.must_be_there()
         present = self.consents.get(purpose)
@@ -396,7 +396,7 @@ class User(Aggregate):
             self._erased()
 
     def erase_when_due(self, now: datetime) -> None:
-        """End the account for good if that was asked for, and the grace period is over."""
+        """Erase the user if deletion was requested and the grace period has ended."""
         if self.erase_after and has_passed(self.erase_after, now):
             self.erase()
 

@@ -32,7 +32,7 @@ AccessPurpose = NewType("AccessPurpose", str)
 ERASED = "[erased]"
 """Stands wherever personal data of an erased person stood: text of any kind, and dates, too."""
 SEALED = "[sealed]"
-"""Stands for personal data in facts that were read without opening it."""
+"""Stands for personal data in events that were read without unsealing them."""
 MINIMUM_AGE_YEARS = 13
 DISPLAY_NAME_LIMIT = 50
 REASON_LIMIT = 500
@@ -207,9 +207,9 @@ def countries() -> frozenset[str]:
 def parse_locale_tag(text: str) -> Locale:
     """A language, with script and region if there are any, as a BCP 47 tag (`sv-SE`). Raises `LocaleUnknown`.
 
-    Any that are registered, in any combination. `sv_SE` is read, too. Kept is the canonical form: with what replaced
-    deprecated subtags (`iw-IL` is `he-IL`), without a script that goes without saying, but with one that tells two
-    forms of a language apart (`zh-TW` is `zh-Hant-TW`).
+    Registered subtags, in any combination; `sv_SE` is accepted, too. The result is the canonical form: without
+    deprecated subtags (`iw-IL` becomes `he-IL`), without a default script, but with a script that distinguishes two
+    forms of a language (`zh-TW` becomes `zh-Hant-TW`).
     """
     written = _LOCALE.fullmatch(text)
     if written is None or not _is_region(written[1]):

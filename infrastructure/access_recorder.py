@@ -110,7 +110,7 @@ class AccessRecorder:
         return self._count
 
     def note(self, reader: Reader, reading: Reading, user_ids: Iterable[UUID], query: str | None = None) -> None:
-        """Have it recorded that a reader was answered with data of these people, or what a query finds."""
+        """Record that a reader got data of these people, or what a query finds."""
         kind = _Kind(reader, reading, query)
         remembered = self._remembered_of(kind)
         new = [user_id for user_id in user_ids if user_id not in remembered or query is not None]

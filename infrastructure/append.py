@@ -18,7 +18,7 @@ from infrastructure.privacy.subject_keys import SubjectKey
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
-    """The events of one command, and what goes on record with them."""
+    """The events of one command, and the metadata recorded with them."""
 
     metadata: Metadata
     events: Sequence[AggregateEvent]

@@ -23,7 +23,7 @@ class KeyedCommandKeys:
         self._mac = Mac(secret)
 
     def make(self, sender: str, key: str, *request: bytes) -> CommandKey:
-        """The key that a sender gave a request; `request` is all that tells it from another one."""
+        """The key that a caller gave a request; `request` is everything that distinguishes it from other requests."""
         return CommandKey(self._digest(sender.encode(), key.encode()), self._digest(*request))
 
     def _digest(self, *parts: bytes) -> bytes:

@@ -1,11 +1,11 @@
 """Follows the log and sends the mails that ask people to confirm an address (docs/decisions/0010-mails.md).
 
-Whether a mail is sent, and which, was decided with the request, by the claim of the address: its fact is recorded by
-the same command (docs/decisions/0028-mails-to-strangers.md). Who asks for another one's address is not mailed a token.
+Whether a mail is sent, and which, was decided with the request, by the claim of the address: its event is recorded by
+the same command (docs/decisions/0028-mails-to-strangers.md). Nobody is mailed a token for another person's address.
 
-A mail is sent after the request for it is durable, and never for a request that has been overtaken or has run out. A
-crash between sending a mail and noting it sends that one again, under the same id: at least once, never not at all. A
-mail that is not taken, or cannot be made, is put aside and stops no other.
+A mail is sent once the request is durable, and never for a request that has been replaced or has expired. After a crash
+between sending a mail and noting it, that mail is sent again with the same id: delivery is at least once. A mail that
+is rejected, or cannot be written, is set aside and blocks no other.
 """
 
 from collections.abc import Iterable, Iterator
@@ -48,7 +48,7 @@ _OF_USER = Wanted(topics=list(FORMS), metadata=False)
 _OF_CLAIM = Wanted(topics=[topic for topic in FORMS if topic.startswith(f"{EmailClaim.TOPIC}.")], personal=frozenset())
 _POSITION = 5
 COMMAND_LIMIT = 20
-"""Facts of one command after the one that calls for a mail; there are six, while the key of the claims is replaced."""
+"""Events of one command after the one that causes a mail; there are six while the claims key is being replaced."""
 
 _DUE_AGAIN = """
 SELECT "position" FROM projection.undelivered_mail WHERE next_attempt_at <= clock_timestamp()

@@ -36,14 +36,14 @@ def in_role(conninfo: str, role: str, search_path: str | None = _OURS_ALONE, **s
 
 
 def as_projector(conninfo: str) -> str:
-    """The same database, for whoever keeps read models."""
+    """The same database, in the role of the projector."""
     # A read model can be made again from the log, so its commits need not wait for the disk. A worker that freezes in
     # the middle of a batch is cut off, so that another can go on.
     return in_role(conninfo, PROJECTOR_ROLE, synchronous_commit="off", idle_in_transaction_session_timeout="30s")
 
 
 def as_sealer(conninfo: str) -> str:
-    """The same database, for whoever makes the Merkle tree of the log."""
+    """The same database, in the role of the sealer."""
     return in_role(conninfo, SEALER_ROLE, idle_in_transaction_session_timeout="30s")
 
 

@@ -129,7 +129,7 @@ _FORM_OF_TYPE: dict[type, EventForm] = {form.event_type: form for form in FORMS.
 
 
 PERSONAL_TOPICS = frozenset(topic for topic, form in FORMS.items() if form.personal)
-"""The facts that say something personal."""
+"""The events with personal data."""
 
 
 def form_of(event: AggregateEvent) -> EventForm:

@@ -27,7 +27,7 @@ SHARE = 8
 """One append takes this part of what waits. While it is on its way, Python has time for the others; and the answers of
 large batches would come all at once, with everybody else behind them."""
 GATHERED = 12
-"""Commands that are worth an append at once."""
+"""The number of commands that is worth an immediate append."""
 QUIET_TURNS = 2
 """Turns of the event loop without another command, after which none is expected: a request takes some turns to become
 a command."""

@@ -48,7 +48,7 @@ class TrialCommands:
             return answer
 
     async def earlier_answer(self, key: CommandKey | None) -> Saved | None:
-        """What the command came to if it was carried out before."""
+        """The result of the command, if it was carried out before."""
         return await self._answered.find(key) if key else None
 
 

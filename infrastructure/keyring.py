@@ -1,7 +1,7 @@
 """The service's own secrets, and what is derived from them: claim ids, mailed tokens, signed cursors.
 
-Secrets come from the environment, or from files under the service's home that are made at the first start, readable by
-their owner only.
+Secrets come from the environment, or from files in the home directory that are generated at the first start, readable
+by their owner only.
 """
 
 import hmac
@@ -33,7 +33,7 @@ class SecretMissingError(Exception):
 
 
 class Keyring(msgspec.Struct, frozen=True):
-    """The two secrets: losing the first loses all claims, changing the second only ends what is under way."""
+    """The two secrets: losing the first loses all claims; changing the second only invalidates cursors and tokens."""
 
     claims: bytes
     service: bytes
@@ -53,8 +53,8 @@ class Keyring(msgspec.Struct, frozen=True):
 def load_keyring(folder: Path, *, production: bool = False) -> Keyring:
     """The secrets from REPRISE_CLAIMS_KEY and REPRISE_SERVICE_KEY (base64), else from a folder, else newly made.
 
-    In production none is made: two processes that each make up their own, or one that has lost its folder, would let
-    two people have one address. That from REPRISE_NEXT_CLAIMS_KEY is never made. Raises `SecretMissingError`.
+    In production none is generated: two processes with different secrets, or one that has lost its folder, would let
+    two people have one address. REPRISE_NEXT_CLAIMS_KEY is never generated. Raises `SecretMissingError`.
     """
     following = folder / "next-claims.key"
     is_replaced = "REPRISE_NEXT_CLAIMS_KEY" in os.environ or following.exists()
@@ -106,7 +106,7 @@ class ClaimIds:
 
     @property
     def fingerprint(self) -> str:
-        """Tells the key from all others, and nothing of what it is."""
+        """Identifies the key without revealing it."""
         return self._mac.of(b"fingerprint")[:FINGERPRINT_OCTETS].hex()
 
     def of(self, address: EmailAddress) -> UUID:
@@ -173,7 +173,7 @@ class Cursors:
         self._key = key
 
     def seal(self, query: bytes, place: bytes) -> str:
-        """A cursor that is good for this query only."""
+        """A cursor that is only valid for this query."""
         return urlsafe_b64encode(self._mac(query, place) + place).decode().rstrip("=")
 
     def open(self, query: bytes, cursor: str) -> bytes:

@@ -32,7 +32,7 @@ Connection = psycopg.Connection[TupleRow]
 CHUNK = 10_000
 """Positions fetched at a time: some megabytes. To wait for the database, with others in line, takes its time."""
 PIECE = 1_000
-"""Facts made at a time: they stay in the processor's cache. Made by the 10,000, all of it takes half as long again."""
+"""Events decoded at a time, few enough for the processor's cache; with 10,000, reading takes half as long again."""
 
 _HEAD = """SELECT "position", CASE WHEN isfinite(recorded_at) THEN recorded_at END FROM log.head"""
 _FACT = 'e.topic, e.state, e.stream_id, e.version, e.recorded_at, e."position"'
@@ -92,11 +92,11 @@ def read_head(connection: Connection) -> Head:
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Which facts a reader is after, and how much of each."""
+    """Which events a reader wants, and which parts of them."""
 
     topics: Sequence[str]
     metadata: bool = True
-    """Whether to read by whom, how and why, too; it costs about as much as the facts themselves."""
+    """Whether to read the metadata, too; it costs about as much as the events themselves."""
     personal: frozenset[str] | None = None
     """The topics whose personal fields are read, None for all; in others they come as `SEALED`, at no cost. Reasons are
     personal, too, and are read with all."""
@@ -108,7 +108,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_range(connection: Connection, after: int, upto: int, wanted: Wanted) -> list[Recorded[Any]]:
-    """The wanted facts in (after, upto], in order. Raises `PoisonEventError`."""
+    """The wanted events in (after, upto], in order. Raises `PoisonEventError`."""
     return facts_from(fetch_range(connection, after, upto, wanted))
 
 
@@ -135,23 +135,23 @@ def read_pieces(
 
 
 def fetch_range(connection: Connection, after: int, upto: int, wanted: Wanted) -> list[TupleRow]:
-    """The rows of the wanted facts in (after, upto]."""
+    """The rows of the wanted events in (after, upto]."""
     reader = _RangeReader(connection, wanted)
     return reader.rows(reader.fetch(after, upto))
 
 
 class Fetched(NamedTuple):
-    """Facts as the database sends them, and the keys that open them."""
+    """Events as the database sends them, and the keys that unseal them."""
 
     facts: PGresult
     keys: PGresult | None
 
 
 class RowReader:
-    """Fetches facts in two steps: the first one leaves Python to other threads for as long as it takes.
+    """Fetches events in two steps; the first one releases Python to other threads.
 
-    The driver's cursors come back to Python for each buffer that arrives, and would wait for the thread that works on
-    the piece before.
+    The driver's cursors return to Python for each buffer that arrives, and would wait for the thread that processes
+    the previous piece.
     """
 
     def __init__(self, connection: Connection, wanted: Wanted) -> None:
@@ -179,7 +179,7 @@ class RowReader:
         return result
 
     def facts(self, fetched: Fetched) -> Iterator[list[Recorded[Any]]]:
-        """What was fetched as facts, opened as far as that is wanted; no piece is empty. Raises `PoisonEventError`."""
+        """The fetched events, unsealed where wanted; no piece is empty. Raises `PoisonEventError`."""
         pieces = self._pieces(fetched)
         while True:
             with collection_paused():
@@ -233,7 +233,7 @@ def _of_streams(wanted: Wanted) -> str:
 
 
 def fetch_streams(connection: Connection, streams: Sequence[UUID], upto: int, wanted: Wanted) -> list[TupleRow]:
-    """The rows of some streams' wanted facts up to a position, in order."""
+    """The rows of wanted events of some streams up to a position, in order."""
     cursor = connection.cursor(binary=True)
     parameters = {"streams": streams, "upto": upto, "topics": wanted.topics}
     cursor.execute(_STREAMS.format(columns=_columns(wanted)).encode(), parameters)
@@ -279,7 +279,7 @@ def _left(rows: list[TupleRow], wanted: Wanted) -> list[TupleRow]:
 
 
 def facts_from(rows: Sequence[TupleRow]) -> list[Recorded[Any]]:
-    """Rows of the log as facts. Raises `PoisonEventError` at the first that this program cannot read."""
+    """Rows of the log as events. Raises `PoisonEventError` at the first that this program cannot read."""
     # Columns named one by one: gathered and handed on as a list, they would cost as much as the rest.
     if rows and len(rows[0]) == _STATED:
         return [

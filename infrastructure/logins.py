@@ -1,6 +1,6 @@
-"""Who the program is to the database: logins that own nothing, and the roles that each may take.
+"""The database logins of the program, which own nothing, and the roles that each may assume.
 
-A process that is talked into running somebody else's SQL can do no more than its login: `RESET ROLE` leads back to a
+A process that is made to run injected SQL can do no more than its login: `RESET ROLE` leads back to a
 login that has no rights of its own (docs/decisions/0025-database-logins.md). Names of roles belong to the whole server;
 all of them are here.
 """
@@ -60,7 +60,7 @@ class LoginMayTooMuchError(Exception):
 
 
 class LoginMayTooLittleError(Exception):
-    """A process would connect as somebody who may not take the roles that it needs."""
+    """A process would connect with a login that may not assume the roles that it needs."""
 
 
 class _Standing(msgspec.Struct, frozen=True):
@@ -74,7 +74,7 @@ class _Standing(msgspec.Struct, frozen=True):
 
 
 def require_roles(conninfo: str, login: Login) -> None:
-    """Raise `LoginMayTooLittleError` if whoever connects cannot take the roles of a login."""
+    """Raise `LoginMayTooLittleError` if the connected login cannot assume the roles."""
     standing = _standing(conninfo)
     missing = set(ROLES[login]) - set(standing.becomes)
     if missing and not standing.is_superuser:

@@ -81,7 +81,7 @@ class OutboxMailer:
 class SmtpMailer:
     """Hands mails to an SMTP server: `smtps://`, `smtp+starttls://`, or `smtp://` (with STARTTLS where it is offered).
 
-    Whoever is in between can take the offer away (RFC 3207 section 6), and then the last one is in the clear.
+    An attacker on the path can remove the offer (RFC 3207 section 6); `smtp://` is then unencrypted.
     """
 
     def __init__(self, url: str, sender: str) -> None:

@@ -13,7 +13,7 @@ from application.import_people import Line
 
 CHUNK = 1 << 18
 LINE_LIMIT = 1 << 16
-"""Octets in a line; one that tells of a person has some hundreds."""
+"""The maximum length of a line in octets; a person takes some hundreds."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NOT_TEXT = {
     b"\x1f\x8b": "The file is compressed with gzip: unpack it, or pipe it in with `gunzip -c FILE | reprise import -`.",
@@ -35,7 +35,7 @@ class NotJsonLinesError(Exception):
 
 
 async def read_lines(file: RawIOBase, on_read: Callable[[int], None] = lambda _: None) -> AsyncIterator[Line]:
-    """The lines of an open file, without what ends them; `on_read` is told how many octets were read.
+    """The lines of an open file, without line ends; `on_read` is called with the number of octets read.
 
     Raises `NotJsonLinesError` if the first octets are those of something else.
     """

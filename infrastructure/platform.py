@@ -63,7 +63,7 @@ class CommandPlatform:
         self._turns = Turns()
 
     async def run(self, use_case: UseCase[CommandT], command: CommandT, context: CommandContext) -> Saved:
-        """Carry out a command, once, and return what it came to.
+        """Carry out a command once, and return its result.
 
         Raises the use case's refusals, `IdempotencyKeyReusedError`, `WriteConflictError` and `LogUnavailableError`.
         """
@@ -96,7 +96,7 @@ class CommandPlatform:
 
 
 class Attempt:
-    """One try at a command: the `Platform` that its use case sees."""
+    """One attempt at a command: the `Platform` that its use case sees."""
 
     def __init__(self, platform: CommandPlatform, context: CommandContext, *, fresh: bool) -> None:
         self.now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""The one room that writes files: whole or not at all, durable, and for their owner alone from the first octet on.
+"""The only module that writes files: complete or not at all, durable, and private from the first octet.
 
 Everything that Reprise writes beside its database goes through here (a test of the source insists): what staff ask for,
 backups, keys, mails, receipts, logs. Whoever can write to the same folder can neither have it written elsewhere, by a
@@ -83,7 +83,7 @@ def appended_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def open_to_append(path: Path) -> BinaryIO:
-    """A file that others only append to, such as the log of a process: whoever opens it closes it."""
+    """A file that is only appended to, such as the log of a process; the caller closes it."""
     return os.fdopen(os.open(path, _APPENDED | os.O_WRONLY, PRIVATE), "ab")
 
 

@@ -1,7 +1,7 @@
-"""What production demands of settings: nothing is made up, issued or trusted that was not configured.
+"""What production requires of settings: nothing is generated, issued or trusted that was not configured.
 
-Nor does anything leave the machine in the clear (docs/decisions/0030-nothing-made-up-in-production.md). Each process
-checks what it needs itself when it begins; `check_production` is for whoever is about to start them all.
+Nor does anything leave the machine unencrypted (docs/decisions/0030-nothing-made-up-in-production.md). Each process
+checks its own needs when it begins; `check_production` checks everything before all of them are started.
 """
 
 from infrastructure.audit.signing_keys import checkpoint_key_file

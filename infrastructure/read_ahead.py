@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class ReadAhead:
-    """A thread that waits for the database, one call at a time; as a context, it is over before the context ends."""
+    """A thread that waits for the database, one call at a time; it ends with its context."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead")

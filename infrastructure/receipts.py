@@ -40,7 +40,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class ReceiptsDamagedError(Exception):
-    """A line of the file is no receipt. Says which."""
+    """A line of the file is not a receipt; the message says which."""
 
 
 def receipts_path(home: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The log for programs of one's own: every fact, typed, in order, with by whom, when and why (docs/replay.md)."""
+"""The log for your own programs: every event, typed, in order, with actor, time and reason (docs/replay.md)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ WHERE stream_id = %s AND "position" > %s AND "position" <= %s AND topic = ANY (%
 
 
 class Log:
-    """The log, for reading. While facts are iterated over, nothing else can be asked of the same object."""
+    """The log, for reading. While events are being iterated, the same object cannot answer anything else."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -80,9 +80,9 @@ class Log:
     def facts(
         self, *events: type[AggregateEvent], after: int = 0, upto: int | None = None, stream: UUID | None = None
     ) -> Iterator[Recorded[Any]]:
-        """The facts of these types, else all, in the order of the log: those in (after, upto], else up to the head.
+        """The events of these types (default: all) in (after, upto], in the order of the log (default: up to the head).
 
-        With a stream, only those of that stream. Raises `PoisonEventError` where a fact cannot be read.
+        With a stream, only those of that stream. Raises `PoisonEventError` if an event cannot be read.
         """
         topics = [topic for event in events for topic in _topics(event)] or list(FORMS)
         end = self.head if upto is None else min(upto, self.head)

@@ -1,4 +1,4 @@
-"""Writes rows to a file, in the form that its name asks for: CSV, JSON Lines or Parquet. Few rows are kept at once."""
+"""Writes rows to a file in the format of its name: CSV, JSON Lines or Parquet, in constant memory."""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime

@@ -63,7 +63,7 @@ def migrations() -> list[Migration]:
 
 
 def migrate(conninfo: str, known: list[Migration] | None = None) -> list[str]:
-    """Apply what is missing, each file in a transaction of its own; returns the names. Safe to run by many at once.
+    """Apply missing migrations, each in its own transaction; returns their names. Safe to run concurrently.
 
     Raises `MigrationEditedError` before anything is changed if an applied file differs from the present one.
     """

@@ -40,7 +40,7 @@ from infrastructure.wake_ups import WakeUpSender
 READING_CONNECTIONS = 8
 """For commands, and for reads that come from the log itself."""
 LISTING_CONNECTIONS = 4
-"""For what comes from read models, so that nothing else queues behind long lists and those who wait for them."""
+"""Connections for read models, so that nothing else queues behind long lists."""
 
 
 class LogQueries:
@@ -59,7 +59,7 @@ class LogQueries:
 
 @asynccontextmanager
 async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Service]:
-    """The service of one process on a migrated database; commands under way are finished before it closes."""
+    """The service of one process on a migrated database; commands in progress are finished before it closes."""
     keyring = load_keyring(settings.keys, production=settings.production)
     cursors = Cursors(keyring.derive("cursors"))
     async with (

@@ -115,7 +115,7 @@ class Connection(asyncio.Protocol):
         self.resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        """Read what came."""
+        """Read what has arrived."""
         if not self._reads:
             self._throw_away(len(data))
             return
@@ -140,7 +140,7 @@ class Connection(asyncio.Protocol):
             self._await(self._whose_turn())
 
     def shutdown(self) -> None:
-        """Answer what is under way, and end."""
+        """Answer the requests in progress, and close."""
         if self._is_answering():
             self._end_after_answers()
         else:

@@ -23,9 +23,9 @@ class OpenConnection(Protocol):
 class OpenConnections:
     """A bounded number of connections.
 
-    Either it is the peer's turn (to send a request, or the rest of it, or to read the answer) or ours. When there is no
-    room, the connection that has waited longest for its peer makes it. So whoever opens connections and says nothing
-    drives out their own first, and a newcomer is refused only if all others have requests that are being worked on.
+    At any time it is either the peer's turn (to send a request, or the rest of it, or to read the answer) or ours. If
+    there is no room, the connection that has waited longest for its peer is closed. So a client that opens idle
+    connections loses its own first, and a new connection is refused only if all others are being served.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -60,7 +60,7 @@ class OpenConnections:
         self._waiting.pop(connection, None)
 
     def may_part(self, connection: OpenConnection) -> bool:
-        """Whether a connection that is over may stay for a moment until its peer has read why."""
+        """Whether a connection that is being closed may stay until its peer has read why."""
         if len(self._parting) >= self.limits.parting:
             return False
         self._open.discard(connection)

@@ -70,6 +70,6 @@ class Outgoing:
         return bool(self.transport.get_write_buffer_size())
 
     def abort(self) -> None:
-        """End at once; what was not sent is lost."""
+        """Close immediately; unsent data is lost."""
         self.is_over = True
         self.transport.abort()

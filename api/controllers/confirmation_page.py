@@ -1,4 +1,4 @@
-"""Where the links in mails lead: whoever receives the mail of an address confirms it, by a button."""
+"""The page behind the links in mails: its button confirms an email address."""
 
 import re
 from datetime import UTC, datetime
@@ -26,28 +26,28 @@ _OUTCOME_OF = {
 
 
 class ConfirmationPageController(Controller):
-    """Where the links in mails lead. Whatever follows links by itself changes nothing: that takes the button."""
+    """The page behind the links in mails. Opening it changes nothing; only its button does."""
 
     path = "/confirm-email"
     include_in_schema = False
 
     @get(public=True, page=True)
     async def ask(self, request: ApiRequest) -> Document:
-        """The page with the button. It is the same for every token, and nothing is looked up for it."""
+        """The page with the button: the same for every token, without any look-up."""
         language = request.header(b"accept-language")
         token = _only(request.query_params.dict().get("token"))
         return question_page(token, language) if token else outcome_page(Outcome.UNKNOWN, language)
 
     @post(public=True, page=True, status_code=200)
     async def confirm(self, request: ApiRequest) -> Document:
-        """Confirm the address, and say what came of it to whoever has a token that was mailed."""
+        """Confirm the address, and show the outcome; only holders of a mailed token learn details."""
         token = _only((await request.html_form()).get("token"))
         outcome = await _outcome(request, token) if token else Outcome.UNKNOWN
         return outcome_page(outcome, request.header(b"accept-language"))
 
 
 def _only(values: list[str] | None) -> str | None:
-    """The token, if there is one and it has the letters of a token."""
+    """The token, if there is one and it has the form of a token."""
     return values[0] if values is not None and len(values) == 1 and _TOKEN.fullmatch(values[0]) else None
 
 

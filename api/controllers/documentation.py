@@ -22,7 +22,7 @@ PAGE_HEADERS = [
 
 
 class DocumentationController(Controller):
-    """What there is, and how to use it."""
+    """The API, described."""
 
     path = "/"
     include_in_schema = False

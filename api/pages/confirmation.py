@@ -1,4 +1,4 @@
-"""The page that a mailed link leads to: a button that confirms an address, and then what came of it."""
+"""The page behind a mailed link: a button that confirms an address, then the outcome."""
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -24,7 +24,7 @@ _STATUS = {
 
 
 def question_page(token: str, accept_language: bytes | None) -> Document:
-    """Asks whether it was the reader who wants to use the address, and confirms it by a button."""
+    """Asks whether the reader wants to use the address; a button confirms it."""
     language = language_for(accept_language)
     texts = texts_in(language)
     # Relative, so that a proxy may serve it below a prefix; without the query, so that no log gets to see the token.
@@ -40,12 +40,12 @@ def question_page(token: str, accept_language: bytes | None) -> Document:
 
 
 def outcome_page(outcome: Outcome, accept_language: bytes | None) -> Document:
-    """Says what came of it."""
+    """Shows the outcome."""
     return _told(outcome, accept_language, _STATUS[outcome])
 
 
 def refusal_page(problem: Problem, headers: Mapping[str, str], accept_language: bytes | None) -> Document:
-    """Says that nothing came of it, for a reason that has nothing to do with the link."""
+    """Says that the request failed, for a reason that has nothing to do with the link."""
     is_ours = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     outcome = Outcome.UNAVAILABLE if is_ours else Outcome.REFUSED
     return _told(outcome, accept_language, problem.status, headers)

@@ -1,4 +1,4 @@
-"""The languages that people are answered in: a file for each, and the one that a browser asks for."""
+"""The languages of the pages, one file each, and the choice by a browser's preferences."""
 
 from enum import StrEnum
 from functools import cache
@@ -10,13 +10,13 @@ from api.header_values import list_members
 from api.media_types import weight_of
 
 LANGUAGES = ("en", "sv", "de", "es", "ja")
-"""Tags of BCP 47; the first one is for everybody else."""
+"""BCP 47 tags; the first one is the default."""
 _READ = 50
-"""Languages of a browser that are looked at."""
+"""How many languages of a browser are considered."""
 
 
 class Outcome(StrEnum):
-    """What came of opening a link, or of the attempt to."""
+    """The outcome of confirming an address."""
 
     CONFIRMED = "confirmed"
     ALREADY_CONFIRMED = "already_confirmed"
@@ -37,7 +37,7 @@ class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Texts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All that is said in one language."""
+    """All texts in one language."""
 
     title: str
     question: str
@@ -54,7 +54,7 @@ def texts_in(language: str) -> Texts:
 
 
 def language_for(accepted: bytes | None) -> str:
-    """The language that is wanted most, whatever its region and script (Accept-Language, RFC 9110 section 12.5.4)."""
+    """The most wanted language, whatever its region and script (Accept-Language, RFC 9110 section 12.5.4)."""
     members = list_members((accepted or b"").lower())[:_READ]
     for member in sorted(members, key=weight_of, reverse=True):
         tag = member.partition(b";")[0].strip().partition(b"-")[0].decode("latin-1")

@@ -1,4 +1,4 @@
-"""HTML, put together so that nothing that is not meant as markup can be taken for it."""
+"""Builds HTML in which no text can be mistaken for markup."""
 
 from html import escape
 

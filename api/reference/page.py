@@ -221,5 +221,5 @@ def _text(text: str) -> Markup:
 
 
 def _code(text: str) -> Markup:
-    """What stands between backticks is code."""
+    """Text between backticks becomes code."""
     return joined(*(element("code", part) if odd % 2 else part for odd, part in enumerate(text.split("`"))))

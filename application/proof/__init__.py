@@ -1,5 +1,5 @@
-"""Proof that nobody rewrote the log: a Merkle tree over it, signed checkpoints, bundles that anybody can check.
+"""Proof that nobody has changed the log: a Merkle tree, signed checkpoints, bundles that anybody can verify.
 
-Nothing in here imports a database, a network or anything else of this service, so that whoever wants to check the
-service needs to trust, and to read, these few modules only (docs/auditors.md).
+Nothing here imports a database, the network or other parts of this service, so auditors need to read and trust only
+these few modules (docs/auditors.md).
 """

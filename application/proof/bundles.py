@@ -83,10 +83,10 @@ def bundle_lines(head: BundleHead, events: Iterable[BundledEvent]) -> Iterator[b
 def verify_bundle(
     lines: Iterable[bytes], keys: Sequence[VerifierKey], old: Checkpoint | None = None
 ) -> Iterator[StoredEvent | BundleReport]:
-    """The events of a bundle, each proved before it is told, and in the end what all of it proves.
+    """Yield the events of a bundle, each proved first, and at the end a report of what the bundle proves.
 
     The keys that the given ones have handed over to are trusted, too. With an older checkpoint of the same log, the log
-    must have grown from that one. Raises `BundleInvalidError`; what was told before that counts for nothing.
+    must have grown from that one. Raises `BundleInvalidError`; everything yielded before is then void.
     """
     numbered = enumerate(lines, start=1)
     head = _decoded_head(next(numbered, (1, b""))[1])

@@ -1,7 +1,7 @@
 """Handovers: a checkpoint in which one key of a log names the next one, signed by both.
 
-Whoever trusts the key before can trust the next one. Its name is part of what is signed, in an extension line of the
-checkpoint (C2SP tlog-checkpoint): a second signature alone would say nothing, because anybody can add one to a note.
+Anybody who trusts the previous key can trust the next one. Its name is part of the signed text, in an extension line of
+the checkpoint (C2SP tlog-checkpoint); a second signature alone would prove nothing, because anybody can add one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,10 +27,10 @@ def handover(checkpoint: Checkpoint, key: SigningKey, successor: SigningKey) -> 
 
 
 def with_successors(keys: Iterable[VerifierKey], handovers: Iterable[str]) -> list[VerifierKey]:
-    """These keys and all that they lead to: handovers, the oldest first, by keys that are trusted by then.
+    """The given keys, and all keys that they hand over to; handovers must be in order, oldest first.
 
-    What keys that nobody trusts have to say is passed over. Raises `NoteInvalidError` for what is no handover, and for
-    one that a trusted key, or the next key, has not signed well.
+    Handovers by untrusted keys are ignored. Raises `NoteInvalidError` for a note that is not a handover, and for a
+    handover with an invalid signature of a trusted key or of the next key.
     """
     trusted = list(keys)
     for note in handovers:

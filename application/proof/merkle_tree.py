@@ -1,7 +1,7 @@
 """The Merkle tree of RFC 6962 section 2.1: its hashes, its proofs, and how they are verified (RFC 9162 section 2.1).
 
-A proof is told in two steps: which ranges of leaves it needs the hash of, then those hashes. So whoever stores the
-hashes of complete subtrees can read all they need at once.
+A proof is built in two steps: first the ranges of leaves whose hashes it needs, then those hashes. So a store of the
+hashes of complete subtrees can read all of them in one query.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -21,7 +21,7 @@ _DASH = "\N{EM DASH} "
 
 
 class NoteInvalidError(ValueError):
-    """A note is not well-formed, or nobody who counts has signed it."""
+    """A note is malformed, or no trusted key has signed it."""
 
 
 class KeyInvalidError(ValueError):
@@ -36,7 +36,7 @@ class VerifierKey(msgspec.Struct, frozen=True):
 
     @property
     def id(self) -> bytes:
-        """Tells keys of one name apart."""
+        """Distinguishes keys of the same name."""
         return sha256(self.name.encode() + b"\n" + ED25519 + self.public).digest()[:ID_OCTETS]
 
     def __str__(self) -> str:
@@ -100,7 +100,7 @@ def verified_text(note: str, keys: Sequence[VerifierKey]) -> str:
 def signed_by(note: str, keys: Sequence[VerifierKey]) -> tuple[str, list[VerifierKey]]:
     """The text of a note, and those of these keys that have signed it.
 
-    Raises `NoteInvalidError` if it is no note, or if one of them has signed it wrongly.
+    Raises `NoteInvalidError` if it is not a note, or if a signature by one of them is invalid.
     """
     text, signatures = _taken_apart(note)
     known = {(key.name, key.id): key for key in keys}

@@ -47,7 +47,7 @@ class TiledTree:
         return bagged(list(peaks))
 
     def add(self, leaves: Sequence[bytes]) -> Iterator[Tile]:
-        """Take in the hashes of more leaves; tells the tiles that have become full."""
+        """Add the hashes of more leaves; returns the tiles that are now full."""
         yield from self._add(0, leaves)
 
     def _add(self, level: int, hashes: Sequence[bytes]) -> Iterator[Tile]:

@@ -1,7 +1,7 @@
 """Replaces the key that checkpoints are signed with (docs/decisions/0029-keys-hand-over.md).
 
 First the new key lies in the file beside the old one; then the note by which the old one hands over is published; then
-the new one signs, and the old private half is gone. Whoever is interrupted begins again and goes on where they were.
+the new one signs, and the old private half is gone. An interrupted rotation is run again and continues.
 """
 
 from application.proof.handovers import handover

@@ -1,8 +1,8 @@
-"""The sealer: follows the log, adds it to the Merkle tree, and signs what the tree has become.
+"""The sealer: follows the log, adds it to the Merkle tree, and signs the tree.
 
 Any number may run. Tiles, progress and checkpoint move in one transaction under one row lock, by compare-and-set, so
-each event becomes exactly one leaf, whoever dies when. A sealer goes on only from a tree that was signed by a key of
-this log, so it can never be made to sign two histories by somebody who can merely write to the database.
+each event becomes exactly one leaf, even if sealers die. A sealer only continues a tree that was signed by a key of
+this log, so somebody who can merely write to the database cannot make it sign two histories.
 """
 
 import time
@@ -61,7 +61,7 @@ def seal_batch(connection: Connection, keys: CheckpointKeys, limit: int = BATCH)
 
 
 def sealed_checkpoint(connection: Connection, keys: CheckpointKeys) -> Checkpoint:
-    """What is sealed, as it was signed; no sealer goes on before the caller's transaction ends.
+    """The newest checkpoint; no sealer continues before the caller's transaction ends.
 
     Raises `TreeUnsoundError`.
     """
@@ -71,7 +71,7 @@ def sealed_checkpoint(connection: Connection, keys: CheckpointKeys) -> Checkpoin
 
 
 def seal_to_head(connection: Connection, keys: CheckpointKeys) -> int:
-    """Seal every event that is in the log by now, by whoever does it; answers how many events are sealed then."""
+    """Wait until every event of the log is sealed, by this process or another; returns how many are sealed."""
     head = read_head(connection).position
     while (sealing := seal_batch(connection, keys)) is None or sealing.size < head:
         if sealing is None:
@@ -87,7 +87,7 @@ class Sealer:
         self._next = 0.0
 
     def seal_due(self, connection: Connection) -> bool:
-        """Seal what there is, if it is time for that; true if there is more to do at once."""
+        """Seal new events if it is time to; true if there is more to do immediately."""
         if time.monotonic() < self._next or not _is_behind(connection):
             return False
         sealing = seal_batch(connection, self._key_file.keys())

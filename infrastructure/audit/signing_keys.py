@@ -54,7 +54,7 @@ class CheckpointKeyFile:
         self._production = production
 
     def keys(self) -> CheckpointKeys:
-        """The key and those before it. Safe to call by many processes at once. Raises `SigningKeyUnusableError`."""
+        """The key and its predecessors. Safe to call concurrently. Raises `SigningKeyUnusableError`."""
         try:
             return self._keys(self._read())
         except FileNotFoundError:
@@ -63,7 +63,7 @@ class CheckpointKeyFile:
             return self._keys(self._read() if self._path.exists() else self._made())
 
     def next_key(self) -> SigningKey:
-        """The key to hand over to, made if there is none yet: who was interrupted goes on with the same one."""
+        """The key to hand over to, generated if there is none; an interrupted rotation continues with it."""
         self.keys()
         with self._locked():
             content = self._read()

@@ -1,4 +1,4 @@
-"""Reads the stored tree: a proof takes one query for the few tiles that it is made from."""
+"""Reads the stored tree: a proof takes one query for the few tiles that it needs."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -1,7 +1,7 @@
-"""Verifies the whole log: makes the tree again from what is stored, and compares it with all that was ever signed.
+"""Verifies the whole log: computes the tree again from the stored events, and compares it with every checkpoint.
 
-Only keys and older checkpoints that come from outside prove anything to an outsider; what is found here names the
-position that is wrong, so that it can be looked into.
+Only keys and checkpoints from outside prove anything to an outsider. Findings name the wrong position, so that it can
+be examined.
 """
 
 from collections import deque
@@ -24,7 +24,7 @@ from infrastructure.log_reader import Connection, read_head
 CHUNK = 65_536
 """Positions verified at a time: some ten megabytes."""
 FINDINGS_LIMIT = 1_000
-"""Whoever has so many findings needs no more of them."""
+"""The maximum number of findings."""
 
 _OUT_OF_ORDER = """
 SELECT e."position" FROM log.event e
@@ -56,7 +56,7 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What it came to."""
+    """The result."""
 
     events: int
     sealed: int

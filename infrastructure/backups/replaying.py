@@ -1,7 +1,7 @@
-"""Erases again whom a restored backup has brought back, as the receipts of their erasures say.
+"""Erases people again whom a restored backup has brought back, according to the receipts of their erasures.
 
-`reprise restore` does it at once. Every start of the service does it, too, before anybody is served: maybe the database
-was put back by other means.
+`reprise restore` does it immediately. So does every start of the service, before anybody is served, in case the
+database was restored by other means.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Takes a backup, as of one moment, while everything goes on."""
+"""Writes a backup as of one moment, while everything continues."""
 
 import gzip
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from infrastructure.private_files import whole_file, write_whole
 BUFFER = 1 << 20
 ROWS_BETWEEN_REPORTS = 10_000
 Report = Callable[[int, int], None]
-"""Told how many rows are written, and how many there are in the log."""
+"""Called with the number of rows written, and the number in the log."""
 
 
 def take_backup(conninfo: str, folder: Path, keys: tuple[Path, Path] | None, report: Report) -> Manifest:

@@ -1,7 +1,7 @@
-"""The claims key in force, by its fingerprint in the database: with another one, two people could hold one address.
+"""The claims key in force, by its fingerprint in the database: a different key would let two people have one address.
 
-The first process that opens commands on a database makes its own the one in force. Whoever comes later must have it, as
-the present key or as the next one.
+The first process that opens commands on a database puts its key in force. Later processes must have that key, as the
+current or as the next one.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class ClaimsKeyForeignError(SecretMissingError):
 
 
 def check_claims_key(settings: Settings, conninfo: str) -> None:
-    """Make sure of it before a process begins its work, so that it ends with one sentence otherwise."""
+    """Check the key before a process begins its work, so that it can exit with one sentence."""
 
     async def check() -> None:
         async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:

@@ -1,7 +1,7 @@
-"""Replaces the claims key while everything goes on: records under the next key's ids who holds which address.
+"""Replaces the claims key while everything continues: records every claim under the id that the next key derives.
 
-By then all processes have the next key, too, and record whatever happens under both ids. So a look at each address that
-the log names, in any order and as often as one likes, brings what was before; what is there already is left as it is.
+By then all processes have the next key, too, and record new events under both ids. So visiting each address in the log,
+in any order and any number of times, adds the older claims; existing ones are left as they are.
 """
 
 import asyncio
@@ -37,11 +37,11 @@ _WANTED = Wanted(topics=(*_WITH_ADDRESS, EmailClaim.Claimed.TOPIC), metadata=Fal
 Pieces = Callable[[], Iterator[Sequence[Recorded[Any]]]]
 """Reads the log from the beginning."""
 OnEvents = Callable[[int, int], None]
-"""Is told how many of how many events are read; all of them are read twice."""
+"""Called with the number of events read, and of all; all of them are read twice."""
 
 
 class ClaimsRotated(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a rotation came to."""
+    """The result of a rotation."""
 
     addresses: int
     """How often people said an address of theirs, and it was looked at."""
@@ -66,7 +66,7 @@ class ClaimsDifferError(Exception):
 async def rotate_claims(
     settings: Settings, conninfo: str, on_events: OnEvents = lambda _, __: None, chunk: int = CHUNK
 ) -> ClaimsRotated:
-    """Record all claims under the next key, check that, and put it in force; nothing if it is.
+    """Record all claims under the next key, check them, and put the key in force; nothing if it already is.
 
     Raises `ClaimsDifferError`, `SecretMissingError` if there is no next key, and `LogUnavailableError`.
     """

@@ -19,7 +19,7 @@ _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 @final
 class ServerProcess:
-    """A server that this process started, and so has to wait for, or it stays a zombie whoever stops it."""
+    """A server that this process started, and must wait for, else it stays a zombie, whoever stops it."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -55,7 +55,7 @@ class Launcher:
             raise EmbeddedPostgresError(message)
 
     def start_server(self, command: Sequence[str], *, needed: Iterable[Path]) -> ServerProcess:
-        """Start a program that goes on without us, and that the terminal's Ctrl-C does not reach."""
+        """Start a program that survives this process, and that the terminal's Ctrl-C does not reach."""
         return ServerProcess(self._started(command, needed, background=True))
 
     def _started(self, command: Sequence[str], needed: Iterable[Path], *, background: bool) -> subprocess.Popen[bytes]:

@@ -1,4 +1,4 @@
-"""The one server of a directory: joined if it runs, started if it does not, stopped by whoever leaves last."""
+"""The one server of a directory: joined if it is running, started if it is not, stopped by its last user."""
 
 import os
 import signal

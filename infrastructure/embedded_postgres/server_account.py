@@ -25,7 +25,7 @@ _SETPCAP = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Switch:
-    """How a child process becomes another user: what to put before its command, and what to tell `subprocess`."""
+    """How a child process becomes another user: the prefix of its command, and the arguments of `subprocess`."""
 
     prefix: tuple[str, ...] = ()
     user: int | None = None

@@ -1,4 +1,4 @@
-"""Where the server's socket is, and which process listens at it.
+"""Where the server's socket is, and which process listens on it.
 
 It is in `run` in the server's directory, if that path is short enough for a socket. Otherwise `run` is a symbolic link
 to a short private directory among the temporary files, so whoever joins finds the socket even if their TMPDIR differs.

@@ -1,7 +1,7 @@
-"""Erases people who asked to be deleted and whose grace period is over.
+"""Erases people who requested deletion and whose grace period has ended.
 
-Who is due is looked up in a read model; whether they are is decided on the log. So it does not matter that the model
-may be a little behind, that several workers look at once, or that one dies: nobody is erased too early, or twice.
+Candidates are looked up in a read model, but the log decides. So it does not matter if the model is a little behind, if
+several workers look at once, or if one dies: nobody is erased too early or twice.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Has PostgreSQL write anew the files that erased people's rows and keys were in.
+"""Has PostgreSQL rewrite the files that contained rows and keys of erased people.
 
 Deleted rows, and rows as they were before a change, lie in a table's pages until something else is written over them;
 so do common values in the planner's statistics.
@@ -23,14 +23,14 @@ _FUTURE_SEGMENTS = (
 )
 
 OnTable = Callable[[int, int], None]
-"""Is told how many of how many tables are done."""
+"""Called with the number of tables done, and of all."""
 
 
 def scrub(connection: psycopg.Connection[Any], on_table: OnTable = lambda _, __: None) -> int:
-    """Write anew every table that people are deleted from, and begin new WAL; returns how many tables.
+    """Rewrite every table that people are deleted from, and switch to a new WAL file; returns how many tables.
 
-    Locks each table for as long as that takes. Raises `psycopg.errors.InsufficientPrivilege` unless it may do all of
-    it, which takes a superuser.
+    Locks each table meanwhile. Raises `psycopg.errors.InsufficientPrivilege` unless the login may do all of it, which
+    requires a superuser.
     """
     names = [model.name for model in READ_MODELS.values() if model.holds.readable]
     rows = connection.execute(_GENERATIONS, (names,)).fetchall()

@@ -1,8 +1,8 @@
-"""Sweeps up after an erasure: whatever is kept beside the log, and does not follow it, is to forget the person, too.
+"""Cleans up after an erasure: deletes the person's data that is stored beside the log and does not follow it.
 
-Live read models forget by folding the fact. What remains are generations that nobody follows any more, streams that are
-held by a letter, and mails in the outbox. A receipt is swept when that is done; a worker that dies before leaves it to
-the next.
+Live read models forget by folding the event. What remains are generations that are no longer followed, streams held
+back by a letter, and mails in the outbox. Then the receipt is marked as swept; if a worker dies before, the next one
+does it.
 """
 
 from typing import Any, Protocol

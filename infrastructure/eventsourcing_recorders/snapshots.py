@@ -1,4 +1,4 @@
-"""Keeps snapshots of aggregates, beside the log: a snapshot is no fact."""
+"""Stores snapshots of aggregates beside the log: a snapshot is not an event."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar

@@ -1,4 +1,4 @@
-"""Follows the log from a position on, and goes on following it as it grows."""
+"""Follows the log from a position on, as it grows."""
 
 from collections.abc import Generator, Sequence
 from threading import Event, Lock

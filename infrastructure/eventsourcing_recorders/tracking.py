@@ -32,7 +32,7 @@ class LogTrackingRecorder(DatastoreRecorder, TrackingRecorder):
     def advance(self, cursor: psycopg.Cursor[Any], tracking: Tracking, write_id: UUID | None = None) -> None:
         """Record progress in the cursor's transaction. Raises `IntegrityError` if the follower has been there before.
 
-        A write that is repeated under the same id because its answer was lost is no second visit.
+        A write repeated under the same id, because its answer was lost, is not a second visit.
         """
         values = (self.name, tracking.application_name, tracking.notification_id, write_id)
         if not cursor.execute(_ADVANCE, values, prepare=True).rowcount:

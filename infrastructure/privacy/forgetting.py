@@ -1,6 +1,6 @@
-"""Drops from the memory of this process whoever was erased, by whichever process, and what has been kept too long.
+"""Drops erased people, and entries that are too old, from the memory of this process.
 
-What is read never rests on that memory (docs/decisions/0004-privacy.md): this only bounds how long it holds something.
+Answers never depend on that memory (docs/decisions/0004-privacy.md); this only limits how long it keeps something.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from infrastructure.privacy.key_cache import SubjectKeys
 
 LOOK_SECONDS = 1.0
-"""How often a process looks who was erased: the longest that it remembers an erased person, if the database answers."""
+"""How often a process checks for erasures: the longest that it remembers an erased person, if the database answers."""
 
 _ERASED = 'SELECT subject_id, "position" FROM keys.erasure WHERE "position" > %s ORDER BY "position" LIMIT 10000'
 _LAST = 'SELECT coalesce(max("position"), 0) FROM keys.erasure'

@@ -63,7 +63,7 @@ class SubjectKeys:
         self._kept.pop(subject_id, None)
 
     def forget_old(self) -> None:
-        """Drop the keys whose time is over."""
+        """Drop expired keys."""
         now = time.monotonic()
         while self._kept and next(iter(self._kept.values()))[0] <= now:
             self._kept.popitem(last=False)

@@ -20,7 +20,7 @@ class KeyEncryptionKey(Protocol):
 
     @property
     def name(self) -> str:
-        """Tells it from all others, and nothing of what it is; stored beside whatever it wrapped."""
+        """Identifies the key without revealing it; stored beside what it has wrapped."""
         ...
 
     def wrap(self, key: bytes) -> bytes:

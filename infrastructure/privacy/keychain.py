@@ -1,7 +1,7 @@
 """The key-encryption keys that this process may use.
 
-What a process may open is a property of the process, as its environment is: whoever reads the log in it need not be
-handed keys. Kept are settings; a key is fetched from where it is kept when something is first to be unwrapped.
+What a process may unseal is a property of the process, like its environment, so code that reads the log is not handed
+keys. Only settings are stored here; a key is fetched when something is first unwrapped.
 """
 
 import os

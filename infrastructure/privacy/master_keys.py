@@ -53,7 +53,7 @@ class MasterKeys:
             await self.load(connection)
 
     def load_now(self, connection: psycopg.Connection[Any]) -> None:
-        """The same as `load`, for those who wait."""
+        """The same as `load`, but blocking."""
         self._keep(connection.execute(_SELECT, binary=True).fetchall())
 
     def _keep(self, rows: Iterable[tuple[int, str, bytes]]) -> None:

@@ -1,4 +1,4 @@
-"""Replaces the master key while everything goes on: people's keys are wrapped anew, what they seal stays as it is.
+"""Replaces the master key while everything continues: subject keys are wrapped again; sealed data is not touched.
 
 The new key is announced first, by its row alone, and each process wraps with it from its next look on. Then people's
 keys are wrapped with it, in pieces, whoever asks for them meanwhile. At last the old key goes; the database itself does
@@ -22,10 +22,10 @@ from infrastructure.privacy.master_keys import MasterKeys, master_cipher, new_ma
 from infrastructure.privacy.subject_keys import unwrap, wrap
 
 SETTLE_SECONDS = 2 * LOOK_SECONDS
-"""How long after the announcement the work begins: by then, all processes have looked that do not stand still."""
+"""How long after the announcement the work begins: by then, every process that is not stuck has seen it."""
 PIECE = 1_000
 ROTATION_LOCK = 0x5265707269736532
-"""Key of the advisory lock of whoever rotates."""
+"""Key of the advisory lock of rotations."""
 
 _IDS = "SELECT id FROM keys.master_key ORDER BY id"
 _INSERT = "INSERT INTO keys.master_key (id, key_encryption_key, wrapped) VALUES (%s, %s, %s)"
@@ -42,7 +42,7 @@ FROM unnest(%s::uuid[], %s::bytea[]) AS new (subject_id, wrapped) WHERE k.subjec
 
 Connection = psycopg.Connection[Any]
 OnKeys = Callable[[int, int], None]
-"""Is told how many of how many keys are wrapped anew."""
+"""Called with the number of keys wrapped, and of all."""
 
 
 class RotationUnderWayError(Exception):
@@ -53,13 +53,13 @@ class RotationUnderWayError(Exception):
 
 
 class Rotated(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a rotation came to."""
+    """The result of a rotation."""
 
     master_key: int
     keys: int
-    """How many were wrapped anew."""
+    """How many keys were wrapped."""
     removed: int
-    """Master keys that are good for nothing any more."""
+    """Master keys that are no longer used."""
 
 
 def rotate_master_key(

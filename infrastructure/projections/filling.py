@@ -51,7 +51,7 @@ def fill(
 
 
 def fill_part(conninfo: str, projection: Projection[Any], generation: int, part: Part, on_events: OnEvents) -> None:
-    """Write the rows of one part, and put on record that it is filled, all or nothing.
+    """Write the rows of one part and record that it is filled, in one transaction.
 
     Raises `PartIsFilledError` if it has been filled meanwhile.
     """

@@ -10,7 +10,7 @@ from infrastructure.projections.parts import Part
 from infrastructure.stream_reader import read_streams
 
 OnEvents = Callable[[int], None]
-"""Is told, now and then, how many more events are done."""
+"""Called now and then with the number of additional events done."""
 
 
 def fold_part(
@@ -20,7 +20,7 @@ def fold_part(
     wanted: Wanted,
     on_events: OnEvents = lambda _: None,
 ) -> Iterator[Collection[Any]]:
-    """The rows that a part comes to, None for none, some at a time; `on_events` is told of part.events in all.
+    """The rows of a part (None for no row), some at a time; `on_events` is called for part.events in total.
 
     Raises `PoisonEventError`.
     """

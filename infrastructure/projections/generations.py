@@ -16,7 +16,7 @@ _COLUMNS = 'name, generation, version, fingerprint, state, "position", failure, 
 
 
 class DefinitionChangedError(Exception):
-    """A definition is not the one that its live rows were made with, though the version is the same."""
+    """A definition differs from the one that its live rows were built with, though the version is the same."""
 
     def __init__(self, name: str, version: int) -> None:
         super().__init__(
@@ -67,7 +67,7 @@ def generations(connection: Connection) -> list[Generation]:
 
 
 def ensure_live(connection: Connection, projection: Projection[Any]) -> Generation:
-    """The live generation; an empty first one if the model was never there. Safe to call by many at once."""
+    """The live generation; an empty first one for a new model. Safe to call concurrently."""
     found = live_generation(connection, projection.name)
     if found is None:
         try:
@@ -106,7 +106,7 @@ def add_generation(connection: Connection, projection: Projection[Any], state: s
 
 
 def note_failure(connection: Connection, name: str, generation: int, failure: str | None) -> None:
-    """Say why following stands still; None if it does not any more."""
+    """Record why following has stopped; None if it continues."""
     connection.execute(
         "UPDATE projection.generation SET failure = %s "
         "WHERE name = %s AND generation = %s AND failure IS DISTINCT FROM %s",

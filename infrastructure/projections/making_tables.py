@@ -1,6 +1,6 @@
-"""Making and dropping the tables of read models: by functions of the schema's owner, who owns the tables.
+"""Creates and drops tables of read models, through functions of the schema's owner, who owns the tables.
 
-A projector that owned them could have whoever reads them run its code (docs/decisions/0025-database-logins.md).
+A projector that owned them could make their readers run its code (docs/decisions/0025-database-logins.md).
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Measures how fast a read model is followed, for whoever watches it."""
+"""Measures how fast a read model is followed, for operators."""
 
 import time
 from typing import Any

@@ -1,6 +1,6 @@
-"""The parts in which a new generation is filled, on record, so that a rebuild goes on where a killed one has ended.
+"""The recorded parts of a new generation, so that a rebuild continues where a killed one ended.
 
-A model with one row for each stream is folded in ranges of streams; one with a row for each fact in ranges of
+A model with one row for each stream is folded in ranges of streams; one with a row for each event in ranges of
 positions. Parts do not depend on each other.
 """
 
@@ -19,7 +19,7 @@ EVENTS_PER_PART = 600_000
 """About how many events a range of streams has: the database sorts a hundred megabytes of them, and what they make is
 held in memory until all of it is there."""
 EVENTS_PER_RANGE = 100_000
-"""Positions in a part of a list of facts, each of which may make a row."""
+"""Positions in a part of a list of events, each of which may have a row."""
 DRAWN_PER_PART = 200
 """Events that are looked at to find ranges of streams that have equally many: more or less by a tenth."""
 
@@ -34,7 +34,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """About how many it has."""
     number: int = 0
     rows: int | None = None
-    """How many it came to, if it is filled."""
+    """The number of rows, if it is filled."""
 
 
 class PartIsFilledError(Exception):

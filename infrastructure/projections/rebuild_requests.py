@@ -1,4 +1,4 @@
-"""Rebuilds on request: one at a time for each model, carried out by whoever is free, resumed when that one dies."""
+"""Rebuilds on request: one at a time for each model, by any free worker, resumed by another if it dies."""
 
 import time
 from typing import Any, LiteralString
@@ -33,9 +33,9 @@ _IS_FREE: LiteralString = f"pg_try_advisory_xact_lock({_LOCK.format('name')})"
 
 
 def request_rebuild(connection: Connection, name: str, requested_by: str, *, is_rollback: bool = False) -> UUID:
-    """Ask for a rebuild, or join the one that is requested or running. Raises `LookupError` for an unknown model.
+    """Request a rebuild, or join the one that is requested or running. Raises `LookupError` for an unknown model.
 
-    One that belongs to another definition, and nobody is at, is given up: whoever asks this program has decided.
+    An idle rebuild of another definition is abandoned: the request to this program decides.
     """
     if name not in READ_MODELS:
         raise LookupError(name)

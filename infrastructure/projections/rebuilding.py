@@ -36,7 +36,7 @@ class RebuildProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rebuild came to."""
+    """The result of a rebuild."""
 
     generation: int
     position: int
@@ -64,7 +64,7 @@ def rebuild(conninfo: str, projection: Projection[Any], on_progress: OnProgress 
 
 
 def is_lost_connection(error: Exception) -> bool:
-    """Whether it says that the database went away: then a rebuild goes on later from where it is."""
+    """Whether the error means a lost database connection, after which a rebuild can be resumed."""
     state = error.sqlstate if isinstance(error, psycopg.OperationalError) else ""
     return state is None or state.startswith(("08", "57P"))
 
@@ -95,7 +95,7 @@ def _begin(connection: Connection, projection: Projection[Any]) -> int:
 
 
 class NothingToRollBackToError(Exception):
-    """There is no generation before the live one that this program could go on with."""
+    """There is no earlier generation that this program could use."""
 
     def __init__(self) -> None:
         super().__init__("there are no earlier rows of this version")

@@ -38,7 +38,7 @@ def checking() -> Callable[[Connection], bool]:
 
 
 def check_some(connection: Connection, projection: Projection[Any], sample: int = SAMPLE) -> None:
-    """Check a sample of a model's live rows, and put on record what it came to."""
+    """Check a sample of a model's live rows, and record the result."""
     live = live_generation(connection, projection.name)
     if live is None or live.version != projection.version or live.position == 0:
         return

@@ -1,8 +1,8 @@
-"""Segments: which streams of a generation are folded up to where. There is one, as long as one worker follows a model.
+"""Segments: how far the streams of a generation are folded. While one worker follows a model, there is one segment.
 
-Whoever has locked a segment's row holds it, until the end of a batch; the others pass by. So there are no terms, clocks
-or heartbeats: a lock ends with its transaction, and the transaction of a dead or frozen worker is ended by the database
-(docs/decisions/0012-segments.md).
+A worker that has locked a segment's row holds the segment until the end of a batch; others skip it. So there are no
+terms, clocks or heartbeats: a lock ends with its transaction, and the transaction of a dead or frozen worker is ended
+by the database (docs/decisions/0012-segments.md).
 """
 
 from collections.abc import Sequence

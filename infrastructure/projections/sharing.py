@@ -29,9 +29,9 @@ class Share:
         self._most = MOST
 
     def most(self, connection: Connection, generation: int) -> int:
-        """The most segments to hold at once; now and then divides or joins some.
+        """The maximum number of segments to hold; divides or joins some now and then.
 
-        A model with a tally is never divided: its counts are to be of one position.
+        A model with a tally is never divided, because its counts must be of one position.
         """
         if self._projection.tally or time.monotonic() < self._due:
             return self._most

@@ -194,5 +194,5 @@ def _flat(lists: Sequence[Sequence[Any]]) -> list[str]:
 
 @lru_cache(maxsize=64)
 def model_table(projection: Projection[Row], generation: int) -> ModelTable[Row]:
-    """The table of a generation: the same object for each of its batches, with the statements that it has made."""
+    """The table of a generation: one object for all of its batches, which keeps its prepared statements."""
     return ModelTable(projection, generation)

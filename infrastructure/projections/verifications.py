@@ -1,4 +1,4 @@
-"""What checks of read models came to, on record: how many rows, how many of them wrong, where the first one is."""
+"""The recorded results of checks of read models: how many rows, how many wrong, where the first one is."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from infrastructure.projections.verifying import Verification
 def note_verification(
     connection: Connection, projection: Projection[Any], generation: int, found: Verification, *, complete: bool
 ) -> None:
-    """Write down what a check came to. What a sample has found wrong stays so until a complete check finds nothing."""
+    """Record the result of a check. After a sample has found wrong rows, only a complete check can clear the model."""
     first = found.differences[0] if found.differences else None
     finding = first and f"row {first.key}: {', '.join(first.columns)} differ from the log"
     connection.execute(

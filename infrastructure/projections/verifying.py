@@ -1,6 +1,6 @@
 """Checks rows of a read model against the log, folded again in the simplest way: one stream, from its beginning.
 
-Rows, checkpoint, letters and facts are read in one snapshot, so a model can be checked while it is followed.
+Rows, checkpoint, letters and events are read in one snapshot, so a model can be checked while it is followed.
 """
 
 import random
@@ -24,13 +24,13 @@ SAMPLE = 1_000
 AT_ONCE = 500
 """Streams, or positions, checked in one snapshot."""
 MOST_SHOWN = 20
-"""Differences that are kept: whoever has seen so many knows enough."""
+"""The maximum number of differences kept."""
 PRESENCE = "presence"
 """What differs where one side has a row and the other one none."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """A row that is not what the log says. The values are for whoever asked; they are kept nowhere."""
+    """A row that differs from the log. The values are only for the caller and are not stored."""
 
     key: Any
     columns: list[str]
@@ -47,7 +47,7 @@ class RowDiffersError(Exception):
 
 
 class Verification(msgspec.Struct, kw_only=True):
-    """What a check came to."""
+    """The result of a check."""
 
     rows: int = 0
     differing: int = 0
@@ -55,7 +55,7 @@ class Verification(msgspec.Struct, kw_only=True):
     """The first of them."""
 
     def add(self, found: "Verification") -> None:
-        """Take in what another part of the check came to."""
+        """Add the result of another part of the check."""
         self.rows += found.rows
         self.differing += found.differing
         self.differences = (self.differences + found.differences)[:MOST_SHOWN]
@@ -78,7 +78,7 @@ class Snapshot(NamedTuple):
 
     @property
     def wanted(self) -> Wanted:
-        """All facts that may matter; a held stream's are cut off later."""
+        """All events that may matter; those of held-back streams are cut off later."""
         projection = self.projection
         return Wanted(
             topics=projection.topics,
@@ -88,7 +88,7 @@ class Snapshot(NamedTuple):
         )
 
     def expected(self, rows: Sequence[Any]) -> dict[Any, Any]:
-        """What facts come to, each stream's only as far as it was folded."""
+        """The expected rows, each stream's as far as it was folded."""
         facts = [fact for fact in facts_from(rows) if self._is_folded(fact)]
         folded = fold_all(self.projection, {}, facts)
         return {key: self._in_columns(row) for key, row in folded.items() if row is not None}
@@ -106,9 +106,9 @@ class Snapshot(NamedTuple):
 
 
 def verify_sample(connection: Connection, projection: Projection[Any], generation: int, sample: int = SAMPLE) -> int:
-    """Check some rows, drawn by chance, and all counts; returns how many.
+    """Check some randomly chosen rows, and all counts; returns how many rows.
 
-    Raises `RowDiffersError` at the first that is wrong.
+    Raises `RowDiffersError` at the first wrong one.
     """
     found = check_sample(connection, projection, ModelTable(projection, generation), sample)
     found.add(check_tally(connection, projection, generation))
@@ -131,7 +131,7 @@ def check_sample(
 
 
 def check_all(connection: Connection, projection: Projection[Any], generation: int) -> Iterator[Verification]:
-    """Check every row, that there is no other one, and the counts; part by part, in bounded memory."""
+    """Check every row, that there are no extra rows, and the counts; part by part, in bounded memory."""
     table = ModelTable(projection, generation)
     after: Any = 0 if projection.appends else UUID(int=0)
     while after is not None:
@@ -196,7 +196,7 @@ def _check_some_streams(moment: Snapshot, count: int) -> Verification:
 
 
 def streams_of_some_events(moment: Snapshot, count: int) -> set[UUID]:
-    """Streams drawn by chance: the more events, the likelier."""
+    """Randomly chosen streams; those with more events are more likely."""
     drawn = random.sample(range(1, moment.checkpoint + 1), min(count, moment.checkpoint))
     rows = moment.connection.execute(
         'SELECT DISTINCT stream_id FROM log.event WHERE "position" = ANY (%s)', (drawn,)

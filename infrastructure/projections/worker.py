@@ -1,7 +1,7 @@
 """The projection worker: keeps every read model at the head of the log, sends mails, seals, rebuilds on request.
 
-Any number of workers may run. Each piece of work is held by a row lock or an advisory lock for as long as somebody is
-at it, so workers share it out without knowing of each other, and a dead one's work is free at once.
+Any number of workers may run. Each piece of work is held by a row lock or an advisory lock while a worker does it, so
+workers divide it without knowing of each other, and a dead worker's work is free immediately.
 """
 
 import multiprocessing
@@ -53,7 +53,7 @@ RETRY_SECONDS = 0.5
 AFTER_FAILED_REBUILD_SECONDS = 2.0
 """The pause after a rebuild that was killed, or could not be begun: the program on disk may be another one by now."""
 REBUILD_NICENESS = 10
-"""Rebuilds give way to whoever serves and follows on the same machine; so do the processes that they start."""
+"""Rebuilds, and the processes that they start, yield to serving and following on the same machine."""
 LONGEST_RETRY_SECONDS = 15.0
 
 log = structlog.get_logger(__name__)
@@ -62,7 +62,7 @@ log = structlog.get_logger(__name__)
 def run_worker(
     settings: Settings, conninfo: str, stop: threading.Event, duties: Collection[Duty] = tuple(Duty)
 ) -> None:
-    """Work until told to stop; a batch under way is finished first. Raises `DefinitionChangedError` at once."""
+    """Work until asked to stop; a batch in progress is finished first. Raises `DefinitionChangedError` at once."""
     grant(settings)
     projector = as_projector(conninfo)
     _check_definitions(projector, stop)

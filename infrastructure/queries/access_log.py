@@ -1,4 +1,4 @@
-"""Tells who read whose personal data, from the read model `access_log`."""
+"""Answers who read whose personal data, from the read model `access_log`."""
 
 from typing import Any
 

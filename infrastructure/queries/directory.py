@@ -1,4 +1,4 @@
-"""Searches and lists people: by the read model `user_directory`, and whoever has an address by the log itself."""
+"""Searches and lists people, in the read model `user_directory`; the holder of an address, in the log itself."""
 
 from collections.abc import Iterator
 from typing import Any, LiteralString
@@ -40,7 +40,7 @@ class DirectoryQueries:
         self._log = log
 
     async def page(self, wanted: DirectoryFilter, page: PageRequest) -> Page[UserEntry]:
-        """People in the order of their ids; whoever has an address as of now, whatever the model has come to."""
+        """People in the order of their ids; the holder of an address is always current."""
         place = self._pages.place(wanted, page)
         after = None if place is None else UUID(bytes=place)
         if wanted.email is None:

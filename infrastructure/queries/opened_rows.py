@@ -11,9 +11,9 @@ _REASON, _COMMAND_ID = 9, 10
 
 
 async def open_with(keys: SubjectKeys, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Rows that begin as facts do (infrastructure/log_reader.py), with or without their metadata, opened.
+    """Rows that begin like events (infrastructure/log_reader.py), with or without metadata, unsealed.
 
-    Keys are looked up after the rows were read, so nobody who was erased before is read with an old key.
+    Keys are looked up after the rows are read, so nobody who was erased before is read with an old key.
     """
     has_reasons = bool(rows) and len(rows[0]) > _REASON
     reasons = [row[_REASON] for row in rows] if has_reasons else []

@@ -16,7 +16,7 @@ BETWEEN_INSTANTS = {
     "recorded_from": sql.SQL('m."position" > log.position_before(%(recorded_from)s)'),
     "recorded_to": sql.SQL('m."position" <= log.position_before(%(recorded_to)s)'),
 }
-"""Conditions on facts in the order of the log: not before an instant, and before one."""
+"""Conditions on events in the order of the log: from one instant on, and before another."""
 
 
 class Pages:

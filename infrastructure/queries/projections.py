@@ -1,4 +1,4 @@
-"""Tells where each read model stands, and has them rebuilt."""
+"""Answers the position and health of read models, and requests rebuilds."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -47,7 +47,7 @@ _FAULTS = {
     "finding": ProjectionFault.ROWS_DIFFER,
     "failed_upgrade": ProjectionFault.UPGRADE_FAILED,
 }
-"""What tells of which fault, the gravest first."""
+"""The faults and how to detect them, the gravest first."""
 _REBUILD = """
 SELECT id, name, state, phase, events_done, events_total, rows_written, generation, requested_by, requested_at,
        finished_at, failure, is_rollback,

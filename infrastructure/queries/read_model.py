@@ -1,7 +1,7 @@
 """Reads the live generation of a read model, together with the position it reflects.
 
-Rows and checkpoint come from one statement, hence from one snapshot: the position told is exactly that of the rows. The
-same statement tells which generation is live, so that a switch to a new one is noticed without a view or a lock.
+Rows and checkpoint come from one statement, hence from one snapshot, so the position is exactly that of the rows. The
+same statement says which generation is live, so that a switch to a new one is noticed without a view or a lock.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class Selected(msgspec.Struct, Generic[Row], frozen=True):
 
 
 class Lists:
-    """What the queries on all read models of a process share: connections, and who waits for a position."""
+    """What the queries of a process share: connections, and the requests that wait for a position."""
 
     def __init__(self, pool: Pool, wait_seconds: float) -> None:
         self.pool = pool

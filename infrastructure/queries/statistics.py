@@ -1,4 +1,4 @@
-"""Tells how many there are, from the counts of the read model `user_statistics`."""
+"""Answers counts, from the read model `user_statistics`."""
 
 from datetime import timedelta
 from typing import Any, LiteralString

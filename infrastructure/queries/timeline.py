@@ -1,4 +1,4 @@
-"""Tells what was done to people's accounts, from the read model `user_timeline` and the log."""
+"""Answers what was done to accounts, from the read model `user_timeline` and the log."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -19,7 +19,7 @@ from infrastructure.queries.read_model import Lists, ReadModel, Selected, Select
 from infrastructure.queries.timeline_search import search_for
 
 BATCH = 1_000
-"""Facts read at a time, where all are wanted."""
+"""Events read at a time, if all are wanted."""
 
 
 class TimelineQueries:
@@ -32,7 +32,7 @@ class TimelineQueries:
         self._search = Pages(cursors, "audit")
 
     async def of_user(self, user_id: UUID, page: PageRequest) -> Page[TimelineItem]:
-        """One account's facts with their content, oldest first."""
+        """One account's events with their content, oldest first."""
         parameters = {"user_id": user_id} | _after(self._of_user.place(user_id, page))
         selection = _selection(parameters, page_size(page) + 1, also=_STATE)
         selected = await self._model.select(selection, page.freshness)
@@ -45,13 +45,13 @@ class TimelineQueries:
         return self._of_user.page(user_id, page, items, selected.position, lambda item: _place(item.entry))
 
     async def search(self, wanted: AuditFilter, page: PageRequest) -> Page[TimelineEntry]:
-        """Facts in the order of the log."""
+        """Events in the order of the log."""
         parameters = dict(_given(wanted)) | _after(self._search.place(wanted, page))
         selected = await self._model.select(_selection(parameters, page_size(page) + 1), page.freshness)
         return self._search.page(wanted, page, await self._entries(selected), selected.position, _place)
 
     async def all_of(self, wanted: AuditFilter, freshness: Freshness = AS_IT_IS) -> Findings[TimelineEntry]:
-        """All facts up to the present, however many, in the order of the log."""
+        """All events up to the head, in the order of the log."""
         first = await self._batch(wanted, 0, None, freshness)
         return Findings(first.position, self._batches(wanted, first))
 

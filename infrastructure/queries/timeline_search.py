@@ -1,4 +1,4 @@
-"""How a search of the timeline is answered: by one index that is in the order of the log already, whatever is asked.
+"""How a search of the timeline is answered: always by one index that is in the order of the log.
 
 The planner cannot know where in the log the facts are that fulfil a filter. Left to itself it likes to walk along the
 log until a page is full, past millions of facts if there are few of the wanted kind at that end. So each search says
@@ -60,7 +60,7 @@ class Search(NamedTuple):
 
 
 def search_for(parameters: Mapping[str, Any]) -> Search:
-    """The search for what fulfils all filters: at most `limit` facts, in the order of the log."""
+    """The search for events that match all filters: at most `limit`, in the order of the log."""
     after = _extreme("greatest", "0", _AFTER, parameters)
     upto = _extreme("least", 'g."position"', _UPTO, parameters)
     filters = parameters.keys() & _CONDITIONS.keys()

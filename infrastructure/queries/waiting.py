@@ -1,4 +1,4 @@
-"""Waits until read models have come far enough: one look for all who wait, whatever they wait for.
+"""Waits until read models have reached a position: one look serves all waiting requests.
 
 Nobody holds a connection while waiting. The looks have a connection of the pool that lists use, one at a time, so that
 commands never queue behind them (docs/decisions/0026-waiting.md).
