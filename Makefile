@@ -20,17 +20,17 @@ export UV_PYTHON_DOWNLOADS := never
 export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHE)/hypothesis
 export PYTHONPYCACHEPREFIX := $(CACHE)/bytecode
 
-help: ## this list
+help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
-	@echo 'ARGS="..." is handed on by run, test, check and bench; PYTHON=... is the interpreter for a new environment.'
+	@echo 'ARGS="..." is passed on by run, test, check and bench; PYTHON=... selects the interpreter for a new environment.'
 
 run: .venv/.runtime ## start everything: database, API, projections; Ctrl-C stops it
 	@exec $(BIN)/reprise run $(ARGS)
 
-test: lint ## everything that must pass: the linters, then every test once
+test: lint ## run everything that must pass: the linters, then every test
 	@$(BIN)/python -m pytest $(in_parallel) $(ARGS)
 
-check: lint ## the linters and the fast tests
+check: lint ## run the linters and the fast tests
 	@$(BIN)/python -m pytest $(in_parallel) tests/domain tests/application $(ARGS)
 
 # One process for each core, with a PostgreSQL of its own; ARGS="-n0" runs in one process, where a debugger can stop it.
@@ -46,11 +46,11 @@ lint: .venv/.dev
 
 unless_it_fails_hide = said=$$($(1) 2>&1) || { echo "$$said"; exit 1; }
 
-fix: .venv/.dev ## format the code and mend what the linter can
+fix: .venv/.dev ## format the code and fix what the linter can
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
-bench: .venv/.dev ## measure
+bench: .venv/.dev ## run the benchmarks
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
 wheel: .venv/.dev ## build dist/*.whl, which knows the commit it was made from
@@ -69,7 +69,7 @@ lock: .venv/.uv ## resolve the dependencies again after a change in pyproject.to
 	$(compile) pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	@! grep -nE '://|^ *-(-[^h]|[a-z])' requirements*.lock || { echo 'A lock file names an address or an option.'; exit 1; }
 
-clean: ## remove .venv/ and what other tools left; data in .reprise/ stays
+clean: ## remove .venv/ and files of other tools; data in .reprise/ stays
 	rm -rf .venv dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -path './.?*' -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 

@@ -27,13 +27,13 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MailRefusedError(Exception):
-    """One mail is not taken; others may be. Says what the answer was, and nothing of the mail."""
+    """The server rejected a mail. Contains its answer, and nothing of the mail."""
 
     def __init__(self, answer: str, *, for_good: bool) -> None:
         super().__init__(answer)
         self.answer = answer
         self.for_good = for_good
-        """Whether it makes no sense to try again."""
+        """Whether a retry makes no sense."""
 
 
 class Mailer(Protocol):
@@ -42,7 +42,7 @@ class Mailer(Protocol):
     def send(self, mail: Mail) -> None:
         """Hand a mail over for delivery.
 
-        Raises `OSError` if none can be handed over now, and `MailRefusedError` if this one is not taken.
+        Raises `OSError` if no mail can be handed over now, and `MailRefusedError` if this one is rejected.
         """
         ...
 
@@ -56,11 +56,11 @@ def confirmation_mail(mail_id: str, user_id: UUID, request: EmailRequest, token:
         subject="Please confirm your email address",
         text=(
             f"Hello,\n\n"
-            f"somebody asked to use this email address for an account. If it was you, please confirm that the address "
-            f"is yours:\n\n"
+            f"somebody asked to use this email address for an account. If that was you, please confirm that the "
+            f"address is yours:\n\n"
             f"{public_url}/confirm-email?token={token}\n\n"
-            f"The link is good until {_minute(request.confirm_by)} and works once.\n"
-            f"If it was not you, ignore this mail and nothing happens.\n"
+            f"The link is valid until {_minute(request.confirm_by)} and works once.\n"
+            f"If it was not you, ignore this mail and nothing will happen.\n"
         ),
     )
 
@@ -75,7 +75,7 @@ def contest_mail(mail_id: str, holder_id: UUID, address: EmailAddress, reserved_
         text=(
             f"Hello,\n\n"
             f"somebody asked to use this email address for an account. {_who_has_it(reserved_until)}\n"
-            f"If it was not you, ignore this mail and nothing happens.\n"
+            f"If it was not you, ignore this mail and nothing will happen.\n"
         ),
     )
 
@@ -83,12 +83,12 @@ def contest_mail(mail_id: str, holder_id: UUID, address: EmailAddress, reserved_
 def _who_has_it(reserved_until: datetime | None) -> str:
     if reserved_until is None:
         return (
-            "It belongs to another account already, so nothing has changed, and you need do nothing.\n\n"
-            "If it was you: sign in to the account that you have with this address."
+            "It already belongs to another account, so nothing has changed, and you need not do anything.\n\n"
+            "If it was you: sign in to your account with this address."
         )
     return (
-        "Another account asked for it before and has not confirmed it yet, so nothing has changed.\n\n"
-        f"If it was you: ask for it again after {_minute(reserved_until)}."
+        "Another account requested it before and has not confirmed it yet, so nothing has changed.\n\n"
+        f"If it was you: request it again after {_minute(reserved_until)}."
     )
 
 

@@ -56,7 +56,7 @@ FROM pg_catalog.pg_roles r WHERE r.rolname = session_user
 
 
 class LoginMayTooMuchError(Exception):
-    """A process would connect as somebody who may do more than it needs."""
+    """A process would connect with a login that may do more than it needs."""
 
 
 class LoginMayTooLittleError(Exception):
@@ -85,12 +85,12 @@ def require_roles(conninfo: str, login: Login) -> None:
 
 
 def check_login(conninfo: str, login: Login, *, production: bool) -> None:
-    """Look whether a process may do more than it needs, and write a warning; `LoginMayTooMuchError` in production."""
+    """Check whether a process may do more than it needs, and log a warning; `LoginMayTooMuchError` in production."""
     standing = _standing(conninfo)
     if excess := _excess(standing, ROLES[login]):
         if production:
             raise LoginMayTooMuchError(
-                f"{standing.name}, the login of the {login}, {excess}: whoever has it run SQL could do as much. "
+                f"{standing.name}, the login of the {login}, {excess}: injected SQL could do as much. "
                 f"Give the {login} a login of its own. See docs/operations.md, Logins."
             )
         log.warning("database.login_may_too_much", login=str(login), name=standing.name, because=excess)

@@ -86,7 +86,7 @@ def test_the_owner_of_the_database_is_no_login_for_a_process(
 
     ended = CommandLine(home, None, variables).run(command)
 
-    assert (ended.code, "is a superuser: whoever has it run SQL could do as much" in ended.err) == (1, True)
+    assert (ended.code, "is a superuser: injected SQL could do as much" in ended.err) == (1, True)
 
 
 def ask(url: str, token: str) -> httpx.Response:

@@ -29,21 +29,21 @@ def test_a_mail_goes_to_the_address_it_is_about(mail: Mail) -> None:
 @pytest.mark.parametrize("mail", MAILS, ids=["confirmation", "held", "reserved"])
 def test_a_mail_says_that_nothing_need_be_done_and_names_nobody(mail: Mail) -> None:
     assert mail.text.startswith("Hello,\n\nsomebody asked to use this email address for an account.")
-    assert "ignore this mail and nothing happens" in mail.text
+    assert "ignore this mail and nothing will happen" in mail.text
     assert ADA.hex not in mail.id + mail.subject + mail.text
     assert "\n" not in mail.subject + mail.id
 
 
 def test_the_mail_holds_the_link_and_its_deadline() -> None:
     assert "\nhttps://music.example/confirm-email?token=TOKEN\n" in CONFIRMATION.text
-    assert "good until 2026-03-17 15:09 UTC and works once" in CONFIRMATION.text
+    assert "valid until 2026-03-17 15:09 UTC and works once" in CONFIRMATION.text
 
 
 def test_who_has_an_address_is_told_without_a_link() -> None:
     held, reserved = MAILS[1:]
 
-    assert "sign in to the account that you have with this address" in held.text
-    assert "ask for it again after 2026-03-17 15:09 UTC" in reserved.text
+    assert "sign in to your account with this address" in held.text
+    assert "request it again after 2026-03-17 15:09 UTC" in reserved.text
     assert not any("token" in mail.text or "://" in mail.text for mail in (held, reserved))
 
 

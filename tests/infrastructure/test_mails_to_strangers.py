@@ -85,7 +85,7 @@ def test_who_has_an_address_is_told_that_it_was_asked_for_and_nobody_is_sent_a_t
 
     (mail,) = scene.letterbox.mails
     assert mail.recipient == "Ada@example.com"
-    assert "sign in to the account that you have with this address" in mail.text
+    assert "sign in to your account with this address" in mail.text
     everything = f"{mail.id} {mail.subject} {mail.text}".casefold()
     assert not any(word in everything for word in ("mallory", mallory.hex, str(mallory), "token", "://"))
 
@@ -101,7 +101,7 @@ def test_who_asks_for_a_reserved_address_has_its_owner_told_until_when_it_is(sce
     first, second = (mail for mail in scene.letterbox.mails if mail.recipient == "wanted@example.com")
     assert token_in(first)
     assert "token" not in second.text
-    assert re.search(r"ask for it again after \d{4}-\d\d-\d\d \d\d:\d\d UTC", second.text)
+    assert re.search(r"request it again after \d{4}-\d\d-\d\d \d\d:\d\d UTC", second.text)
 
 
 def test_nobody_is_told_any_more_when_the_holder_has_gone_and_the_asker_gets_no_token(scene: Scene) -> None:
