@@ -28,6 +28,8 @@ _NOT_SHOWN = re.compile(
 _NONCHARACTERS = re.compile(
     "[\ufdd0-\ufdef{}]".format("".join(chr(plane << 16 | end) for plane in range(17) for end in (0xFFFE, 0xFFFF)))
 )
+# Letters whose `search_key` is their small form, whatever stands beside them: names are folded by the million.
+_EUROPEAN = re.compile("[\\x00-\\x7f\u00c0-\u00de\u00e0-\u012f\u0134-\u013e\u0141-\u0148\u014a-\u017e]*")
 # Where pictures lie, assigned and reserved ones (emoji-data.txt, Extended_Pictographic).
 _PICTURES = (range(0x2190, 0x2C00), range(0x3030, 0x303E), range(0x3297, 0x329A), range(0x1F000, 0x1FC00))
 
@@ -56,7 +58,7 @@ def composed(text: str) -> str:
 
 def search_key(text: str) -> str:
     """The form under which two spellings of a text are the same: case-folded, in Unicode form NFKC."""
-    if text.isascii():
+    if text.isascii() or _EUROPEAN.fullmatch(text):
         return text.lower()
     return nfkc(nfkc(text).casefold())
 

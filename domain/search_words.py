@@ -54,8 +54,8 @@ _WRITTEN_AS = {
 }
 _KATAKANA = (*range(0x30A1, 0x30F7), 0x30FD, 0x30FE)
 _TO_HIRAGANA = 0x60
-# Accents on their own that are typed as an apostrophe; NFKC makes them a space with a mark on it.
-_APOSTROPHES = re.compile("[\u00b4\u0384\u1fbd\u1fbf\u1fef\u1ffd\u1ffe]")
+# Accents on their own, which are typed as an apostrophe: NFKC makes them a space with a mark on it.
+_ACUTE, _SMOOTH, _ROUGH = " \u0301", " \u0313", " \u0314"
 
 
 class _ByCharacter(dict[int, str]):
@@ -92,14 +92,22 @@ _FOLDS, _PARTS = _ByCharacter(_folded), _ByCharacter(_parted)
 
 
 def search_words(text: str) -> list[str]:
-    """The words that a text is found by, each once.
+    """The words that a text is found by.
 
-    What punctuation joins is found as a whole and by its parts: O'Brien as `obrien`, `o` and `brien`.
+    What punctuation joins is found as a whole and by its parts: O'Brien as `obrien`, `brien` and `o`. Single letters
+    come last, because nobody is looked up by one.
     """
-    folded = _fold(text)
-    if folded.isascii() and folded.replace(" ", "").isalnum():
-        return list(dict.fromkeys(folded.split()))
-    return list(dict.fromkeys(word for forms in _forms_of_all(folded) for form in forms for word in form))
+    return words_of_key(search_key(text))
+
+
+def words_of_key(key: str) -> list[str]:
+    """The same of the form of a text that `search_key` gives, where that is there already."""
+    folded = _fold(key)
+    words = folded.split()
+    if folded.isascii() and "".join(words).isalnum():
+        return words
+    found = dict.fromkeys(word for forms in map(_forms, words) for form in forms for word in form)
+    return sorted(found, key=_is_letter)
 
 
 def wanted_words(text: str) -> tuple[Forms, ...]:
@@ -107,7 +115,7 @@ def wanted_words(text: str) -> tuple[Forms, ...]:
 
     None, if all are single letters: these begin too many names, where a single ideograph is one.
     """
-    wanted = tuple(dict.fromkeys(_forms_of_all(_fold(text))))
+    wanted = tuple(dict.fromkeys(map(_forms, _fold(search_key(text)).split())))
     return wanted if any(len(forms[0][0]) > 1 or is_word(forms[0][0]) for forms in wanted) else ()
 
 
@@ -117,15 +125,16 @@ def is_found(wanted: Iterable[Forms], words: Iterable[str]) -> bool:
     return all(any(all(f" {word}" in found for word in form) for form in forms) for forms in wanted)
 
 
-def _fold(text: str) -> str:
-    if text.isascii():
-        return text.lower().replace("`", "'")
-    folded = search_key(_APOSTROPHES.sub("'", text)).translate(_FOLDS)
+def _fold(key: str) -> str:
+    if key.isascii():
+        return key.replace("`", "'")
+    key = key.replace(_ACUTE, "'").replace(_SMOOTH, "'").replace(_ROUGH, "'")
+    folded = key.translate(_FOLDS)
     return folded if folded.isascii() else nfc(folded)
 
 
-def _forms_of_all(folded: str) -> list[Forms]:
-    return [_forms(word) for word in folded.split()]
+def _is_letter(word: str) -> bool:
+    return len(word) == 1
 
 
 def _forms(word: str) -> Forms:

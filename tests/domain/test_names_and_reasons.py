@@ -9,7 +9,7 @@ from domain.errors import (
     DisplayNameTooLong,
     ReasonInvalid,
 )
-from domain.free_text import nfc
+from domain.free_text import nfc, nfkc, search_key
 from domain.values import DisplayName, Reason, parse_display_name, parse_reason
 from tests.support.outcomes import answer
 from tests.support.values import ANY_TEXT, display_names, reasons
@@ -172,3 +172,10 @@ def test_any_text_is_a_reason_or_refused(text: str) -> None:
     reason = answer(parse_reason, text)
 
     assert isinstance(reason, ReasonInvalid) or reason.encode()
+
+
+def test_the_search_key_of_european_letters_is_the_one_that_unicode_defines() -> None:
+    for first in map(chr, range(0x250)):
+        for second in ("", *map(chr, range(0x300, 0x346))):
+            text = f"{first}{second}s"
+            assert search_key(text) == nfkc(nfkc(text).casefold())

@@ -63,6 +63,8 @@ def finds(typed: str, name: str) -> bool:
         ("brien", "O’Brien"),
         ("o'brien", "O´Brien"),
         ("o’bri", "OBrien"),
+        ("obrien", "O\u0384Brien"),
+        ("obrien", "Ó\u1fbfBrien"),
         ("o'brien", "O Brien"),
         ("okina", "ʻOkina"),
         ("jeanluc", "Jean-Luc Picard"),
