@@ -282,10 +282,7 @@ def facts_from(rows: Sequence[TupleRow]) -> list[Recorded[Any]]:
     """Rows of the log as events. Raises `PoisonEventError` at the first that this program cannot read."""
     # Columns named one by one: gathered and handed on as a list, they would cost as much as the rest.
     if rows and len(rows[0]) == _STATED:
-        return [
-            Recorded(_event(topic, state, stream_id, version, at, position), topic, position, at)
-            for topic, state, stream_id, version, at, position in rows
-        ]
+        return _stated_facts(rows)
     return [
         Recorded(
             _event(topic, state, stream_id, version, at, position),
@@ -318,6 +315,19 @@ def facts_from(rows: Sequence[TupleRow]) -> list[Recorded[Any]]:
             trace_id,
         ) in rows
     ]
+
+
+def _stated_facts(rows: Sequence[TupleRow]) -> list[Recorded[Any]]:
+    """Facts without metadata, which read models are rebuilt from."""
+    try:
+        return [
+            Recorded(FORMS[topic].decode(state, stream_id, version, at), topic, position, at)
+            for topic, state, stream_id, version, at, position in rows
+        ]
+    except (UndecodableEventError, KeyError):
+        for topic, state, stream_id, version, at, position in rows:
+            _event(topic, state, stream_id, version, at, position)  # Raises at the first, and names it.
+        raise
 
 
 def _event(topic: str, state: bytes, stream_id: UUID, version: int, at: datetime, position: int) -> AggregateEvent:
