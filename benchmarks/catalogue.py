@@ -20,6 +20,7 @@ from benchmarks.suites import (
     rebuild_under_load,
     replay,
     sealing,
+    search,
     storage,
     verification,
 )
@@ -33,6 +34,7 @@ SUITES: dict[str, Suite] = {
     "lifecycle": lifecycle.measure,
     "read_by_id": read_by_id.measure,
     "list_page": list_page.measure,
+    "search": search.measure,
     "replay": replay.measure,
     "rebuild": rebuild.measure,
     "rebuild_under_load": rebuild_under_load.measure,

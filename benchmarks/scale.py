@@ -21,6 +21,8 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     """Users in the logs that growth is measured with, smallest first."""
     in_process_seconds: float
     lifecycle_connections: tuple[int, ...] = (64, 600)
+    searches: int
+    """How often each search is asked."""
     replayed_events: int
     """At most; of the largest log."""
     runner_events: int
@@ -48,6 +50,7 @@ QUICK = Scale(
     residents=10_000,
     sizes=(10_000, 20_000, 40_000),
     in_process_seconds=1.0,
+    searches=5,
     replayed_events=200_000,
     runner_events=600,
     changed_users=2_000,
@@ -64,6 +67,7 @@ FULL = Scale(
     residents=10_000,
     sizes=(10_000, 100_000, 1_000_000),
     in_process_seconds=5.0,
+    searches=20,
     replayed_events=3_000_000,
     runner_events=4_000,
     changed_users=10_000,
