@@ -32,7 +32,10 @@ class Index(msgspec.Struct, frozen=True):
 
 
 class WordIndex(Index, frozen=True):
-    """Finds rows by the word in its first column; rows without one, whose word is empty, are not in it."""
+    """Finds rows by the word in its first column, and has the others at hand, in no order.
+
+    Rows without a word, where it is empty, are not in it.
+    """
 
 
 class WordsIndex(Index, frozen=True):
