@@ -4,7 +4,7 @@ import asyncio
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -22,24 +22,10 @@ from tests.support.read_models import make_history
 from tests.support.running import settings_in
 
 TEMPLATE = "reprise_template"
-MEMORY = "/dev/shm"  # noqa: S108 - pytest makes folders of its own there, for this user only
-ROOM = 4 << 30
-"""Octets that a run may need for the databases of its tests."""
 # Deadlines measure the machine, not the code; the same examples every time make a failure mean something.
 settings.register_profile("reprise", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("explore", settings.get_profile("reprise"), derandomize=False)
 settings.load_profile("reprise")
-
-
-def _keep_files_in_memory() -> None:
-    """Have pytest make its folders in memory if there is room: each test's database is hundreds of files."""
-    with suppress(OSError):
-        there = os.statvfs(MEMORY)
-        if there.f_bavail * there.f_frsize > ROOM and not there.f_flag & os.ST_NOEXEC and os.access(MEMORY, os.W_OK):
-            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
-
-
-_keep_files_in_memory()
 
 
 @pytest.hookimpl(optionalhook=True)

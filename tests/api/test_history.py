@@ -73,7 +73,7 @@ def test_a_user_can_be_seen_as_of_each_instant(moved: dict[str, Any], admin: Cal
 @pytest.mark.parametrize(
     ("moment", "why"),
     [
-        ("version=4", "has not had so many versions"),
+        ("version=4", "does not have this version"),
         ("position=0", "was registered after that moment"),
         ("at=2020-01-01T00:00:00Z", "was registered after that moment"),
         ("at=0001-01-01T00:00:00%2B14:00", "was registered after that moment"),
@@ -86,7 +86,7 @@ def test_a_moment_at_which_the_user_was_not_is_not_found(
     nobody = refusal(admin.get(f"/v1/users/{NOBODY}/state?{moment}"), 404, "moment_not_found")
 
     assert why in problem["detail"]
-    assert "no such user" in nobody["detail"]
+    assert "did not exist at this moment" in nobody["detail"]
 
 
 def test_the_instant_of_the_registration_is_the_first_at_which_the_user_is(
