@@ -32,7 +32,7 @@ _LOOK_UP: LiteralString = """(
     ) found CROSS JOIN LATERAL (SELECT * FROM {table} m WHERE m.user_id = found.place OFFSET 0) t
 )"""
 _NOBODY: LiteralString = "SELECT user_id FROM {table} WHERE false"
-# Exactly the expression and the conditions of the indexes (migrations 0021 and 0022).
+# Exactly the expression and the conditions of the indexes (migration 0021).
 _BY_WORD: LiteralString = """
 SELECT user_id FROM {table} WHERE word_1 >= %(WORD)s AND word_1 < %(WORD_end)s AND word_1 <> '' UNION ALL
 SELECT user_id FROM {table} WHERE word_2 >= %(WORD)s AND word_2 < %(WORD_end)s AND word_2 <> '' UNION ALL
