@@ -61,24 +61,21 @@ def template(server: EmbeddedPostgres) -> str:
 @pytest.fixture
 def database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
     """How to connect to a fresh, migrated, empty database, as its owner."""
-    with _fresh_database(server, template) as conninfo:
-        migrate(conninfo)  # Who may make tables is not copied.
+    with _migrated_database(server, template) as conninfo:
         yield conninfo
 
 
 @pytest.fixture(scope="session")
 def shared_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
     """A migrated database for tests that do not mind what others have left in it."""
-    with _fresh_database(server, template) as conninfo:
-        migrate(conninfo)
+    with _migrated_database(server, template) as conninfo:
         yield conninfo
 
 
 @pytest.fixture(scope="session")
 def fuzzed_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
     """A migrated database for whatever a fuzzer makes up, such as people of any country and name."""
-    with _fresh_database(server, template) as conninfo:
-        migrate(conninfo)
+    with _migrated_database(server, template) as conninfo:
         yield conninfo
 
 
@@ -105,6 +102,13 @@ def history(database: str, home: Path) -> str:
 
     asyncio.run(fill())
     return database
+
+
+@contextmanager
+def _migrated_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+    with _fresh_database(server, template) as conninfo:
+        migrate(conninfo)  # Who may make tables is not copied.
+        yield conninfo
 
 
 @contextmanager
