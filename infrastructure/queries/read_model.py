@@ -114,8 +114,12 @@ class ReadModel(Generic[Row]):
 
     async def _select_fresh(self, selection: Selection, freshness: Freshness) -> Selected[Row]:
         now = asyncio.get_running_loop().time
+        waiting, model = self._lists.waiting, self._projection.name
         deadline = now() + self._lists.wait_seconds
         tries, pause = 0, PAUSE_SECONDS
+        if waiting.is_behind(model, freshness.position):
+            # A crowd that waits asks for its rows once each, when they are there.
+            await waiting.until_reached(model, freshness, deadline - now())
         while True:
             selected = await self._try_select(selection)
             if selected is not None and selected.position >= freshness.position:
@@ -123,7 +127,7 @@ class ReadModel(Generic[Row]):
             tries += 1
             if selected is None and tries < FIRST_TRIES:
                 continue
-            await self._lists.waiting.until_reached(self._projection.name, freshness, deadline - now())
+            await waiting.until_reached(model, freshness, deadline - now())
             if selected is None:
                 # It is there, but not in a form that this program can read.
                 await asyncio.sleep(pause)

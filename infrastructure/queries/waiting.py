@@ -47,8 +47,17 @@ class Waiting:
         self._places: set[_Place] = set()
         self._readers = Counter[str]()
         self._looking: asyncio.Task[None] | None = None
+        self._standings: dict[str, int] = {}
+        """How far each model had come at the last look; empty while nobody waits."""
         self.looks = 0
         """How often the database was asked."""
+
+    def is_behind(self, model: str, position: int) -> bool:
+        """Whether the last look found a model behind a position, so that asking for its rows would be in vain.
+
+        False while nobody waits: then nobody looks. The next look comes within `LOOK_SECONDS`.
+        """
+        return self._standings.get(model, position) < position
 
     async def until_reached(self, model: str, freshness: Freshness, seconds: float) -> None:
         """Return when the live generation of a model reflects a position.
@@ -87,15 +96,18 @@ class Waiting:
             try:
                 head, standings = await self._look()
             except (psycopg.Error, OSError) as error:
+                self._standings = {}
                 for place in present:
                     _settle(place, error)
             else:
+                self._standings = standings
                 for place in present:
                     if standings.get(place.model, -1) >= place.position:
                         _settle(place, None)
                     elif place.position > head:
                         _settle(place, PositionUnknownError())
             await asyncio.sleep(LOOK_SECONDS)
+        self._standings = {}
 
     async def _look(self) -> tuple[int, dict[str, int]]:
         """The last position that was given out, and how far each model has come."""

@@ -1,12 +1,13 @@
 """Whoever waits for a position of the log keeps nobody else waiting, whether it comes or not."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg import sql
 
 from application.queries import (
     Freshness,
@@ -15,14 +16,16 @@ from application.queries import (
     TooManyWaitingError,
 )
 from application.register_user import register_user
-from application.user_directory import USER_DIRECTORY
+from application.user_directory import USER_DIRECTORY, UserEntry
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
+from infrastructure.queries.read_model import Lists, ReadModel, Selection
 from infrastructure.queries.waiting import PLACES, PLACES_OF_ONE, Waiting
 from infrastructure.service import open_service
 from tests.support.running import context, follow_to_head, registration, settings_in
 
 NAME = USER_DIRECTORY.name
 LONG = 60.0
+EVERYBODY = Selection(sql.SQL(""), {})
 
 
 @asynccontextmanager
@@ -83,6 +86,43 @@ async def test_nobody_who_waits_holds_a_connection(history: str, home: Path) -> 
             await only_one.execute("SELECT 1")
         await asyncio.to_thread(follow_to_head, history)
         await wait
+
+
+class _Counted(ReadModel[UserEntry]):
+    """A read model that counts how often its rows were asked for."""
+
+    asked = 0
+
+    async def _fetch(self, selection: Selection, generation: int, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+        self.asked += 1
+        return await super()._fetch(selection, generation, columns)
+
+
+async def test_a_crowd_that_comes_to_wait_asks_for_rows_once_each_when_they_are_there(
+    history: str, home: Path
+) -> None:
+    """Before, each asked once in vain, and others' lists queued behind a thousand such questions."""
+    follow_to_head(history)
+    position = await registered(history, home)
+
+    async with reading_pool(in_role(history, APP_ROLE), 1) as pool:
+        lists = Lists(pool, LONG)
+        model = _Counted(lists, USER_DIRECTORY, UserEntry)
+        first = asyncio.create_task(model.select(EVERYBODY, Freshness(position, "user:first")))
+        await looked(lists.waiting, 2)
+        asked = model.asked
+        crowd = [
+            asyncio.create_task(model.select(EVERYBODY, Freshness(position, f"user:{number}"))) for number in range(99)
+        ]
+        await looked(lists.waiting, lists.waiting.looks + 2)
+        assert model.asked == asked
+        await asyncio.to_thread(follow_to_head, history)
+
+        assert {(await answer).position for answer in (first, *crowd)} == {position}
+        assert model.asked == asked + 100
+        # Nobody waits: nobody has looked lately, and rows are asked for at once.
+        await model.select(EVERYBODY, Freshness(position))
+        assert model.asked == asked + 101
 
 
 async def test_a_position_that_was_never_given_out_is_not_waited_for(history: str) -> None:
