@@ -28,10 +28,13 @@ run: .venv/.runtime ## start everything: database, API, projections; Ctrl-C stop
 	@exec $(BIN)/reprise run $(ARGS)
 
 test: lint ## run everything that must pass: the linters, then every test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(in_parallel) $(ARGS)
 
 check: lint ## run the linters and the fast tests
-	@$(BIN)/python -m pytest tests/domain tests/application $(ARGS)
+	@$(BIN)/python -m pytest $(in_parallel) tests/domain tests/application $(ARGS)
+
+# One process for each core, with a PostgreSQL of its own; ARGS="-n0" runs in one process, where a debugger can stop it.
+in_parallel := --numprocesses=auto --maxprocesses=8 --dist=worksteal
 
 lint: .venv/.dev
 	@$(BIN)/ruff format --check --quiet . || { echo 'Not in the house format: make fix'; exit 1; }

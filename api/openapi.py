@@ -38,7 +38,14 @@ Json = dict[str, Any]
 Refusal = Kind | type[DomainError]
 TEMPLATE = "#/components/schemas/{name}"
 
-_ALWAYS = (Kind.REQUEST_MALFORMED, Kind.PARAMETER_UNKNOWN, Kind.INTERNAL_ERROR, Kind.DATABASE_UNAVAILABLE)
+_ALWAYS = (
+    Kind.REQUEST_MALFORMED,
+    Kind.PARAMETER_UNKNOWN,
+    Kind.TARGET_TOO_LONG,
+    Kind.HEAD_TOO_LARGE,
+    Kind.INTERNAL_ERROR,
+    Kind.DATABASE_UNAVAILABLE,
+)
 _GUARDED = (
     Kind.TOKEN_MISSING,
     Kind.TOKEN_INVALID,

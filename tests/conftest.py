@@ -4,7 +4,7 @@ import asyncio
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -16,22 +16,47 @@ from psycopg.conninfo import make_conninfo
 from infrastructure.database import embedded_as, migrate_embedded
 from infrastructure.embedded_postgres import EmbeddedPostgres, embedded_postgres
 from infrastructure.logins import Login
+from infrastructure.privacy import keychain
 from infrastructure.schema import migrate
 from infrastructure.service import open_service
 from tests.support.read_models import make_history
 from tests.support.running import settings_in
 
 TEMPLATE = "reprise_template"
+MEMORY = "/dev/shm"  # noqa: S108 - pytest makes folders of its own there, for this user only
+ROOM = 4 << 30
+"""Octets that a run may need for the databases of its tests."""
 # Deadlines measure the machine, not the code; the same examples every time make a failure mean something.
 settings.register_profile("reprise", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("explore", settings.get_profile("reprise"), derandomize=False)
 settings.load_profile("reprise")
 
 
+def _keep_files_in_memory() -> None:
+    """Have pytest make its folders in memory if there is room: each test's database is hundreds of files."""
+    with suppress(OSError):
+        there = os.statvfs(MEMORY)
+        if there.f_bavail * there.f_frsize > ROOM and not there.f_flag & os.ST_NOEXEC and os.access(MEMORY, os.W_OK):
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
+
+
+_keep_files_in_memory()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One test process for each processor that may be used; left to itself, the plugin counts physical cores."""
-    return len(os.sched_getaffinity(0))
+    """One test process more than there are processors that may be used: some test is always waiting for a process."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
+@pytest.fixture(autouse=True)
+def _keys_end_with_the_test() -> Iterator[None]:
+    """What a test lets this process unseal, others must not: the key's file goes with the test's folder."""
+    granted, held = keychain._granted.copy(), keychain._held.copy()
+    yield
+    keychain._granted[:] = granted
+    keychain._held.clear()
+    keychain._held.update(held)
 
 
 @pytest.fixture(scope="session")

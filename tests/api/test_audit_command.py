@@ -22,7 +22,7 @@ def reprise(home: Path, database: str, tmp_path: Path) -> CommandLine:
     command_line = CommandLine(home, database)
     people = tmp_path / "people.jsonl"
     people.write_bytes(file_of(*crowd(3)))
-    assert command_line.run("import", str(people)).code == 0
+    assert command_line.call("import", str(people)).code == 0
     return command_line
 
 
@@ -33,7 +33,7 @@ def elsewhere(tmp_path: Path) -> CommandLine:
 
 
 def key_of(reprise: CommandLine) -> str:
-    newest: str = reprise.run("audit", "keys", "--json").json["items"][0]["key"]
+    newest: str = reprise.call("audit", "keys", "--json").json["items"][0]["key"]
     return newest
 
 
@@ -43,21 +43,21 @@ def done(ended: Ended) -> Ended:
 
 
 def test_a_checkpoint_covers_all_there_is_and_is_signed(reprise: CommandLine) -> None:
-    note = done(reprise.run("audit", "checkpoint")).out
+    note = done(reprise.call("audit", "checkpoint")).out
 
     checkpoint = verified_checkpoint(note, [parse_verifier_key(key_of(reprise))])
 
     assert checkpoint.size >= EVENTS
-    assert reprise.run("audit", "checkpoint", "--json").json["note"] == note
+    assert reprise.call("audit", "checkpoint", "--json").json["note"] == note
 
 
 def test_a_bundle_of_a_range_is_verified_elsewhere(
     reprise: CommandLine, elsewhere: CommandLine, tmp_path: Path
 ) -> None:
     key, file = key_of(reprise), str(tmp_path / "bundle")
-    done(reprise.run("audit", "bundle", "--from", "2", "--to", "5", "--output", file))
+    done(reprise.call("audit", "bundle", "--from", "2", "--to", "5", "--output", file))
 
-    report = done(elsewhere.run("audit", "verify", file, "--key", key, "--json")).json
+    report = done(elsewhere.call("audit", "verify", file, "--key", key, "--json")).json
 
     assert (report["events"], report["firstPosition"], report["lastPosition"]) == (4, 2, 5)
 
@@ -65,11 +65,11 @@ def test_a_bundle_of_a_range_is_verified_elsewhere(
 def test_a_bundle_about_a_user_holds_all_of_their_timeline(
     reprise: CommandLine, elsewhere: CommandLine, tmp_path: Path
 ) -> None:
-    history = done(reprise.run("audit", "history", "listener1@example.com", "--json")).json["items"]
+    history = done(reprise.call("audit", "history", "listener1@example.com", "--json")).json["items"]
     key, file, user = key_of(reprise), str(tmp_path / "bundle"), history[0]["userId"]
-    done(reprise.run("audit", "bundle", "--user", user, "--output", file))
+    done(reprise.call("audit", "bundle", "--user", user, "--output", file))
 
-    report = done(elsewhere.run("audit", "verify", file, "--key", key, "--json")).json
+    report = done(elsewhere.call("audit", "verify", file, "--key", key, "--json")).json
 
     assert (report["user"], report["events"]) == (user, len(history))
 
@@ -78,42 +78,42 @@ def test_a_bundle_proves_that_the_log_has_only_grown_since_a_checkpoint_that_was
     reprise: CommandLine, elsewhere: CommandLine, tmp_path: Path
 ) -> None:
     kept, people, file = tmp_path / "kept", tmp_path / "more.jsonl", str(tmp_path / "bundle")
-    kept.write_text(reprise.run("audit", "checkpoint").out, encoding="utf-8")
+    kept.write_text(reprise.call("audit", "checkpoint").out, encoding="utf-8")
     people.write_bytes(file_of(*crowd(3, "newcomer")))
-    done(reprise.run("import", str(people)))
-    done(reprise.run("audit", "bundle", "--from", "1", "--old", str(kept), "--output", file))
+    done(reprise.call("import", str(people)))
+    done(reprise.call("audit", "bundle", "--from", "1", "--old", str(kept), "--output", file))
 
-    verified = elsewhere.run("audit", "verify", file, "--key", key_of(reprise), "--old", str(kept))
+    verified = elsewhere.call("audit", "verify", file, "--key", key_of(reprise), "--old", str(kept))
 
     assert "has grown from" in done(verified).out
 
 
 def test_a_bundle_that_was_changed_is_not_proved(reprise: CommandLine, elsewhere: CommandLine, tmp_path: Path) -> None:
     file = tmp_path / "bundle"
-    done(reprise.run("audit", "bundle", "--from", "1", "--output", str(file)))
+    done(reprise.call("audit", "bundle", "--from", "1", "--output", str(file)))
     file.write_bytes(file.read_bytes().replace(b'"proof":["', b'"proof":["A', 1))
 
-    ended = elsewhere.run("audit", "verify", str(file), "--key", key_of(reprise))
+    ended = elsewhere.call("audit", "verify", str(file), "--key", key_of(reprise))
 
     assert (ended.code, ended.out) == (1, "")
     assert ended.err.startswith("reprise: Not proved: line 2")
 
 
 def test_the_whole_log_is_verified(reprise: CommandLine) -> None:
-    size = reprise.run("audit", "checkpoint", "--json").json["size"]
+    size = reprise.call("audit", "checkpoint", "--json").json["size"]
 
-    report = done(reprise.run("audit", "verify", "--key", key_of(reprise), "--json")).json
+    report = done(reprise.call("audit", "verify", "--key", key_of(reprise), "--json")).json
 
     assert (report["events"], report["sealed"], report["findings"]) == (size, size, [])
 
 
 def test_what_is_wrong_with_the_log_is_named(reprise: CommandLine, database: str) -> None:
-    done(reprise.run("audit", "checkpoint"))
+    done(reprise.call("audit", "checkpoint"))
     with psycopg.connect(database, autocommit=True) as superuser:
         superuser.execute("SET session_replication_role = replica")
         superuser.execute("UPDATE log.event SET reason = 'another' WHERE position = 3")
 
-    text, as_json = reprise.run("audit", "verify"), reprise.run("audit", "verify", "--json")
+    text, as_json = reprise.call("audit", "verify"), reprise.run("audit", "verify", "--json")
 
     assert (text.code, as_json.code) == (1, 1)
     assert "the event is not the one that was sealed" in text.out
@@ -124,55 +124,55 @@ def test_a_checkpoint_that_was_kept_shows_that_the_log_is_another_one(
     reprise: CommandLine, database: str, tmp_path: Path
 ) -> None:
     kept = tmp_path / "kept"
-    kept.write_text(done(reprise.run("audit", "checkpoint")).out, encoding="utf-8")
+    kept.write_text(done(reprise.call("audit", "checkpoint")).out, encoding="utf-8")
     with psycopg.connect(database, autocommit=True) as superuser:
         superuser.execute("SET session_replication_role = replica")
         superuser.execute("UPDATE log.event SET reason = 'another' WHERE position = 3")
         superuser.execute("DELETE FROM audit.checkpoint")
         superuser.execute("UPDATE audit.sealed SET size = 0, edges = '{}'")
-    done(reprise.run("audit", "checkpoint"))
+    done(reprise.call("audit", "checkpoint"))
 
-    ended = reprise.run("audit", "verify", "--old", str(kept))
+    ended = reprise.call("audit", "verify", "--old", str(kept))
 
     assert ended.code == 1
     assert "not those of the older checkpoint" in ended.out
 
 
 def test_an_event_is_proved(reprise: CommandLine) -> None:
-    proof = done(reprise.run("audit", "prove", "--position", "3", "--json")).json
+    proof = done(reprise.call("audit", "prove", "--position", "3", "--json")).json
 
     assert proof["position"] == 3
     assert len(proof["hashes"]) >= 2
-    assert "step 1" in done(reprise.run("audit", "prove", "--position", "3", "--size", "5")).out
+    assert "step 1" in done(reprise.call("audit", "prove", "--position", "3", "--size", "5")).out
 
 
 def test_a_new_key_signs_and_the_old_one_still_verifies_what_it_signed(reprise: CommandLine) -> None:
-    old_key, old_note = key_of(reprise), reprise.run("audit", "checkpoint").out
+    old_key, old_note = key_of(reprise), reprise.call("audit", "checkpoint").out
 
-    new_key = done(reprise.run("audit", "rotate-key", "--json")).json["key"]
+    new_key = done(reprise.call("audit", "rotate-key", "--json")).json["key"]
 
-    listed = [item["key"] for item in reprise.run("audit", "keys", "--json").json["items"]]
+    listed = [item["key"] for item in reprise.call("audit", "keys", "--json").json["items"]]
     assert listed == [new_key, old_key]
     assert verified_checkpoint(old_note, [parse_verifier_key(old_key)]).size >= EVENTS
-    assert done(reprise.run("audit", "verify")).code == 0
+    assert done(reprise.call("audit", "verify")).code == 0
 
 
 def test_whoever_trusts_the_old_key_can_trust_what_the_new_one_signs(
     reprise: CommandLine, elsewhere: CommandLine, tmp_path: Path
 ) -> None:
     old_key, kept, file = key_of(reprise), tmp_path / "kept", str(tmp_path / "bundle")
-    kept.write_text(reprise.run("audit", "checkpoint").out, encoding="utf-8")
+    kept.write_text(reprise.call("audit", "checkpoint").out, encoding="utf-8")
     for _ in range(2):
-        done(reprise.run("audit", "rotate-key"))
+        done(reprise.call("audit", "rotate-key"))
     (tmp_path / "more").write_bytes(file_of(*crowd(1, "newcomer")))
-    done(reprise.run("import", str(tmp_path / "more")))
-    done(reprise.run("audit", "bundle", "--from", "1", "--old", str(kept), "--output", file))
+    done(reprise.call("import", str(tmp_path / "more")))
+    done(reprise.call("audit", "bundle", "--from", "1", "--old", str(kept), "--output", file))
 
     alone = [sys.executable, "-m", "application.proof", file, "--key", old_key, "--old", str(kept)]
-    assert "Proved" in done(elsewhere.run("audit", "verify", file, "--key", old_key, "--old", str(kept))).out
+    assert "Proved" in done(elsewhere.call("audit", "verify", file, "--key", old_key, "--old", str(kept))).out
     assert subprocess.run(alone, cwd=CHECKOUT, check=True, capture_output=True).stdout.startswith(b"Proved")
-    assert done(reprise.run("audit", "verify", "--key", old_key, "--json")).json["findings"] == []
-    notes = [item["handover"] for item in reprise.run("audit", "keys", "--json").json["items"]]
+    assert done(reprise.call("audit", "verify", "--key", old_key, "--json")).json["findings"] == []
+    notes = [item["handover"] for item in reprise.call("audit", "keys", "--json").json["items"]]
     assert [note is not None for note in notes] == [True, True, False]
 
 
@@ -180,17 +180,17 @@ def test_a_stranger_who_publishes_a_key_of_their_own_is_not_believed(
     reprise: CommandLine, elsewhere: CommandLine, database: str, tmp_path: Path
 ) -> None:
     key, file = key_of(reprise), str(tmp_path / "bundle")
-    note = done(reprise.run("audit", "checkpoint")).out
+    note = done(reprise.call("audit", "checkpoint")).out
     stranger = SigningKey(parse_verifier_key(key).name, bytes(32))
     claim = f"{parse_checkpoint(note.partition(chr(10) * 2)[0] + chr(10)).text}next-key {stranger.verifier}\n"
     with psycopg.connect(database, autocommit=True) as superuser:
         forged = note.replace(note.partition("\n\n")[0] + "\n", claim) + stranger.signature(claim)
         superuser.execute("INSERT INTO audit.verifier_key VALUES (%s, now(), %s)", (str(stranger.verifier), forged))
-    done(reprise.run("audit", "bundle", "--from", "1", "--output", file))
+    done(reprise.call("audit", "bundle", "--from", "1", "--output", file))
 
     for ended in (
-        reprise.run("audit", "verify", "--key", key, "--json"),
-        elsewhere.run("audit", "verify", file, "--key", key, "--json"),
+        reprise.call("audit", "verify", "--key", key, "--json"),
+        elsewhere.call("audit", "verify", file, "--key", key, "--json"),
     ):
         assert (ended.code, ended.json["error"]["code"]) in {(1, "log_not_proved"), (1, "not_proved")}
 
@@ -227,7 +227,7 @@ def test_what_cannot_be_done_is_refused(
     monkeypatch.chdir(tmp_path)
     key: Callable[[str], str] = lambda text: key_of(reprise) if text == "KEY" else text  # noqa: E731 - one line says it
 
-    ended = reprise.run("audit", *map(key, arguments), "--json")
+    ended = reprise.call("audit", *map(key, arguments), "--json")
 
     assert (ended.code, ended.json["error"]["code"]) == (code, name)
     assert not (tmp_path / "x").exists()

@@ -21,7 +21,7 @@ def reprise(home: Path, database: str, tmp_path: Path) -> CommandLine:
     """A log with more facts than fit on a page, one of them with a reason that looks like a formula."""
     command_line, people = CommandLine(home, database), tmp_path / "people.jsonl"
     people.write_bytes(file_of(*crowd(150)))
-    assert command_line.run("import", str(people)).code == 0
+    assert command_line.call("import", str(people)).code == 0
     with psycopg.connect(database, autocommit=True) as superuser:
         superuser.execute("SET session_replication_role = replica")
         superuser.execute("""UPDATE log.event SET reason = '=1+1, "quoted"' WHERE position = 7""")
@@ -29,7 +29,7 @@ def reprise(home: Path, database: str, tmp_path: Path) -> CommandLine:
 
 
 def exported(reprise: CommandLine, path: Path, *arguments: str) -> str:
-    ended = reprise.run("audit", "search", "--output", str(path), *arguments)
+    ended = reprise.call("audit", "search", "--output", str(path), *arguments)
     assert (ended.code, ended.err) == (0, "")
     return path.read_text(encoding="utf-8")
 
@@ -66,7 +66,7 @@ def test_filters_hold_for_exports_too(reprise: CommandLine, tmp_path: Path) -> N
 def test_an_export_that_fails_leaves_nothing_behind(reprise: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "folder" / "inner").mkdir(parents=True)
 
-    ended = reprise.run("audit", "search", "--output", str(tmp_path / "folder"))
+    ended = reprise.call("audit", "search", "--output", str(tmp_path / "folder"))
 
     assert ended.code == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "home", "people.jsonl"]

@@ -92,13 +92,13 @@ def test_the_command_line_tells_the_same(api: Api, life: dict[str, Any], admin: 
     command_line = CommandLine(api.settings.home, api.conninfo)
     user = life["user"].rpartition("/")[2]
 
-    by_version = command_line.run("audit", "diff", user, "--from", "1", "--to", "6", "--json")
-    by_instant = command_line.run("audit", "diff", user, "--from", life["instants"][1], "--to", life["instants"][3])
+    by_version = command_line.call("audit", "diff", user, "--from", "1", "--to", "6", "--json")
+    by_instant = command_line.call("audit", "diff", user, "--from", life["instants"][1], "--to", life["instants"][3])
 
     assert by_version.json == admin.get(f"{life['user']}/diff?from=1&to=6").json()
     assert [line.split()[:3] for line in by_instant.out.splitlines()[2:]] == [
         ["displayName", "Ada", "Ada"],
         ["country", "NO", "DK"],
     ]
-    assert command_line.run("audit", "diff", user, "--from", "3", "--to", "2").code == 2
-    assert command_line.run("audit", "diff", NOBODY).code == 1
+    assert command_line.call("audit", "diff", user, "--from", "3", "--to", "2").code == 2
+    assert command_line.call("audit", "diff", NOBODY).code == 1

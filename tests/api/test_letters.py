@@ -79,21 +79,21 @@ def test_what_is_not_there_cannot_be_settled(own_api: Api) -> None:
 
 def test_letters_can_be_settled_on_the_command_line(poisoned_api: Api, tmp_path: Path) -> None:
     reprise = CommandLine(poisoned_api.settings.home, poisoned_api.conninfo)
-    assert reprise.run("projections", "letters").out == "There are no letters. Every event was folded.\n"
+    assert reprise.call("projections", "letters").out == "There are no letters. Every event was folded.\n"
     with worker(settings_in(tmp_path), poisoned_api.conninfo):
         eventually(lambda: poisoned_api.admin.get(DIRECTORY).json()["items"], "a letter")
-    (letter,) = reprise.run("projections", "letters", "user_directory", "--json").json["items"]
+    (letter,) = reprise.call("projections", "letters", "user_directory", "--json").json["items"]
 
-    tried = reprise.run("projections", "retry", letter["id"])
+    tried = reprise.call("projections", "retry", letter["id"])
     assert (tried.code, tried.err) == (
         1,
         "reprise: The stream still cannot be folded: position 3: UndecodableEventError.\n",
     )
-    assert reprise.run("projections", "resolve", letter["id"]).code == 2
-    assert reprise.run("projections", "resolve", letter["id"], "--reason", "Written by hand").code == 0
-    again = reprise.run("projections", "resolve", letter["id"], "--reason", "Written by hand")
+    assert reprise.call("projections", "resolve", letter["id"]).code == 2
+    assert reprise.call("projections", "resolve", letter["id"], "--reason", "Written by hand").code == 0
+    again = reprise.call("projections", "resolve", letter["id"], "--reason", "Written by hand")
     assert (again.code, again.err) == (1, "reprise: The letter is already settled, or its rows no longer exist.\n")
-    assert reprise.run("projections", "retry", str(uuid.uuid4())).err == "reprise: There is no letter with this id.\n"
-    table = reprise.run("projections", "letters", "user_directory").out
+    assert reprise.call("projections", "retry", str(uuid.uuid4())).err == "reprise: There is no letter with this id.\n"
+    table = reprise.call("projections", "letters", "user_directory").out
     assert "resolved" in table
     assert "Written by hand" in table

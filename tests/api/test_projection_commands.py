@@ -19,7 +19,7 @@ def reprise(history: str, home: Path) -> CommandLine:
 
 @pytest.mark.parametrize("option", [("--all",), ("--sample", "200"), ()])
 def test_rows_that_are_right_are_said_to_be(reprise: CommandLine, option: tuple[str, ...]) -> None:
-    done = reprise.run("projections", "verify", "user_directory", *option)
+    done = reprise.call("projections", "verify", "user_directory", *option)
 
     assert (done.code, done.err) == (0, "")
     assert done.out.endswith(" rows of user_directory match the log.\n")
@@ -30,9 +30,9 @@ def test_a_wrong_row_is_shown_with_both_values(reprise: CommandLine, history: st
     with projector(history) as connection:
         connection.execute("UPDATE read_model.user_directory_1 SET name_key = 'mallory' WHERE user_id = %s", (key,))
 
-    done = reprise.run("projections", "verify", "user_directory", "--all")
-    document = reprise.run("projections", "verify", "user_directory", "--all", "--json").json
-    unknown = reprise.run("projections", "verify", "nothing")
+    done = reprise.call("projections", "verify", "user_directory", "--all")
+    document = reprise.call("projections", "verify", "user_directory", "--all", "--json").json
+    unknown = reprise.call("projections", "verify", "nothing")
 
     assert done.code == 1
     assert all(word in done.out for word in (str(key), "name_key", "mallory", "1 of 60 rows"))
@@ -42,18 +42,18 @@ def test_a_wrong_row_is_shown_with_both_values(reprise: CommandLine, history: st
 
 
 def test_a_rebuild_can_be_rolled_back(reprise: CommandLine, history: str) -> None:
-    nothing = reprise.run("projections", "rebuild", "user_directory", "--rollback")
+    nothing = reprise.call("projections", "rebuild", "user_directory", "--rollback")
     assert (nothing.code, nothing.out) == (1, "")
     assert "there are no earlier rows of this version" in nothing.err
-    reprise.run("projections", "rebuild", "user_directory")
+    reprise.call("projections", "rebuild", "user_directory")
 
-    back = reprise.run("projections", "rebuild", "user_directory", "--rollback")
+    back = reprise.call("projections", "rebuild", "user_directory", "--rollback")
 
     assert (back.code, back.out) == (
         0,
         "user_directory uses its rows from before the last rebuild again, brought up to date.\n",
     )
-    (standing, *_) = reprise.run("projections", "list", "--json").json["items"]
+    (standing, *_) = reprise.call("projections", "list", "--json").json["items"]
     assert (standing["generation"], standing["position"]) == (1, head_of(history))
 
 
@@ -64,7 +64,7 @@ def test_wrong_rows_make_the_service_not_ready(own_api: Api) -> None:
     with projector(own_api.conninfo) as connection:
         connection.execute("UPDATE read_model.user_directory_1 SET country = 'XX'")
 
-    reprise.run("projections", "verify", "user_directory")
+    reprise.call("projections", "verify", "user_directory")
 
     problem = refusal(own_api.with_token(None).get("/readyz"), 503, "not_ready")
     (failing,) = [check for check in problem["checks"] if not check["ok"]]

@@ -123,10 +123,10 @@ def test_the_command_writes_the_file_and_says_what_is_in_it(history: str, home: 
     reprise = CommandLine(home, history)
     file = tmp_path / "then.jsonl"
 
-    done = reprise.run("projections", "as-of", "user_directory", "--position", "30", "--output", str(file), "--json")
-    both = reprise.run("projections", "as-of", "user_directory", "--output", str(file))
-    early = reprise.run("projections", "as-of", "user_directory", "--at", "2000-01-01", "--output", str(file))
-    beyond = reprise.run("projections", "as-of", "user_directory", "--position", "99999", "--output", str(file))
+    done = reprise.call("projections", "as-of", "user_directory", "--position", "30", "--output", str(file), "--json")
+    both = reprise.call("projections", "as-of", "user_directory", "--output", str(file))
+    early = reprise.call("projections", "as-of", "user_directory", "--at", "2000-01-01", "--output", str(file))
+    beyond = reprise.call("projections", "as-of", "user_directory", "--position", "99999", "--output", str(file))
 
     assert done.code == 0, done.err
     assert done.json["rows"] == len(replayed_rows(history, USER_DIRECTORY, 30)) > 0

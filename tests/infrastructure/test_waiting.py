@@ -98,9 +98,7 @@ class _Counted(ReadModel[UserEntry]):
         return await super()._fetch(selection, generation, columns)
 
 
-async def test_a_crowd_that_comes_to_wait_asks_for_rows_once_each_when_they_are_there(
-    history: str, home: Path
-) -> None:
+async def test_a_crowd_that_comes_to_wait_asks_for_rows_once_each_when_they_are_there(history: str, home: Path) -> None:
     """Before, each asked once in vain, and others' lists queued behind a thousand such questions."""
     follow_to_head(history)
     position = await registered(history, home)
