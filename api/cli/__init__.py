@@ -1,5 +1,6 @@
 """The command line `reprise`: one module for each group of commands, imported when one of them is called."""
 
+import logging
 import os
 import signal
 import sys
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code of the process."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     _accept_all_text()
+    _keep_libraries_quiet()
     _end_in_order_on_signals()
     watch_lifeline()
     try:
@@ -88,6 +90,15 @@ def _accept_all_text() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _keep_libraries_quiet() -> None:
+    """Keep to what the command says: libraries warn of each connection that is dropped, as on Ctrl-C it has to be.
+
+    Processes that serve have a log, which takes the place of this (`api.logs`).
+    """
+    if not logging.root.handlers:
+        logging.root.addHandler(logging.NullHandler())
 
 
 def _end_in_order_on_signals() -> None:

@@ -42,6 +42,21 @@ def test_what_a_library_says_of_the_objects_at_fault_is_left_out() -> None:
     assert "zq7-personal-value" not in logged.stderr
 
 
+IMPATIENT = """
+import logging
+from api.cli import main
+main(["--version"])
+logging.getLogger("psycopg.pool").warning("discarding closed connection: %r", object())
+"""
+
+
+def test_a_command_says_nothing_but_its_own_words() -> None:
+    """A command that is stopped drops its connections, and their library warns of each."""
+    said = subprocess.run([sys.executable, "-c", IMPATIENT], capture_output=True, check=True, text=True)
+
+    assert ("build" in said.stdout, said.stderr) == (True, "")
+
+
 def test_everything_is_logged_in_one_form() -> None:
     logged = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, check=True, text=True)
 
