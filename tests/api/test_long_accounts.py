@@ -131,7 +131,7 @@ def operations() -> list[tuple[str, str]]:
 def test_no_operation_about_an_account_keeps_others_waiting(
     database: str, home: Path, life: Callable[[], User]
 ) -> None:
-    settings = settings_in(home, REPRISE_WAIT_SECONDS="30")
+    settings = settings_in(home, REPRISE_WAIT_SECONDS="0.5")  # Nobody follows what the operations record.
     user = life()
     version = user.version
     asyncio.run(record(settings, database, [user]))

@@ -29,6 +29,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     return positions
 
 
+@pytest.mark.long
 def test_one_person_is_held_and_the_other_9999_stay_current(own_api: Api, broken: set[int]) -> None:
     people = Multitude(own_api.conninfo, PEOPLE)
     admin = own_api.admin

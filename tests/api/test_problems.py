@@ -133,6 +133,7 @@ async def client_of(app: Any) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.mark.long
 def test_a_database_that_does_not_answer_is_nobodys_fault_and_worth_another_try(database: str, home: Path) -> None:
     with CuttableLine(database) as line, serving(settings_in(home), line.conninfo) as api:
         user = api.register().headers["location"]

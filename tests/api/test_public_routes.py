@@ -165,6 +165,7 @@ def test_a_database_with_another_schema_is_told_of_without_its_words(own_api: Ap
     assert_nothing_is_told(own_api, user_id)
 
 
+@pytest.mark.long
 def test_a_database_that_is_gone_is_told_of_without_its_words(tmp_path: Path) -> None:
     with own_server(tmp_path / "postgres") as server, serving(settings_in(tmp_path / "home"), server.conninfo) as api:
         user_id = somebody(api)

@@ -14,6 +14,7 @@ USERS = 10_100
 TINY = msgspec.structs.replace(QUICK, residents=64, sizes=(USERS, USERS))
 
 
+@pytest.mark.long
 def test_nobody_notices_a_rebuild_nor_that_it_was_killed_half_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -289,6 +289,7 @@ def test_a_second_request_joins_the_first(history: str) -> None:
     assert first == second
 
 
+@pytest.mark.long
 def test_rebuilding_while_twenty_clients_read_and_write_disturbs_nobody(database: str, home: Path) -> None:
     """No request fails, no read goes back, and the rows are those of a replay."""
 
