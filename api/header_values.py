@@ -2,14 +2,16 @@
 
 import re
 
-TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
-QUOTED = rb'"(?:[^"\\]|\\.)*+"'
-PARAMETERS = rb"(?:[ \t]*+;[ \t]*+(?:" + TOKEN + rb"=(?:" + TOKEN + rb"|" + QUOTED + rb"))?+)*+"
+# Every pattern can go on in one way only, so none takes longer than its text is long. Possessive quantifiers would say
+# the same, but Python 3.11.0 to 3.11.4 gets them wrong (bpo-106052).
+TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+QUOTED = rb'"(?:[^"\\]|\\.)*"'
+PARAMETERS = rb"(?:[ \t]*;(?:[ \t]*" + TOKEN + rb"=(?:" + TOKEN + rb"|" + QUOTED + rb"))?)*"
 """Zero or more parameters, as a pattern; section 5.6.6 lets one be left out between two semicolons."""
 
 # A string whose closing quote is missing goes on to the end of the value.
-_MEMBER = re.compile(rb'(?:[^",]|"(?:[^"\\]|\\.?)*+"?)++', re.DOTALL)
-_PARAMETER = re.compile(rb";[ \t]*+(" + TOKEN + rb")=(" + TOKEN + rb"|" + QUOTED + rb")", re.DOTALL)
+_MEMBER = re.compile(rb'(?:[^",]|"(?:[^"\\]|\\.?)*"?)+', re.DOTALL)
+_PARAMETER = re.compile(rb";[ \t]*(" + TOKEN + rb")=(" + TOKEN + rb"|" + QUOTED + rb")", re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 
 

@@ -11,7 +11,7 @@ MERGE_PATCH = b"application/merge-patch+json"
 FORM = b"application/x-www-form-urlencoded"
 HTML = b"text/html"
 
-_WITH_PARAMETERS = re.compile(rb"(" + TOKEN + rb"/" + TOKEN + rb")(" + PARAMETERS + rb")[ \t]*+", re.DOTALL)
+_WITH_PARAMETERS = re.compile(rb"(" + TOKEN + rb"/" + TOKEN + rb")(" + PARAMETERS + rb")[ \t]*", re.DOTALL)
 _WEIGHT = re.compile(rb";[ \t]*q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)[ \t]*(?:;|\Z)", re.IGNORECASE)
 _UTF_8 = frozenset({b"utf-8", b"utf8"})
 

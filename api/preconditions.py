@@ -9,7 +9,7 @@ NO_VERSION = 0
 """Versions begin at 1."""
 _TAG = rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 # Members may be empty (RFC 9110 section 5.6.1.2).
-_TAGS = re.compile(rb"[ \t,]*+(?:" + _TAG + rb"[ \t]*+(?:,[ \t,]*+|\Z))*+")
+_TAGS = re.compile(rb"[ \t,]*(?:" + _TAG + rb"[ \t]*(?:,[ \t,]*|\Z))*")
 _ONE_TAG = re.compile(_TAG)
 _VERSION = re.compile(rb'"([1-9][0-9]{0,9})"')
 
