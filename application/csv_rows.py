@@ -17,7 +17,8 @@ from typing import Any
 _GUARD = "'"
 _BEGINNINGS = frozenset("=+-@\N{MINUS SIGN}\t\r\n\0")
 _QUOTES = frozenset("'\"`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02\uff07")
-_UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+_UNSEEN = frozenset("CZ")
+"""Categories that show nothing: control, format and separators; and what this Python's Unicode does not know yet."""
 
 
 def csv_lines(rows: Iterable[Iterable[Any]]) -> bytes:
@@ -56,6 +57,6 @@ def _could_be_formula(text: str) -> bool:
     for char in text:
         if unicodedata.normalize("NFKC", char)[0] in _BEGINNINGS:
             return True
-        if char not in _QUOTES and unicodedata.category(char) not in _UNSEEN:
+        if char not in _QUOTES and unicodedata.category(char)[0] not in _UNSEEN:
             return False
     return False

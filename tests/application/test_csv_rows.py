@@ -37,6 +37,8 @@ def begins_a_formula(cell: str) -> bool:
         f" {FORMULA}",
         f"\u00a0\u3000{FORMULA}",
         f"\u200b\ufeff{FORMULA}",
+        f"\ud7c7{FORMULA}",
+        f"\ue000{FORMULA}",
         f'"{FORMULA}',
         f"'{FORMULA}",
         f"''{FORMULA}",
