@@ -31,7 +31,7 @@ NOT_DESCRIBED: list[Any] = [positive_data_acceptance, not_a_server_error]
 """What is well-formed may still break a rule of the domain (422)."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def impatient_api(fuzzed_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """The API on a database of its own, with a worker behind it; it does not wait long for a position."""
     settings = settings_in(tmp_path_factory.mktemp("fuzzed"))
