@@ -1,5 +1,6 @@
 """Connections to the database, each in the role of the part of the program that uses it."""
 
+import select
 from typing import Any
 
 import psycopg
@@ -16,10 +17,41 @@ __all__ = [
     "as_sealer",
     "connect",
     "in_role",
+    "is_pinned",
+    "pinned",
     "reading_pool",
 ]
 
 _OURS_ALONE = "pg_catalog,pg_temp"
+_PINNED = {
+    "array_nulls": "on",
+    "bytea_output": "hex",
+    "client_encoding": "UTF8",
+    "datestyle": "ISO",
+    "default_transaction_deferrable": "off",
+    "default_transaction_isolation": r"read\ committed",
+    "extra_float_digits": "1",
+    "intervalstyle": "postgres",
+    "standard_conforming_strings": "on",
+    "timezone": "UTC",
+    "transform_null_equals": "off",
+}
+"""What changes how values travel and what statements mean, whatever the database, the login or the environment say."""
+_MARK = "reprise.session"
+_SWITCHES = " ".join(f"-c {name}={value}" for name, value in {**_PINNED, _MARK: "pinned"}.items())
+
+
+def pinned(conninfo: str) -> str:
+    """The same database, with the settings that sessions of this program rely on."""
+    given = str(conninfo_to_dict(conninfo).get("options") or "")
+    options = given if _SWITCHES in given else f"{given} {_SWITCHES}".strip()
+    return make_conninfo(conninfo, options=options, client_encoding="UTF8")
+
+
+def is_pinned(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the settings of a session have arrived: there are connection poolers that leave them out."""
+    row = connection.execute("SELECT current_setting(%s, true) = 'pinned'", (_MARK,)).fetchone()
+    return bool(row and row[0])
 
 
 def in_role(conninfo: str, role: str, search_path: str | None = _OURS_ALONE, **settings: str) -> str:
@@ -28,11 +60,11 @@ def in_role(conninfo: str, role: str, search_path: str | None = _OURS_ALONE, **s
     Our statements name the schema of whatever is not PostgreSQL's own, so nothing is looked for anywhere else. Without
     a search path, it is what the database says.
     """
-    given = conninfo_to_dict(conninfo).get("options") or ""
+    conninfo = pinned(conninfo)
     path = {"search_path": search_path} if search_path else {}
-    every = {**path, "role": role, "timezone": "UTC", **settings}
-    options = " ".join(f"-c {name}={value}" for name, value in every.items())
-    return make_conninfo(conninfo, options=f"{given} {options}".strip(), application_name=role)
+    options = " ".join(f"-c {name}={value}" for name, value in {**path, "role": role, **settings}.items())
+    given = conninfo_to_dict(conninfo)["options"]
+    return make_conninfo(conninfo, options=f"{given} {options}", application_name=role)
 
 
 def as_projector(conninfo: str) -> str:
@@ -61,4 +93,17 @@ def reading_pool(conninfo: str, size: int) -> AsyncConnectionPool[psycopg.AsyncC
         kwargs={"autocommit": True},
         open=False,
         timeout=10.0,
+        check=_check,
     )
+
+
+async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Raise `OperationalError` for a connection whose server has gone.
+
+    A server that ends a session says so, where an idle one says nothing: only if there is something to read, it is
+    worth asking. So the check costs no round trip.
+    """
+    socket = select.poll()
+    socket.register(connection.fileno(), select.POLLIN)
+    if socket.poll(0):
+        await AsyncConnectionPool.check_connection(connection)

@@ -6,8 +6,10 @@ from contextlib import contextmanager
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from infrastructure.connections import is_pinned, pinned
 from infrastructure.database_security import check_database_urls
 from infrastructure.embedded_postgres import embedded_postgres
+from infrastructure.libpq_environment import forget_environment
 from infrastructure.logins import EMBEDDED, Login, provide_logins, require_roles
 from infrastructure.privacy.keychain import grant
 from infrastructure.schema import check_schema, migrate
@@ -29,7 +31,7 @@ def owners_database(settings: Settings) -> Iterator[str]:
     """
     if settings.is_embedded:
         with embedded_postgres(settings.home / "postgres") as server:
-            yield server.conninfo()
+            yield pinned(server.conninfo())
     else:
         yield reached_as(Login.OWNER, settings)
 
@@ -96,19 +98,26 @@ def _named(login: Login, settings: Settings) -> tuple[str, str | None]:
 
 
 def _reached(variable: str, url: str) -> str:
+    forget_environment(wholly=False)
     try:
         patience = conninfo_to_dict(url).get("connect_timeout", CONNECT_SECONDS)
-        conninfo = make_conninfo(url, connect_timeout=patience)
+        conninfo = pinned(make_conninfo(url, connect_timeout=patience))
     except psycopg.ProgrammingError:  # Its message would repeat the password.
         raise SettingInvalidError(variable, "is not a valid PostgreSQL connection string") from None
     try:
         with psycopg.connect(conninfo) as connection:
             version = connection.info.server_version // 10_000
+            passes_settings_on = is_pinned(connection)
     except psycopg.OperationalError as error:
         raise DatabaseUnavailableError(f"{variable} cannot be reached: {_one_line(error)}") from error
     if version < OLDEST_VERSION:
         raise DatabaseUnavailableError(
             f"{variable} is PostgreSQL {version}, but at least {OLDEST_VERSION} is required."
+        )
+    if not passes_settings_on:
+        raise DatabaseUnavailableError(
+            f"{variable} leads to something that leaves out the settings of a session (`options`), such as a "
+            "connection pooler with ignore_startup_parameters. Connect to PostgreSQL itself."
         )
     return conninfo
 

@@ -29,6 +29,7 @@ from infrastructure.embedded_postgres.server_socket import (
     socket_in,
 )
 from infrastructure.embedded_postgres.settings import command_line, write_authentication
+from infrastructure.libpq_environment import forget_environment
 
 DATABASE = "reprise"
 SUPERUSER = "postgres"
@@ -57,7 +58,10 @@ def embedded_postgres(directory: Path, *, options: Mapping[str, str] = _NO_OPTIO
     The first user makes the data and starts the server with its `options` (PostgreSQL settings); others join it; the
     last one to leave stops it. A user that is killed has left but stops nothing: the next one joins the server, or
     brings it up again. Raises EmbeddedPostgresError, saying what to do, where no server can run.
+
+    From then on, this process and those that it starts have no variables for other servers of PostgreSQL any more.
     """
+    forget_environment(wholly=True)
     directory = _provided(directory)
     # Users start or stop the server one at a time, and each holds a share of "users" for as long as it is one.
     with FileLock(directory / "users.lock") as users, FileLock(directory / "turn.lock") as turn:

@@ -164,6 +164,31 @@ def test_if_a_process_cannot_start_everything_stops_and_the_reason_is_told(used:
     assert not (used.home / "postgres" / "run").exists()
 
 
+MISLEADING = {
+    "PGDATESTYLE": "German",
+    "PGTZ": "Asia/Kolkata",
+    "PGCLIENTENCODING": "LATIN1",
+    "PGOPTIONS": "-c default_transaction_read_only=on",
+    "PGSERVICE": "nowhere",
+    "PGHOSTADDR": "192.0.2.1",
+    "PGPORT": "1",
+    "PGUSER": "nobody.of.this.name",
+    "PGDATABASE": "none-of-this-name",
+    "PGTARGETSESSIONATTRS": "standby",
+    "PGREQUIREAUTH": "scram-sha-256",
+    "PGCHANNELBINDING": "require",
+    "PGSSLMODE": "verify-full",
+    "PGSSLNEGOTIATION": "direct",
+    "PGSSLMINPROTOCOLVERSION": "TLSv1.9",
+}
+
+
+def test_variables_for_other_programs_of_postgresql_change_nothing(used: CommandLine) -> None:
+    with running(CommandLine(used.home, variables=tuple(MISLEADING.items()))) as run:
+        assert run.is_ready()
+        assert len(run.get("/v1/users?limit=200").json()["items"]) == SAMPLE_USERS
+
+
 def test_it_runs_on_a_database_of_somebody_elses(empty_database: str, tmp_path: Path) -> None:
     with running(CommandLine(tmp_path / "home", empty_database)) as run:
         assert len(run.get("/v1/users?limit=200").json()["items"]) == SAMPLE_USERS

@@ -20,6 +20,7 @@ class CuttableLine:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._text: bytes | None = None
         self._is_delivered = False
+        self._garbled = (b"", b"")
         self._ends: set[socket.socket] = set()
         self._threads = [Thread(target=self._accept)]
 
@@ -41,6 +42,10 @@ class CuttableLine:
     def cut_after(self, text: str) -> None:
         """Cut the connection over which the text comes next when the server answers; the client never gets that."""
         self._text, self._is_delivered = text.encode(), True
+
+    def garble(self, text: str, into: str) -> None:
+        """Have the server read something else of the same length, as whoever stands in between might."""
+        self._garbled = (text.encode(), into.encode())
 
     def go_down(self) -> None:
         """Cut every connection, and take no more."""
@@ -80,7 +85,7 @@ class CuttableLine:
                         self._text, is_last_word = None, True
                         if not self._is_delivered:
                             return
-                    (server if speaker is client else client).sendall(said)
+                    (server if speaker is client else client).sendall(said.replace(*self._garbled))
 
 
 def _connected(conninfo: str) -> socket.socket:
