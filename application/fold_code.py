@@ -33,6 +33,11 @@ def code_of(function: Callable[..., Any]) -> str:
     return _code_in(function.__module__)
 
 
+def code_of_key(function: Callable[..., Any]) -> str:
+    """The code of one function alone: a key uses nothing from elsewhere."""
+    return meaning(inspect.getsource(function))
+
+
 @cache
 def _code_in(name: str) -> str:
     module = sys.modules[name]

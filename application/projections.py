@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.fold_code import code_of
+from application.fold_code import code_of, code_of_key
 from application.recorded import Recorded
 from domain.kernel import AggregateEvent
 
@@ -140,7 +140,7 @@ class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
         """Identifies a definition: its shape, and the code of its fold and key."""
         indexes = [msgspec.structs.astuple(index) for index in self.indexes]
         shape = (self.name, self.version, self.topics, _fields(self.row), indexes)
-        code = [code_of(self.fold), code_of(self.key)]
+        code = [code_of(self.fold), code_of_key(self.key)]
         tally = [(_fields(self.tally.row), code_of(self.tally.of))] if self.tally else []
         reads = [self.reads_metadata, *([] if self.personal_topics is None else [sorted(self.personal_topics)])]
         return hashlib.sha256(msgspec.json.encode((shape, *reads, code, *tally))).hexdigest()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -40,7 +41,14 @@ def _keep_files_in_memory() -> None:
             os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
 
 
+def _listen_to_interrupts() -> None:
+    """Shells have what runs in the background ignore SIGINT, and so would everything that the tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 _keep_files_in_memory()
+_listen_to_interrupts()
 
 
 @pytest.hookimpl(optionalhook=True)

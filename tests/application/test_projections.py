@@ -1,5 +1,7 @@
 """Definitions of read models: what the engine learns from them."""
 
+import json
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -7,6 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from application.fold_code import code_of_key
 from application.projections import LIKE_THE_LOG, Holds, Index, Projection, Tally, position, stream_id
 from application.read_models import READ_MODELS
 from application.recorded import Recorded
@@ -97,3 +100,27 @@ def test_a_read_model_s_rows_are_frozen_and_its_indexes_have_names_of_their_own(
 
     assert model.row.__struct_config__.frozen
     assert len({index.name for index in model.indexes}) == len(model.indexes)
+
+
+DEFINITIONS = Path(__file__).parents[1] / "samples" / "definitions.jsonl"
+
+
+@pytest.mark.parametrize("name", READ_MODELS)
+def test_a_definition_does_not_change_without_another_version(name: str) -> None:
+    """Workers refuse rows of another definition of the same version, so an upgrade would stop every one of them.
+
+    Whoever changes what a fold does raises its version, and adds a line here. Whoever only moved code, and so changed
+    the fingerprint, lists the former one in `EARLIER_FINGERPRINTS`, too.
+    """
+    known = [json.loads(line) for line in DEFINITIONS.read_text(encoding="utf-8").splitlines()]
+    model = READ_MODELS[name]
+
+    assert [d["fingerprint"] for d in known if (d["name"], d["version"]) == (name, model.version)] == [
+        model.fingerprint
+    ]
+
+
+def test_a_fingerprint_does_not_depend_on_the_module_of_a_key() -> None:
+    assert code_of_key(stream_id) == code_of_key(stream_id)
+    assert code_of_key(stream_id) != code_of_key(position)
+    assert "classIndex" not in code_of_key(position)

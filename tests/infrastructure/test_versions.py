@@ -20,6 +20,7 @@ from infrastructure.projections.duties import Duty
 from infrastructure.projections.filling import OtherProgramError
 from infrastructure.projections.following import OtherVersionError, follow_batch
 from infrastructure.projections.generations import (
+    EARLIER_FINGERPRINTS,
     DefinitionChangedError,
     Generation,
     check_definition,
@@ -95,6 +96,20 @@ def test_rows_from_before_there_were_fingerprints_of_folds_get_one(history: str)
         check_definition(connection, USER_DIRECTORY)
 
     assert live_of(history).fingerprint == USER_DIRECTORY.fingerprint
+
+
+@pytest.mark.parametrize(("name", "version"), EARLIER_FINGERPRINTS)
+def test_rows_of_the_same_definition_under_an_earlier_name_are_accepted(history: str, name: str, version: int) -> None:
+    model = READ_MODELS[name]
+    assert model.version == version, "Take the entry out: it is of a version that this program does not have."
+    with projector(history) as connection:
+        ensure_live(connection, model)
+        for earlier in EARLIER_FINGERPRINTS[name, version]:
+            connection.execute("UPDATE projection.generation SET fingerprint = %s WHERE name = %s", (earlier, name))
+            check_definition(connection, model)
+        connection.execute("UPDATE projection.generation SET fingerprint = 'another' WHERE name = %s", (name,))
+        with pytest.raises(DefinitionChangedError):
+            check_definition(connection, model)
 
 
 def test_another_version_s_rows_are_never_folded_into(history: str) -> None:
