@@ -142,15 +142,23 @@ class ReadModel(Generic[Row]):
         except UndefinedTable:
             found = []
         except UndefinedColumn:
-            await self._learn_columns(asked)
+            # A condition on a column that the old rows lack says nothing of which generation is live by now.
+            live = await self._live_generation()
+            if live == asked:
+                await self._learn_columns(asked)
+            else:
+                self._turn_to(live)
             return None
         if not found or found[0][0] != asked:
-            self._generation = found[0][0] if found else await self._live_generation()
-            self._columns = tuple(self._fields)
+            self._turn_to(found[0][0] if found else await self._live_generation())
             return None
         width = len(columns)
         rows = [(self._row(columns, row[3 : 3 + width]), row[3 + width :]) for row in found if row[2] is not None]
         return Selected(rows, found[0][1])
+
+    def _turn_to(self, generation: int) -> None:
+        self._generation = generation
+        self._columns = tuple(self._fields)
 
     async def _fetch(self, selection: Selection, generation: int, columns: Sequence[str]) -> list[tuple[Any, ...]]:
         statement = sql.SQL(

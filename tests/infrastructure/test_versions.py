@@ -1,5 +1,6 @@
 """Versions of a definition: which program may fold what into which rows, and the way forth and back between them."""
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -416,3 +417,30 @@ async def test_a_column_without_a_default_makes_queries_wait_for_the_new_rows(hi
 
     with pytest.raises(PositionNotReachedError):
         await names_in(history, WithRank, wait_seconds=0.05)
+
+
+def with_nickname(row: WithNickname | None, recorded: Recorded[Any]) -> WithNickname | None:
+    entry = USER_DIRECTORY.fold(row, recorded)
+    return None if entry is None else WithNickname(**msgspec.structs.asdict(entry) | {"nickname": "Ada"})
+
+
+async def test_a_condition_on_a_column_that_the_old_rows_lack_is_met_once_the_new_rows_are_there(
+    history: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, whoever was asked during the upgrade went on waiting for rows of the old version for ever after."""
+    follow_to_head(history)
+    following = replace(USER_DIRECTORY, version=NEXT, row=WithNickname, fold=with_nickname)
+    by_nickname = Selection(sql.SQL("WHERE m.nickname = 'Ada' ORDER BY m.user_id"), {})
+
+    async with reading_pool(in_role(history, APP_ROLE), 1) as pool:
+        lists = Lists(pool, 0.05)
+        model = ReadModel(lists, following, WithNickname)
+        with pytest.raises(PositionNotReachedError):
+            await model.select(by_nickname)
+        monkeypatch.setitem(READ_MODELS, NAME, following)
+        with projector(history) as connection:
+            request_upgrade(connection, following)
+        await asyncio.to_thread(perform_rebuild, history, NAME)
+        lists.wait_seconds = 30.0
+
+        assert len((await model.select(by_nickname)).rows) == 60
