@@ -135,12 +135,12 @@ def _of_reprise(error: Exception) -> Failure | None:
     from domain.errors import DomainError
     from infrastructure.database import DatabaseUnavailableError
     from infrastructure.embedded_postgres import EmbeddedPostgresError
-    from infrastructure.schema import MigrationEditedError, SchemaIsOutOfDateError
+    from infrastructure.schema import EncodingUnusableError, MigrationEditedError, SchemaIsOutOfDateError
 
     match error:
         case DomainError():
             return Failure(str(error), error.code)
-        case DatabaseUnavailableError() | EmbeddedPostgresError():
+        case DatabaseUnavailableError() | EmbeddedPostgresError() | EncodingUnusableError():
             return Failure(str(error), "database_unavailable")
         case SchemaIsOutOfDateError() | MigrationEditedError():
             return Failure(str(error), "schema_out_of_date")

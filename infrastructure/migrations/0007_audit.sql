@@ -14,9 +14,10 @@ GRANT reprise_sealer TO CURRENT_USER;
 CREATE TABLE audit.tile (
     level          smallint NOT NULL CHECK (level >= 0),
     index          bigint NOT NULL CHECK (index >= 0),
-    hashes         bytea STORAGE EXTERNAL NOT NULL CHECK (length(hashes) = 256 * 32),
+    hashes         bytea NOT NULL CHECK (length(hashes) = 256 * 32),
     PRIMARY KEY (level, index)
 );
+ALTER TABLE audit.tile ALTER COLUMN hashes SET STORAGE EXTERNAL;
 COMMENT ON TABLE audit.tile IS
     'Full tiles: the hashes of the nodes 256 * index … 256 * index + 255 of tree level 8 * level.';
 
@@ -24,8 +25,9 @@ COMMENT ON TABLE audit.tile IS
 CREATE TABLE audit.sealed (
     only_one       boolean PRIMARY KEY DEFAULT true CHECK (only_one),
     size           bigint NOT NULL,
-    edges          bytea[] STORAGE EXTERNAL NOT NULL
+    edges          bytea[] NOT NULL
 ) WITH (fillfactor = 10, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0);
+ALTER TABLE audit.sealed ALTER COLUMN edges SET STORAGE EXTERNAL;
 INSERT INTO audit.sealed VALUES (true, 0, '{}');
 COMMENT ON COLUMN audit.sealed.edges IS 'The tiles at the right edge that are not full yet, from level 0 up.';
 

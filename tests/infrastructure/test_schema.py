@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from typing import Any, LiteralString
 
 import psycopg
@@ -195,6 +196,17 @@ def test_a_database_with_an_edited_migration_is_refused(database: str) -> None:
 
     with pytest.raises(MigrationEditedError, match=r"0001_log\.sql"):
         check_schema(database)
+
+
+REWORDED = {"0007_audit.sql": "146bab9e6e770c96e5c52d9bc5e44971ac41c8324edfda0225f6d32e69b9c04a"}
+
+
+def test_a_migration_that_was_reworded_is_not_edited_again() -> None:
+    """It keeps the digest that it had, so nothing else would notice."""
+    present = {migration.name: migration for migration in migrations()}
+
+    assert {name: sha256(present[name].sql.encode()).hexdigest() for name in REWORDED} == REWORDED
+    assert all(present[name].digest.hex() != digest for name, digest in REWORDED.items())
 
 
 def test_a_database_that_is_up_to_date_passes_and_may_be_ahead(database: str) -> None:
