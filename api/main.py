@@ -33,10 +33,11 @@ from infrastructure.release import this_release
 from infrastructure.service import open_service
 from infrastructure.settings import SettingInvalidError, Settings, settings_from
 from infrastructure.token_issuing import TokenIssuer
+from infrastructure.unavailability import is_unavailable
 
 ServiceOpener = Callable[[], AbstractAsyncContextManager[Service]]
 
-DATABASE_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, ConnectionError, TimeoutError)
+DATABASE_ERRORS = (psycopg.Error, ConnectionError, TimeoutError)
 DRAIN_SECONDS = 10
 """How long requests in progress may take when the server stops."""
 START_SECONDS = 60
@@ -60,7 +61,7 @@ def create_litestar(open_service: ServiceOpener, tokens: AccessTokens, metrics: 
         route_handlers=route_handlers(),
         lifespan=[lifespan],
         before_request=admit,  # type: ignore[arg-type] # requests are of the class that is named below
-        exception_handlers=exception_handlers(DATABASE_UNAVAILABLE),
+        exception_handlers=exception_handlers(DATABASE_ERRORS, is_unavailable),
         request_class=ApiRequest,
         openapi_config=None,
         logging_config=None,

@@ -58,10 +58,20 @@ OPEN_ACCOUNT = (*EXISTING_ACCOUNT, errors.DeletionIsPending, errors.UserIsSuspen
 AnyRequest = Request[Any, Any, Any]
 
 
-def exception_handlers(unavailable: tuple[type[Exception], ...]) -> ExceptionHandlersMap:
-    """Handlers for everything; `unavailable` are the errors of a database that does not answer."""
+def exception_handlers(
+    database_errors: tuple[type[Exception], ...], is_unavailable: Callable[[Exception], bool]
+) -> ExceptionHandlersMap:
+    """Handlers for everything; of the errors of a database, only some say that it cannot be used right now."""
+
+    def database_error(request: AnyRequest, error: Exception) -> Response[Any]:
+        return (
+            _refused(request, Refused(Kind.DATABASE_UNAVAILABLE))
+            if is_unavailable(error)
+            else _unexpected(request, error)
+        )
+
     by_kind: ExceptionHandlersMap = {error: _of_kind(kind) for error, kind in _KIND_OF.items()}
-    without_database: ExceptionHandlersMap = dict.fromkeys(unavailable, _of_kind(Kind.DATABASE_UNAVAILABLE))
+    without_database: ExceptionHandlersMap = dict.fromkeys(database_errors, database_error)
     return {
         **without_database,
         **by_kind,

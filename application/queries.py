@@ -338,8 +338,21 @@ class Mails(Protocol):
         ...
 
 
+class LogFault(StrEnum):
+    """Why nothing can be appended to the log."""
+
+    READ_ONLY = "read_only"
+    """The database takes no changes: it was set so, or it is a standby."""
+    APPENDS_FAIL = "appends_fail"
+    """It can be reached, but what is appended is refused, as on a full disk."""
+
+
 class Log(Protocol):
     """The log as a whole."""
+
+    async def fault(self) -> LogFault | None:
+        """Why nothing can be appended, None if all is well; as of a second ago at most. Raises as `head` does."""
+        ...
 
     async def head(self) -> int:
         """The last position that was given out. Raises `OSError` or the driver's error if it cannot be reached."""

@@ -14,7 +14,6 @@ from typing import NamedTuple, Protocol, Self
 from uuid import UUID
 
 import msgspec
-import psycopg
 import structlog
 
 from application.access_records import Reader
@@ -24,6 +23,7 @@ from domain.access_records import AccessRecord, Reading
 from domain.ids import uuid7
 from domain.kernel import AggregateEvent
 from infrastructure.append import Commit, Outcome, OutcomeKind
+from infrastructure.unavailability import is_unavailable
 
 FLUSH_SECONDS = 1.0
 """How long readings wait for others, and for another try; what a killed process loses."""
@@ -37,7 +37,6 @@ PEOPLE_LIMIT = 500
 """People in one record; a record is some twenty kilobytes then."""
 
 ITSELF = Actor(Role.SYSTEM, "access-records")
-NOT_NOW = (LogUnavailableError, psycopg.OperationalError)
 log = structlog.get_logger(__name__)
 
 
@@ -183,7 +182,7 @@ class AccessRecorder:
 
     def _is_left(self, entry: _Entry, outcome: Outcome | BaseException) -> bool:
         """Whether to try again; else it is recorded, or never will be."""
-        if isinstance(outcome, NOT_NOW):
+        if isinstance(outcome, LogUnavailableError) or _is_not_now(outcome):
             return True
         self._count -= entry.readings
         if isinstance(outcome, BaseException) or outcome.kind not in {OutcomeKind.APPENDED, OutcomeKind.RECORDED}:
@@ -197,6 +196,10 @@ class AccessRecorder:
             self._count -= entry.readings
             if entry.readings:
                 self._lose(entry.readings)
+
+
+def _is_not_now(outcome: Outcome | BaseException) -> bool:
+    return isinstance(outcome, BaseException) and is_unavailable(outcome)
 
 
 class _Loss(msgspec.Struct):

@@ -15,9 +15,12 @@ import structlog
 from psycopg.errors import ForeignKeyViolation
 
 from application.commands import LogUnavailableError
+from application.queries import LogFault
 from infrastructure.append import Commit, Outcome, append
+from infrastructure.append_trial import fault_of_log
 from infrastructure.connections import connect
 from infrastructure.privacy.stored_events import SubjectKeyMissingError
+from infrastructure.unavailability import is_unavailable
 
 BATCH_LIMIT = 256
 """Commands in one append: beyond this the batch gets slower, not the commands cheaper."""
@@ -35,6 +38,8 @@ QUEUE_LIMIT = 20_000
 """Commands that may wait; a queue longer than this is served faster by refusing."""
 RETRY_SECONDS = 15.0
 """For how long an append is tried again while the database cannot be reached."""
+LOOK_SECONDS = 1.0
+"""For how long a look at whether the log takes anything counts."""
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +57,9 @@ class GroupCommit:
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._flusher: asyncio.Task[None] | None = None
         self._closing = False
+        self._is_failing = False
+        self._looked_at = 0.0
+        self._fault: LogFault | None = None
 
     async def __aenter__(self) -> Self:
         self._flusher = asyncio.create_task(self._flush_for_ever(), name="group-commit")
@@ -73,6 +81,17 @@ class GroupCommit:
         self._waiting.append((commit, future))
         self._something_waits.set()
         return future
+
+    async def fault(self) -> LogFault | None:
+        """Why nothing can be appended, None if all is well; as of a second ago at most.
+
+        Raises the driver's error if the database cannot be reached.
+        """
+        now = asyncio.get_running_loop().time()
+        if now - self._looked_at > LOOK_SECONDS:
+            self._fault = await fault_of_log(self._conninfo, thoroughly=self._is_failing)
+            self._looked_at = now
+        return self._fault
 
     async def _flush_for_ever(self) -> None:
         while True:
@@ -120,7 +139,7 @@ class GroupCommit:
         try:
             outcomes = await self._append_surely([commit for commit, _ in batch])
         except (psycopg.Error, SubjectKeyMissingError) as error:
-            if len(batch) == 1 or isinstance(error, psycopg.OperationalError):
+            if len(batch) == 1 or is_unavailable(error):
                 raise
             # One of them cannot be stored at all. It must not take the others with it.
             for one in batch:
@@ -135,7 +154,7 @@ class GroupCommit:
                 future.set_result(outcome)
 
     async def _append_surely(self, commits: list[Commit]) -> list[Outcome]:
-        """Append, again and again while the connection is lost.
+        """Append, again and again while the database is lost, full, or read-only.
 
         Each commit carries its command id, so that one that was recorded before its answer was lost is recognised.
         """
@@ -143,19 +162,27 @@ class GroupCommit:
         pause = 0.02
         while True:
             try:
-                return await append(await self._connected(), commits)
+                outcomes = await append(await self._connected(), commits)
             except ForeignKeyViolation:
                 # A new person's key was wrapped with a master key that has just been replaced.
                 if asyncio.get_running_loop().time() > deadline:
                     raise
                 await _look_up_master_keys(commits, await self._connected())
-            except psycopg.OperationalError as error:
-                log.warning("append.connection_lost", error=type(error).__name__, commands=len(commits))
+            except psycopg.Error as error:
+                if not is_unavailable(error):
+                    raise
+                self._is_failing = True
+                log.warning(
+                    "append.unavailable", error=type(error).__name__, sqlstate=error.sqlstate, commands=len(commits)
+                )
                 await self._disconnect()
                 if asyncio.get_running_loop().time() > deadline:
                     raise LogUnavailableError from error
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
+            else:
+                self._is_failing = False
+                return outcomes
 
     async def _connected(self) -> psycopg.AsyncConnection[Any]:
         if self._connection is None:

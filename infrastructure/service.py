@@ -46,8 +46,9 @@ LISTING_CONNECTIONS = 4
 class LogQueries:
     """The log as a whole, as ports see it."""
 
-    def __init__(self, pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]]) -> None:
+    def __init__(self, pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]], commits: GroupCommit) -> None:
         self._pool = pool
+        self.fault = commits.fault
 
     async def head(self) -> int:
         """The last position that was given out."""
@@ -69,7 +70,7 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
         keys, aggregates = commands.keys, commands.aggregates
         users = UserQueries(pool, aggregates, keys)
         lists = Lists(listing_pool, settings.wait_seconds)
-        log = LogQueries(pool)
+        log = LogQueries(pool, commands.commits)
         async with Forgetting(pool, keys, aggregates.cache), AccessRecorder(commands.commits) as accesses:
             yield Service(
                 commands=commands,

@@ -54,7 +54,7 @@ class WakeUpSender:
                     connection = connection or await connect(self._conninfo)
                     await connection.execute(f"NOTIFY {LOG_CHANNEL}")
                     await asyncio.sleep(PAUSE_SECONDS)
-                except psycopg.OperationalError:
+                except psycopg.Error:  # A standby takes no NOTIFY, which is not an operational error to psycopg.
                     # The followers' own looking makes up for it.
                     connection = None
         finally:
@@ -90,7 +90,7 @@ class WakeUpListener(threading.Thread):
                     connection.execute(f"LISTEN {LOG_CHANNEL}")
                     self.wake_all()
                     self._pass_on(connection)
-            except psycopg.OperationalError as error:
+            except psycopg.Error as error:
                 log.warning("wake_ups.connection_lost", error=type(error).__name__)
                 self._stop_requested.wait(0.5)
 

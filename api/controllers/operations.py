@@ -9,7 +9,7 @@ from api.connections.open_connections import CONNECTIONS, OpenConnections
 from api.problems import Check, Failure, Kind, Refused
 from api.requests import ApiRequest
 from application.access import KeysFault
-from application.queries import ProjectionStatus
+from application.queries import LogFault, ProjectionStatus
 
 READY_LAG_SECONDS = 60.0
 """A read model that is further behind than this makes the service not ready."""
@@ -50,11 +50,12 @@ class OperationsController(Controller):
 
     @get("/readyz", public=True, refusals=(Kind.NOT_READY,))
     async def check_readiness(self, request: ApiRequest) -> Answer[Readiness]:
-        """Whether the database answers, tokens can be verified, and every read model is healthy and up to date.
+        """Whether the log takes new events, tokens can be verified, and every read model is healthy and up to date.
 
         503 names the failed checks, each with a code; the logs and `/v1/projections` have the details.
         """
         checks = [Check(name="database", ok=True), _token_check(request.tokens.fault())]
+        checks.append(_log_check(await request.service.log.fault()))
         checks += [_check(status) for status in await request.service.projections.statuses()]
         if not all(check.ok for check in checks):
             raise Refused(Kind.NOT_READY, checks=checks)
@@ -71,6 +72,10 @@ class OperationsController(Controller):
 
 def _token_check(fault: KeysFault | None) -> Check:
     return Check(name="tokens", ok=fault is None, failure=_TOKEN_FAILURES[fault] if fault else None)
+
+
+def _log_check(fault: LogFault | None) -> Check:
+    return Check(name="log", ok=fault is None, failure=Failure(fault.value) if fault else None)
 
 
 def _check(status: ProjectionStatus) -> Check:

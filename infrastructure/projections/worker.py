@@ -41,6 +41,7 @@ from infrastructure.projections.segments import MOST, FencedOffError
 from infrastructure.projections.sharing import Share
 from infrastructure.receipts import noting_erasures, receipts_path
 from infrastructure.settings import Settings
+from infrastructure.unavailability import is_unavailable
 from infrastructure.wake_ups import WakeUpListener
 
 LOOK_SECONDS = 0.25
@@ -123,7 +124,9 @@ def _check_definitions(conninfo: str, stop: threading.Event) -> None:
                 for model in READ_MODELS.values():
                     check_definition(connection, model)
                 return
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
+            if not is_unavailable(error):
+                raise
             log.warning(
                 "worker.failed", work="check-definitions", error=type(error).__name__, sqlstate=_sqlstate(error)
             )

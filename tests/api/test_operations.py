@@ -36,6 +36,7 @@ def test_the_service_is_ready_when_its_read_models_follow(api: Api) -> None:
     assert [check["name"] for check in ready.get("/readyz").json()["checks"]] == [
         "database",
         "tokens",
+        "log",
         "projection user_directory",
         "projection user_timeline",
         "projection user_statistics",

@@ -13,7 +13,7 @@ from litestar import Litestar, get
 from litestar.exceptions import HTTPException
 
 from api.admission import admit
-from api.main import DATABASE_UNAVAILABLE
+from api.main import DATABASE_ERRORS
 from api.problems import STATUS_OF_ERROR, Kind, document_of, problems_as_markdown
 from api.refusals import exception_handlers
 from api.requests import ApiRequest
@@ -26,6 +26,7 @@ from application.queries import (
     TooManyWaitingError,
 )
 from domain import errors
+from infrastructure.unavailability import is_unavailable
 from tests.support.api import refusal, serving
 from tests.support.cut_line import CuttableLine
 from tests.support.running import settings_in
@@ -117,7 +118,7 @@ async def answer_to(error: Exception) -> httpx.Response:
     app = Litestar(
         [fail],
         before_request=admit,  # type: ignore[arg-type]
-        exception_handlers=exception_handlers(DATABASE_UNAVAILABLE),
+        exception_handlers=exception_handlers(DATABASE_ERRORS, is_unavailable),
         request_class=ApiRequest,
         openapi_config=None,
         logging_config=None,
