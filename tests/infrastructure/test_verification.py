@@ -23,9 +23,15 @@ from infrastructure.projections.rebuilding import rebuild
 from infrastructure.projections.sampling import check_some
 from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verifications import note_verification
-from infrastructure.projections.verifying import RowDiffersError, Verification, check_all, check_sample
+from infrastructure.projections.verifying import (
+    AT_ONCE,
+    RowDiffersError,
+    Verification,
+    check_all,
+    check_sample,
+)
 from tests.support.poison import at, failing_when, follow_all, position_of
-from tests.support.read_models import rows_of
+from tests.support.read_models import head_of, rows_of
 from tests.support.running import follow_to_head, projector, settings_in, worker
 from tests.support.waiting import eventually
 
@@ -154,6 +160,18 @@ def test_what_a_sample_has_found_stays_on_record_until_a_complete_check_finds_no
 
         note_verification(connection, USER_DIRECTORY, 1, everything(history, USER_DIRECTORY), complete=True)
         assert on_record() == (0, None)
+
+
+def test_of_a_short_log_every_row_is_checked(history: str) -> None:
+    """Whatever is drawn: half of a sample is meant for rows, which must not leave out streams of events."""
+    follow_to_head(history)
+    with projector(history) as connection:
+        connection.execute("UPDATE read_model.user_directory_1 SET country = 'XX'")
+        differing = connection.execute("SELECT count(*) FROM read_model.user_directory_1").fetchone()
+        found = check_sample(connection, USER_DIRECTORY, ModelTable(USER_DIRECTORY, 1), AT_ONCE)
+
+        assert head_of(history) < AT_ONCE
+        assert (found.differing,) == differing
 
 
 def test_a_worker_checks_samples_by_itself(history: str, home: Path) -> None:
