@@ -1,6 +1,7 @@
 """Answers the position and health of read models, and requests rebuilds."""
 
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,8 @@ from infrastructure.queries.read_model import Pool
 
 _STATUSES = """
 SELECT g.name, g.version, g.generation, g."position", h."position" AS head, g.failure,
-       (SELECT e.recorded_at FROM log.event e WHERE e."position" = g."position" + 1) AS behind_since,
+       (SELECT greatest(0, extract(epoch FROM clock_timestamp() - e.recorded_at))::float8 FROM log.event e
+        WHERE e."position" = g."position" + 1) AS behind_for,
        (SELECT count(*) FROM projection.letter l WHERE l.name = g.name AND l.generation = g.generation
         AND l.state = 'open') AS letters,
        (SELECT format('position %%s: %%s', l."position", l.error) FROM projection.letter l
@@ -67,8 +69,11 @@ _LETTER = f"""id, name, generation, "position", stream_id, topic, error,
 class ProjectionQueries:
     """The read models themselves, as ports see them."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, clock: Callable[[], float] = time.monotonic) -> None:
         self._pool = pool
+        self._clock = clock
+        self._seen_behind: dict[str, tuple[tuple[int, int], float]] = {}
+        """Where each model was when it was last seen behind, and since when it has been seen there."""
 
     async def statuses(self) -> list[ProjectionStatus]:
         """Each read model's standing; one that was never followed is unhealthy."""
@@ -76,7 +81,30 @@ class ProjectionQueries:
             cursor = connection.cursor(row_factory=dict_row)
             await cursor.execute(_STATUSES, {"schema": SCHEMA})
             found = {row["name"]: row for row in await cursor.fetchall()}
-        return [_status(name, found.get(name)) for name in READ_MODELS]
+        return [self._status(name, found.get(name)) for name in READ_MODELS]
+
+    def _status(self, name: str, row: dict[str, Any] | None) -> ProjectionStatus:
+        if row is None:
+            return _never_followed(name)
+        return _status(row, self._lag_seconds(name, row))
+
+    def _lag_seconds(self, name: str, row: dict[str, Any]) -> float:
+        """The age of the next event by the database's clock, or for how long the model has not moved, if that is more.
+
+        Neither depends on the clock of this process. Clocks are set: if instants in the log are ahead of the database's
+        clock, only the second one tells of a worker that has stopped.
+        """
+        behind_for: float | None = row.pop("behind_for")
+        if behind_for is None:
+            self._seen_behind.pop(name, None)
+            return 0.0
+        place: tuple[int, int] = row["generation"], row["position"]
+        now = self._clock()
+        seen, since = self._seen_behind.get(name, (place, now))
+        if seen != place:
+            since = now
+        self._seen_behind[name] = place, since
+        return max(behind_for, now - since)
 
     async def request_rebuild(self, name: str, requested_by: str) -> UUID:
         """Have a model rebuilt by a worker; joins a rebuild that is requested or running. Raises `LookupError`."""
@@ -147,32 +175,33 @@ class ProjectionQueries:
         raise LetterIsSettledError
 
 
-def _status(name: str, row: dict[str, Any] | None) -> ProjectionStatus:
-    if row is None:
-        return ProjectionStatus(
-            name=name,
-            version=READ_MODELS[name].version,
-            generation=0,
-            position=0,
-            head=0,
-            lag_events=0,
-            lag_seconds=0.0,
-            events_per_second=0.0,
-            healthy=False,
-            failure="never followed",
-            fault=ProjectionFault.NEVER_FOLLOWED,
-            letters=0,
-            verified_at=None,
-            rows=0,
-            size_bytes=0,
-        )
-    since = row.pop("behind_since")
+def _never_followed(name: str) -> ProjectionStatus:
+    return ProjectionStatus(
+        name=name,
+        version=READ_MODELS[name].version,
+        generation=0,
+        position=0,
+        head=0,
+        lag_events=0,
+        lag_seconds=0.0,
+        events_per_second=0.0,
+        healthy=False,
+        failure="never followed",
+        fault=ProjectionFault.NEVER_FOLLOWED,
+        letters=0,
+        verified_at=None,
+        rows=0,
+        size_bytes=0,
+    )
+
+
+def _status(row: dict[str, Any], lag_seconds: float) -> ProjectionStatus:
     reasons = [(fault, row.pop(name)) for name, fault in _FAULTS.items()]
     fault, failure = next((reason for reason in reasons if reason[1]), (None, None))
     return ProjectionStatus(
         **row,
         lag_events=row["head"] - row["position"],
-        lag_seconds=max(0.0, (datetime.now(UTC) - since).total_seconds()) if since else 0.0,
+        lag_seconds=lag_seconds,
         failure=failure,
         fault=fault,
         healthy=failure is None,
