@@ -135,12 +135,13 @@ def _of_reprise(error: Exception) -> Failure | None:
     from domain.errors import DomainError
     from infrastructure.database import DatabaseUnavailableError
     from infrastructure.embedded_postgres import EmbeddedPostgresError
+    from infrastructure.erasures.scrubbing import StillSeenError
     from infrastructure.schema import EncodingUnusableError, MigrationEditedError, SchemaIsOutOfDateError
 
     match error:
         case DomainError():
             return Failure(str(error), error.code)
-        case DatabaseUnavailableError() | EmbeddedPostgresError() | EncodingUnusableError():
+        case DatabaseUnavailableError() | EmbeddedPostgresError() | EncodingUnusableError() | StillSeenError():
             return Failure(str(error), "database_unavailable")
         case SchemaIsOutOfDateError() | MigrationEditedError():
             return Failure(str(error), "schema_out_of_date")

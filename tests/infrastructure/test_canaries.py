@@ -1,6 +1,7 @@
 """Nothing is left of an erased person in any file, of the database or of Reprise; everything of the others is there."""
 
 import asyncio
+import threading
 import uuid
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from msgspec.structs import replace
+from psycopg import sql
 
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.erase_user import EraseUser, erase_user
@@ -26,7 +28,7 @@ from infrastructure.erasures.scrubbing import scrub
 from infrastructure.projections.rebuilding import rebuild
 from infrastructure.service import open_service
 from infrastructure.settings import Settings
-from tests.support.running import context, registration, settings_in, worker
+from tests.support.running import context, follow_to_head, registration, settings_in, worker
 from tests.support.waiting import eventually
 
 PEOPLE = 200
@@ -124,6 +126,45 @@ def test_no_file_holds_anything_of_an_erased_person(lives: tuple[Path, Settings,
     # The same search finds the others, where the data map says that they are.
     others = [person.canary("newname").encode() for person in people[1::2]]
     assert all(any(name in content for content in files.values()) for name in others)
+
+
+def test_a_scrub_waits_for_whoever_still_sees_what_was_deleted(history: str) -> None:
+    """A row that somebody sees is taken along into the new file, however dead it is to everybody else."""
+    follow_to_head(history)
+    table, canary = sql.Identifier("read_model", "user_directory_1"), f"canary{uuid.uuid4().hex}"
+    rename = sql.SQL("UPDATE {} SET display_name = %s").format(table)
+    with psycopg.connect(history, autocommit=True) as owner, psycopg.connect(history) as reader:
+        owner.execute(rename, (canary,))
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        reader.execute("SELECT 1")  # It has not looked at the table yet, and so does not lock it, but it may.
+        owner.execute(rename, ("Nobody",))
+        assert canary.encode() in _file_of(reader, "read_model.user_directory_1")
+
+        scrubbing = threading.Thread(target=scrub, args=(owner,))
+        scrubbing.start()
+        eventually(lambda: _is_looking(reader, owner.info.backend_pid) or not scrubbing.is_alive(), "the scrub to wait")
+        assert scrubbing.is_alive()
+        reader.rollback()
+        scrubbing.join()
+
+        assert canary.encode() not in _file_of(reader, "read_model.user_directory_1")
+
+
+def _is_looking(connection: psycopg.Connection[Any], process_id: int) -> bool:
+    connection.execute("SELECT pg_stat_clear_snapshot()")
+    row = connection.execute(
+        "SELECT query LIKE '%%pg_prepared_xacts%%' FROM pg_stat_activity WHERE pid = %s", (process_id,)
+    )
+    return row.fetchone() == (True,)
+
+
+def _file_of(connection: psycopg.Connection[Any], table: str) -> bytes:
+    """The first file of a table, with all that is in memory of it."""
+    with psycopg.connect(connection.info.dsn, autocommit=True) as other:
+        other.execute("CHECKPOINT")
+        row = other.execute("SELECT current_setting('data_directory'), pg_relation_filepath(%s)", (table,)).fetchone()
+    assert row is not None
+    return Path(*row).read_bytes()
 
 
 def test_everything_of_everybody_else_can_be_read(lives: tuple[Path, Settings, str, list[Person]]) -> None:
