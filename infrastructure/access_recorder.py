@@ -182,7 +182,7 @@ class AccessRecorder:
 
     def _is_left(self, entry: _Entry, outcome: Outcome | BaseException) -> bool:
         """Whether to try again; else it is recorded, or never will be."""
-        if isinstance(outcome, LogUnavailableError) or _is_not_now(outcome):
+        if isinstance(outcome, LogUnavailableError) or is_unavailable(outcome):
             return True
         self._count -= entry.readings
         if isinstance(outcome, BaseException) or outcome.kind not in {OutcomeKind.APPENDED, OutcomeKind.RECORDED}:
@@ -196,10 +196,6 @@ class AccessRecorder:
             self._count -= entry.readings
             if entry.readings:
                 self._lose(entry.readings)
-
-
-def _is_not_now(outcome: Outcome | BaseException) -> bool:
-    return isinstance(outcome, BaseException) and is_unavailable(outcome)
 
 
 class _Loss(msgspec.Struct):

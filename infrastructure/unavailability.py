@@ -14,7 +14,7 @@ _PROGRAMS_FAULT = "54"
 """A limit of the program's own making, such as a statement with too many parameters."""
 
 
-def is_unavailable(error: BaseException | None) -> bool:
+def is_unavailable(error: object) -> bool:
     """Whether trying again later makes sense."""
     if isinstance(error, psycopg.InterfaceError | ConnectionError | TimeoutError):
         return True

@@ -56,6 +56,8 @@ class WakeUpSender:
                     await asyncio.sleep(PAUSE_SECONDS)
                 except psycopg.Error:  # A standby takes no NOTIFY, which is not an operational error to psycopg.
                     # The followers' own looking makes up for it.
+                    if connection:
+                        await connection.close()
                     connection = None
         finally:
             if connection:

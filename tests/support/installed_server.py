@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from infrastructure.database import OLDEST_VERSION
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 NOBODY = 65_534
 """Who runs the server if we are root, whom PostgreSQL refuses."""
@@ -54,7 +53,8 @@ def installed_server(installation: Path, options: Mapping[str, str], *initdb_opt
             process = subprocess.Popen(command, user=account, cwd=folder, stderr=log, stdout=log)
         try:
             server = InstalledServer(folder, process.pid)
-            _wait_for(server, process)
+            eventually(lambda: process.poll() is not None or _answers(server), "the server to take connections")
+            assert process.poll() is None, (folder / "log").read_text(encoding="utf-8")
             yield server
         finally:
             process.send_signal(signal.SIGINT)
@@ -73,11 +73,8 @@ def _folder_of(account: int | None) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def _wait_for(server: InstalledServer, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        with suppress(psycopg.OperationalError):
-            psycopg.connect(server.conninfo()).close()
-            return
-        time.sleep(0.05)
-    raise AssertionError((server.socket_directory / "log").read_text(encoding="utf-8"))
+def _answers(server: InstalledServer) -> bool:
+    with suppress(psycopg.OperationalError):
+        psycopg.connect(server.conninfo()).close()
+        return True
+    return False
