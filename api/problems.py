@@ -238,6 +238,7 @@ class Failure(StrEnum):
     ROWS_DIFFER = "rows_differ"
     """Some of its rows differ from the log."""
     UPGRADE_FAILED = "upgrade_failed"
+    REBUILD_STALLED = "rebuild_stalled"
     """Rebuilding it with a new definition failed."""
     BEHIND = "behind"
     """The read model is too far behind the log."""

@@ -164,6 +164,7 @@ class ProjectionFault(StrEnum):
     LETTER_OPEN = "letter_open"
     ROWS_DIFFER = "rows_differ"
     UPGRADE_FAILED = "upgrade_failed"
+    REBUILD_STALLED = "rebuild_stalled"
 
 
 class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -205,6 +206,10 @@ class RebuildStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     events_total: int
     remaining_seconds: float | None
     """About how long the events that are left will take; not known at the beginning and after the filling."""
+    waiting_for: str | None
+    """The lock that it waits for and who holds it."""
+    stalled_seconds: float | None
+    """For how long it has stood still, if that is longer than a minute."""
     rows_written: int
     generation: int | None
     is_rollback: bool

@@ -153,7 +153,7 @@ TABLES = (
         linked="requested_by",
         none=(
             "id name state requested_at finished_at generation phase events_done events_total "
-            "rows_written failure version fingerprint is_rollback started_at"
+            "rows_written failure version fingerprint is_rollback started_at progressed_at waiting_for"
         ),
     ),
     Table(

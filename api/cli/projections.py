@@ -157,7 +157,8 @@ class _Bar:
         """Show the progress."""
         self._progress.update(
             self._task,
-            description=(progress.phase or "requested").replace("_", " "),
+            description=(progress.phase or "requested").replace("_", " ")
+            + (f", waiting for {progress.waiting_for}" if progress.waiting_for else ""),
             completed=progress.events_done,
             total=progress.events_total,
         )

@@ -1,24 +1,20 @@
-"""Fills the table of a new generation from the log: parts in parallel processes, each in bounded memory."""
+"""Fills the table of a new generation from the log, part by part, each in bounded memory."""
 
-import gc
-import multiprocessing
 import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from itertools import chain
-from multiprocessing.sharedctypes import Synchronized
 from typing import Any
 
 import psycopg
 
 from application.projections import Projection
 from application.read_models import READ_MODELS
-from infrastructure.privacy.keychain import grant, granted
+from infrastructure.projections.filling_crew import Job, fill_in_parallel
 from infrastructure.projections.folding import OnEvents, fold_part
 from infrastructure.projections.following import add, left_out, wanted_by
-from infrastructure.projections.parts import Part, note_filled
+from infrastructure.projections.parts import Part, PartIsFilledError, note_filled
 from infrastructure.projections.tables import ModelTable
-from infrastructure.settings import Settings
 
 PARALLEL_FROM = 100_000
 """Events below which starting processes takes longer than it saves."""
@@ -43,11 +39,14 @@ def fill(
     """Write the rows of those parts that are not filled yet. Raises `PoisonEventError`."""
     on_events(sum(part.events for part in pieces if part.rows is not None))
     todo = [part for part in pieces if part.rows is None]
-    if processes_for(projection, max((part.upto for part in pieces), default=0)) > 1:
-        _fill_in_parallel(conninfo, projection, generation, todo, on_events)
+    processes = processes_for(projection, max((part.upto for part in pieces), default=0))
+    if processes > 1:
+        job = Job(conninfo, projection.name, projection.fingerprint, generation)
+        fill_in_parallel(job, _fill_elsewhere, processes, todo, on_events)
         return
     for part in todo:
-        fill_part(conninfo, projection, generation, part, on_events)
+        with suppress(PartIsFilledError):
+            fill_part(conninfo, projection, generation, part, on_events)
 
 
 def fill_part(conninfo: str, projection: Projection[Any], generation: int, part: Part, on_events: OnEvents) -> None:
@@ -64,62 +63,10 @@ def fill_part(conninfo: str, projection: Projection[Any], generation: int, part:
             note_filled(writer, projection.name, generation, part, add(writer, table, rows))
 
 
-def _fill_in_parallel(
-    conninfo: str, projection: Projection[Any], generation: int, pieces: Sequence[Part], on_events: OnEvents
-) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    count = spawn.Value("q", 0)
-    told = 0
-    with ProcessPoolExecutor(
-        os.cpu_count(), mp_context=spawn, initializer=_begin, initargs=(count, os.getpid(), granted())
-    ) as workers:
-        definition = projection.name, projection.fingerprint
-        waiting = {workers.submit(_fill_part_elsewhere, conninfo, definition, generation, part) for part in pieces}
-        try:
-            while waiting:
-                for done in _finished(waiting, seconds=0.2):
-                    waiting.discard(done)
-                    done.result()
-                done_by_now = count.value
-                on_events(done_by_now - told)
-                told = done_by_now
-        except BaseException:
-            workers.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _finished(waiting: set[Any], seconds: float) -> list[Any]:
-    try:
-        return [next(as_completed(waiting, timeout=seconds))]
-    except TimeoutError:
-        return []
-
-
-class _Elsewhere:
-    """What a process of the pool knows about the one that started it."""
-
-    read: "Synchronized[int]"
-    parent: int
-
-
-def _begin(read: "Synchronized[int]", parent: int, grants: Sequence[Settings]) -> None:
-    for settings in grants:
-        grant(settings)
-    _Elsewhere.read = read
-    _Elsewhere.parent = parent
-    # Rows are made by the million and none of them is garbage: looking for it takes a fifth of the time.
-    gc.disable()
-
-
-def _fill_part_elsewhere(conninfo: str, definition: tuple[str, str], generation: int, part: Part) -> None:
-    name, fingerprint = definition
-    if READ_MODELS[name].fingerprint != fingerprint:
+def _fill_elsewhere(job: Job, part: Part, on_events: OnEvents) -> None:
+    """In a process of the crew, which has read the program on disk anew."""
+    projection = READ_MODELS[job.name]
+    if projection.fingerprint != job.fingerprint:
         raise OtherProgramError
-
-    def count(events: int) -> None:
-        if os.getppid() != _Elsewhere.parent:
-            raise SystemExit
-        with _Elsewhere.read.get_lock():
-            _Elsewhere.read.value += events
-
-    fill_part(conninfo, READ_MODELS[name], generation, part, count)
+    with suppress(PartIsFilledError):
+        fill_part(job.conninfo, projection, job.generation, part, on_events)

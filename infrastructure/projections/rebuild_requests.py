@@ -5,6 +5,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
+from msgspec.structs import replace
 
 from application.projections import Projection
 from application.read_models import READ_MODELS
@@ -12,11 +13,12 @@ from domain.ids import uuid7
 from infrastructure.connections import as_projector
 from infrastructure.log_reader import Connection
 from infrastructure.projections.generations import DefinitionChangedError, check_definition, live_generation
+from infrastructure.projections.rebuild_watch import named_for, watched
 from infrastructure.projections.rebuilding import (
     OnProgress,
     RebuildProgress,
     Rebuilt,
-    is_lost_connection,
+    is_resumable,
     rebuild,
     roll_back,
 )
@@ -96,7 +98,7 @@ def perform_rebuild(conninfo: str, name: str, on_progress: OnProgress = lambda _
     what the rebuild raises, and `DefinitionChangedError`, once the failure is written down.
     """
     projection = READ_MODELS[name]
-    conninfo = as_projector(conninfo)
+    conninfo = named_for(as_projector(conninfo), name)
     with psycopg.connect(conninfo, autocommit=True) as connection:
         if not _lock(connection, name):
             return None
@@ -105,14 +107,16 @@ def perform_rebuild(conninfo: str, name: str, on_progress: OnProgress = lambda _
         if started is None:
             return None
         request, is_rollback = started
-        return _perform(conninfo, _Report(connection, request, on_progress), projection, is_rollback=is_rollback)
+        report = _Report(connection, request, on_progress)
+        with watched(conninfo, name, request, report.wait):
+            return _perform(conninfo, report, projection, is_rollback=is_rollback)
 
 
 def _perform(conninfo: str, report: "_Report", projection: Projection[Any], *, is_rollback: bool) -> Rebuilt:
     try:
         rebuilt = (roll_back if is_rollback else rebuild)(conninfo, projection, report)
     except Exception as error:
-        if is_lost_connection(error):
+        if is_resumable(error):
             raise  # The request stays open: whoever reaches the database next goes on with it.
         report.finish("failed", failure=f"{type(error).__name__}: {error}" if _is_safe(error) else type(error).__name__)
         raise
@@ -170,7 +174,8 @@ def _start(connection: Connection, projection: Projection[Any]) -> tuple[UUID, b
     row = connection.execute(
         f"""
         UPDATE projection.rebuild r SET state = 'running', phase = 'fill', version = %(version)s,
-            fingerprint = %(fingerprint)s, started_at = clock_timestamp()
+            fingerprint = %(fingerprint)s, started_at = statement_timestamp(),
+            progressed_at = statement_timestamp()
         WHERE name = %(name)s AND {_OPEN_FOR} AND (is_rollback OR NOT EXISTS (
             SELECT FROM projection.generation g
             WHERE g.name = r.name AND g.state = 'live' AND g.version > %(version)s))
@@ -190,22 +195,33 @@ class _Report:
         self._on_progress = on_progress
         self._next = 0.0
         self._phase = ""
+        self._last = RebuildProgress(phase="fill", events_done=0, events_total=0)
+
+    def wait(self, waiting_for: str | None) -> None:
+        """Pass on what it waits for; the watch has written that down."""
+        if waiting_for != self._last.waiting_for:
+            self._last = replace(self._last, waiting_for=waiting_for)
+            self._on_progress(self._last)
 
     def __call__(self, progress: RebuildProgress) -> None:
+        self._last = progress
         self._on_progress(progress)
         if progress.phase == self._phase and time.monotonic() < self._next:
             return
         self._next, self._phase = time.monotonic() + REPORT_SECONDS, progress.phase
         self._connection.execute(
-            "UPDATE projection.rebuild SET phase = %s, events_done = %s, events_total = %s, rows_written = %s "
-            "WHERE id = %s",
+            "UPDATE projection.rebuild SET phase = %s, events_done = %s, events_total = %s, rows_written = %s, "
+            "progressed_at = clock_timestamp() WHERE id = %s",
             (progress.phase, progress.events_done, progress.events_total, progress.rows_written, self._request),
         )
 
     def finish(self, state: str, generation: int | None = None, failure: str | None = None) -> None:
         self._connection.execute(
-            "UPDATE projection.rebuild SET state = %s, generation = %s, failure = %s, phase = NULL, "
-            "events_done = CASE WHEN %s THEN events_total ELSE events_done END, finished_at = clock_timestamp() "
-            "WHERE id = %s",
-            (state, generation, failure, state == "succeeded", self._request),
+            """
+            UPDATE projection.rebuild SET state = %(state)s, generation = %(generation)s, failure = %(failure)s,
+                phase = NULL, waiting_for = NULL, finished_at = clock_timestamp(),
+                events_done = CASE WHEN %(state)s = 'succeeded' THEN events_total ELSE events_done END
+            WHERE id = %(request)s
+            """,
+            {"state": state, "generation": generation, "failure": failure, "request": self._request},
         )

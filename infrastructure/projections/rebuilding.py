@@ -1,6 +1,7 @@
 """Builds a new generation of a read model beside the live one, and switches to it in one short transaction."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -18,10 +19,13 @@ from infrastructure.projections.segments import all_segments
 from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verifications import forget_verification
 from infrastructure.projections.verifying import verify_sample
+from infrastructure.unavailability import is_unavailable
 
 SWITCH_WITHIN = 500
 """Positions that the new generation may be behind when the switch begins: it folds in the rest under the lock."""
 CATCH_UP_BATCH = 5_000
+_WAIT_TO_DROP = "SET LOCAL lock_timeout = '1s'"
+"""Somebody may still read what was left behind, for hours if it is a backup; it is dropped by a later rebuild then."""
 
 OnProgress = Callable[["RebuildProgress"], None]
 
@@ -33,6 +37,8 @@ class RebuildProgress(msgspec.Struct, frozen=True, kw_only=True):
     events_done: int
     events_total: int
     rows_written: int = 0
+    waiting_for: str | None = None
+    """The lock that it waits for and who holds it."""
 
 
 class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,9 +53,9 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
 def rebuild(conninfo: str, projection: Projection[Any], on_progress: OnProgress = lambda _: None) -> Rebuilt:
     """Fill a new generation from position 1 and make it the live one; the old one serves, and is followed, until then.
 
-    What a killed rebuild of the same definition has filled is not filled again. On any error but the loss of the
-    database the new generation is thrown away; the old one stays. Raises `PoisonEventError` at an event that
-    cannot be folded, and `RowDiffersError` if the new rows are not what the log says.
+    What a killed rebuild of the same definition has filled is not filled again. On any error after which it cannot be
+    resumed the new generation is thrown away; the old one stays. Raises `PoisonEventError` at an event that cannot be
+    folded, and `RowDiffersError` if the new rows are not what the log says.
     """
     with psycopg.connect(conninfo, autocommit=True) as connection:
         ensure_live(connection, projection)
@@ -57,16 +63,18 @@ def rebuild(conninfo: str, projection: Projection[Any], on_progress: OnProgress 
         try:
             return _Rebuild(conninfo, connection, projection, generation, on_progress).run()
         except Exception as error:
-            if not is_lost_connection(error):
+            if not is_resumable(error):
                 with connection.transaction():
                     _discard(connection, projection, generation)
             raise
 
 
-def is_lost_connection(error: Exception) -> bool:
-    """Whether the error means a lost database connection, after which a rebuild can be resumed."""
-    state = error.sqlstate if isinstance(error, psycopg.OperationalError) else ""
-    return state is None or state.startswith(("08", "57P"))
+def is_resumable(error: Exception) -> bool:
+    """Whether a rebuild that met this is to go on later with what it has: the database could not be used for a while.
+
+    Not if its disk is full: then what was filled may be what fills it.
+    """
+    return is_unavailable(error) and not isinstance(error, psycopg.errors.DiskFull)
 
 
 def _begin(connection: Connection, projection: Projection[Any]) -> int:
@@ -197,7 +205,10 @@ def _drop_abandoned(connection: Connection, projection: Projection[Any], but: in
         {"name": projection.name, "but": but},
     ).fetchall()
     for (generation,) in rows:
-        _discard(connection, projection, generation)
+        with suppress(psycopg.errors.LockNotAvailable), connection.transaction():
+            connection.execute(_WAIT_TO_DROP)
+            _discard(connection, projection, generation)
+    connection.execute("SET LOCAL lock_timeout TO DEFAULT")
 
 
 def _set_checkpoint(connection: Connection, name: str, generation: int, position: int) -> None:

@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import psycopg
@@ -19,6 +20,7 @@ from application.projections import Projection
 from application.read_models import READ_MODELS
 from infrastructure.audit.sealing import Sealer
 from infrastructure.audit.signing_keys import checkpoint_key_file
+from infrastructure.child_processes import end, end_with_parent
 from infrastructure.command_retention import forgetting
 from infrastructure.confirmation_mails import ConfirmationMails
 from infrastructure.connections import as_projector, as_sealer
@@ -35,7 +37,7 @@ from infrastructure.projections.holding import follow_past_poison, grant_wishes
 from infrastructure.projections.letters import TooManyLettersError
 from infrastructure.projections.pace import Pace
 from infrastructure.projections.rebuild_requests import open_requests, perform_rebuild, request_upgrade
-from infrastructure.projections.rebuilding import RebuildProgress
+from infrastructure.projections.rebuild_watch import is_stalled
 from infrastructure.projections.sampling import checking
 from infrastructure.projections.segments import MOST, FencedOffError
 from infrastructure.projections.sharing import Share
@@ -51,6 +53,8 @@ PACE_SECONDS = 0.02
 recorded meanwhile comes in one batch, whose cost is that of its transaction more than that of its events."""
 RETRY_SECONDS = 0.5
 """The pause after an error; it doubles with each error in a row."""
+STALLED_REBUILD_SECONDS = 300.0
+"""After this time a rebuild that stands still is ended, so that others have a turn, and begun again after them."""
 AFTER_FAILED_REBUILD_SECONDS = 2.0
 """The pause after a rebuild that was killed, or could not be begun: the program on disk may be another one by now."""
 REBUILD_NICENESS = 10
@@ -218,13 +222,13 @@ def _rebuilding(conninfo: str, stop: threading.Event) -> Work:
     def rebuild(connection: Connection) -> bool:
         for name in open_requests(connection):
             # Not a daemon: those may not have processes of their own, which fill the parts.
-            process = spawn.Process(target=_rebuild_for, args=(os.getpid(), conninfo, name, granted()))
+            process = spawn.Process(target=_rebuild_for, args=(conninfo, name, granted()))
             process.start()
-            while process.is_alive() and not stop.is_set():
-                process.join(LOOK_SECONDS)
-            # The request stays open; whoever works next begins the rebuild again.
-            process.terminate()
-            process.join()
+            try:
+                _attend(process, connection, name, stop)
+            finally:
+                # The request stays open; whoever works next goes on with the rebuild.
+                end(process)
             if process.exitcode:
                 stop.wait(AFTER_FAILED_REBUILD_SECONDS)
         return False
@@ -232,18 +236,26 @@ def _rebuilding(conninfo: str, stop: threading.Event) -> Work:
     return rebuild
 
 
-def _rebuild_for(worker: int, conninfo: str, name: str, grants: Sequence[Settings]) -> None:
+def _attend(process: BaseProcess, connection: Connection, name: str, stop: threading.Event) -> None:
+    """Wait until a rebuild ends by itself, is to be stopped, or has stood still for long enough: others wait, too."""
+    next_check = time.monotonic() + STALLED_REBUILD_SECONDS
+    while process.is_alive() and not stop.is_set():
+        process.join(LOOK_SECONDS)
+        if time.monotonic() > next_check:
+            if is_stalled(connection, name):
+                log.warning("worker.rebuild_stalled", model=name)
+                return
+            next_check = time.monotonic() + STALLED_REBUILD_SECONDS
+
+
+def _rebuild_for(conninfo: str, name: str, grants: Sequence[Settings]) -> None:
     """Rebuild as long as the worker lives that asked for it."""
-    for settings in grants:
-        grant(settings)
-
-    def give_up_without_worker(_: RebuildProgress) -> None:
-        if os.getppid() != worker:
-            raise SystemExit
-
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(REBUILD_NICENESS)
-    if perform_rebuild(conninfo, name, give_up_without_worker) is None:
+    for settings in grants:
+        grant(settings)
+    if perform_rebuild(conninfo, name) is None:
         raise SystemExit(1)
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg.rows import class_row, dict_row
@@ -18,9 +18,10 @@ from application.queries import (
 from application.read_models import READ_MODELS
 from domain.ids import uuid7
 from infrastructure.projections.columns import SCHEMA
+from infrastructure.projections.rebuild_watch import IS_STALLED
 from infrastructure.queries.read_model import Pool
 
-_STATUSES = """
+_STATUSES: LiteralString = f"""
 SELECT g.name, g.version, g.generation, g."position", h."position" AS head, g.failure,
        (SELECT greatest(0, extract(epoch FROM clock_timestamp() - e.recorded_at))::float8 FROM log.event e
         WHERE e."position" = g."position" + 1) AS behind_for,
@@ -36,28 +37,34 @@ SELECT g.name, g.version, g.generation, g."position", h."position" AS head, g.fa
             format('the rebuild to version %%s failed: %%s', r.version, r.failure) END FROM projection.rebuild r
         WHERE r.name = g.name AND r.version > g.version AND r.requested_at > coalesce(g.switched_at, '-infinity')
         ORDER BY r.requested_at DESC LIMIT 1) AS failed_upgrade,
+       (SELECT concat('the rebuild has stood still since ', date_trunc('second', r.progressed_at), ' (', r.phase, ')',
+                      ', waiting for ' || r.waiting_for) FROM projection.rebuild r
+        WHERE r.name = g.name AND {IS_STALLED}) AS stalled_rebuild,
        coalesce(c.reltuples, 0)::bigint AS rows, coalesce(pg_total_relation_size(c.oid), 0) AS size_bytes
 FROM projection.standing g CROSS JOIN log.head h
 LEFT JOIN projection.verification v ON v.name = g.name AND v.generation = g.generation
 LEFT JOIN projection.pace p ON p.name = g.name AND p.generation = g.generation
 LEFT JOIN pg_class c ON c.oid = to_regclass(%(schema)s || '.' || g.name || '_' || g.generation)
 WHERE g.state = 'live' ORDER BY g.name
-"""
+"""  # noqa: S608 - ours
 _FAULTS = {
     "failure": ProjectionFault.STOPPED,
     "first_letter": ProjectionFault.LETTER_OPEN,
     "finding": ProjectionFault.ROWS_DIFFER,
     "failed_upgrade": ProjectionFault.UPGRADE_FAILED,
+    "stalled_rebuild": ProjectionFault.REBUILD_STALLED,
 }
 """The faults and how to detect them, the gravest first."""
-_REBUILD = """
+_REBUILD: LiteralString = f"""
 SELECT id, name, state, phase, events_done, events_total, rows_written, generation, requested_by, requested_at,
        finished_at, failure, is_rollback,
        CASE WHEN state = 'running' AND phase = 'fill' AND events_done > 0 THEN
             (extract(epoch FROM clock_timestamp() - started_at) * (events_total - events_done) / events_done)::float8
-       END AS remaining_seconds
+       END AS remaining_seconds,
+       CASE WHEN state = 'running' THEN waiting_for END AS waiting_for,
+       CASE WHEN {IS_STALLED} THEN extract(epoch FROM clock_timestamp() - progressed_at)::float8 END AS stalled_seconds
 FROM projection.rebuild
-"""
+"""  # noqa: S608 - ours
 # A letter of a generation that is not live any more holds nothing that anybody reads.
 _IS_LIVE = """EXISTS (SELECT FROM projection.generation g
     WHERE g.name = letter.name AND g.generation = letter.generation AND g.state = 'live')"""
