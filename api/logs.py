@@ -4,23 +4,38 @@ import logging
 import sys
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import msgspec
 import structlog
 
+from api.log_stream import LogStream
+
 
 def configure_logging(level: int = logging.INFO) -> None:
     """Configure one log format for this process and the libraries that it uses."""
+    stream = LogStream(sys.stderr.fileno(), _about_lost)
     structlog.configure(
         processors=[_line],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", stream)),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LibraryHandler(stream)
     handler.setFormatter(LibraryFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+class LibraryHandler(logging.Handler):
+    """Writes what libraries log to the same stream."""
+
+    def __init__(self, stream: LogStream) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        self._stream.write(self.format(record).encode() + b"\n")
 
 
 class LibraryFormatter(logging.Formatter):
@@ -43,6 +58,10 @@ class LibraryFormatter(logging.Formatter):
 
 def _line(_: Any, level: str, entry: MutableMapping[str, Any]) -> bytes:
     return _encode({**entry, "level": level, "timestamp": datetime.now(UTC)})
+
+
+def _about_lost(lines: int) -> bytes:
+    return _line(None, "error", {"event": "log.lines_lost", "lines": lines}) + b"\n"
 
 
 def _encode(entry: Mapping[str, Any]) -> bytes:

@@ -1,6 +1,7 @@
 """The output of `reprise run`."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -43,6 +44,10 @@ class RunReport(Protocol):
         """A process ended with a code and was restarted."""
         ...
 
+    def failing(self, name: str, code: int, log: Path, pause: float) -> None:
+        """A process keeps ending, this time with a code; it is restarted after a pause in seconds."""
+        ...
+
     def stopping(self) -> None:
         """The run was asked to stop."""
         ...
@@ -71,6 +76,9 @@ Ctrl-C stops everything.""")
     def restarted(self, name: str, pid: int | None, code: int) -> None:
         say(f"{name} ended with code {code} and was restarted as process {pid}.")
 
+    def failing(self, name: str, code: int, log: Path, pause: float) -> None:
+        say(f"{name} keeps ending, this time with code {code}: see {log}. It will be restarted in {pause:.0f} seconds.")
+
     def stopping(self) -> None:
         say("Stopping. Press Ctrl-C again to stop without waiting for requests in progress.")
 
@@ -92,6 +100,11 @@ class JsonRunReport:
 
     def restarted(self, name: str, pid: int | None, code: int) -> None:
         write_json_line({"event": "restarted", "process": name, "pid": pid, "code": code})
+
+    def failing(self, name: str, code: int, log: Path, pause: float) -> None:
+        write_json_line(
+            {"event": "failing", "process": name, "code": code, "log": str(log), "restartsInSeconds": pause}
+        )
 
     def stopping(self) -> None:
         write_json_line({"event": "stopping"})

@@ -22,7 +22,7 @@ from api.cli.values import Port, settings_for
 from application.actors import Role
 from infrastructure.connections import APP_ROLE, in_role
 from infrastructure.database import embedded_as, migrate_embedded, owners_database, reached_as
-from infrastructure.embedded_postgres import EmbeddedPostgresError
+from infrastructure.embedded_postgres import EmbeddedPostgresError, serving_process
 from infrastructure.logins import ROLES, Login, check_login
 from infrastructure.production import check_production
 from infrastructure.schema import migrate
@@ -98,7 +98,7 @@ class _Run:
     async def run(self) -> None:
         """Start the processes, report when they are ready, keep them running until asked to stop, and stop them."""
         try:
-            async with supervision(self._restarted) as supervisor:
+            async with supervision(self._restarted, self._failing) as supervisor:
                 self._listen_to_signals(supervisor)
                 await self._start(supervisor)
         finally:
@@ -130,14 +130,18 @@ class _Run:
         await until_ready(self._settings)
 
     async def _keep_database(self) -> None:
-        """Restart the embedded server if it dies."""
+        """Restart the embedded server if it dies. One that is only too busy to answer has not."""
+        directory = self._settings.home / "postgres"
+        server = await asyncio.to_thread(serving_process, directory)
         while True:
             await asyncio.sleep(LOOK_AT_DATABASE_SECONDS)
-            if not self._settings.is_embedded or await asyncio.to_thread(_answers, self._conninfo):
+            if not self._settings.is_embedded or await asyncio.to_thread(serving_process, directory) == server:
                 continue
             with suppress(EmbeddedPostgresError):
                 await asyncio.to_thread(self._databases.enter_context, owners_database(self._settings))
-                self._report.progress("The database died and was restarted.")
+                before, server = server, await asyncio.to_thread(serving_process, directory)
+                if server != before:
+                    self._report.progress("The database died and was restarted.")
 
     def _running(self, *children: Child) -> Running:
         url = base_url(self._settings)
@@ -161,6 +165,9 @@ class _Run:
 
     def _restarted(self, child: Child, code: int) -> None:
         self._report.restarted(child.name, child.pid, code)
+
+    def _failing(self, child: Child, code: int, pause: float) -> None:
+        self._report.failing(child.name, code, child.log, pause)
 
     def _listen_to_signals(self, supervisor: Supervisor) -> None:
         def stop() -> None:
@@ -206,11 +213,3 @@ async def _first(*works: Coroutine[Any, Any, object]) -> None:
 def _log_is_empty(conninfo: str) -> bool:
     with psycopg.connect(in_role(conninfo, APP_ROLE)) as connection:
         return connection.execute('SELECT FROM log.head WHERE "position" = 0').rowcount == 1
-
-
-def _answers(conninfo: str) -> bool:
-    try:
-        psycopg.connect(conninfo, connect_timeout=5).close()
-    except psycopg.OperationalError:
-        return False
-    return True

@@ -25,8 +25,10 @@ PATIENCE_SECONDS = 20.0
 FIRST_PAUSE_SECONDS = 0.2
 STEADY_SECONDS = 30.0
 """A process that has run this long did not fail at start-up."""
-EARLY_DEATHS = 6
-"""After this many in a row, the run stops; the pauses between them double."""
+LONGEST_PAUSE_SECONDS = 30.0
+"""The pauses between deaths in a row double until then."""
+FAILING_FROM = 3
+"""After this many deaths in a row, a process is reported as failing, each time."""
 
 
 class Child:
@@ -94,12 +96,16 @@ class Child:
 class Supervisor:
     """Children under supervision."""
 
-    def __init__(self, on_restart: Callable[[Child, int], None]) -> None:
+    def __init__(
+        self, on_restart: Callable[[Child, int], None], on_failing: Callable[[Child, int, float], None]
+    ) -> None:
         self.is_steady = False
-        """Whether all children have worked: until then, the run stops if one of them dies."""
+        """Whether all children have worked. Until then, the run stops if one of them dies; from then on, none stops the
+        others."""
         self.at_once = asyncio.Event()
         """Set to stop without waiting."""
         self._on_restart = on_restart
+        self._on_failing = on_failing
         self._lifeline, self._writing_end = os.pipe()
         self._children: list[Child] = []
         self._keepers: set[asyncio.Task[None]] = set()
@@ -115,7 +121,7 @@ class Supervisor:
         self._keepers.add(asyncio.create_task(self._keep(child)))
 
     async def until(self, work: Coroutine[Any, Any, T]) -> T:
-        """Wait for something while the children live. Raises `Failure` if one of them cannot be kept alive."""
+        """Wait for something while the children live. Raises `Failure` if one of them dies before all have worked."""
         awaited = asyncio.create_task(work)
         try:
             await asyncio.wait({awaited, *self._keepers}, return_when=asyncio.FIRST_COMPLETED)
@@ -138,22 +144,29 @@ class Supervisor:
 
     async def _keep(self, child: Child) -> None:
         loop = asyncio.get_running_loop()
-        early_deaths = 0
+        pause, deaths = 0.0, 0
         while True:
             began = loop.time()
             code = await child.ended()
-            early_deaths = 1 if loop.time() - began > STEADY_SECONDS else early_deaths + 1
-            if not self.is_steady or early_deaths > EARLY_DEATHS:
+            if not self.is_steady:
                 raise Failure(f"{child.name} ended with {code}. The end of {child.log}: {child.last_words()}")
-            await asyncio.sleep(FIRST_PAUSE_SECONDS * 2 ** (early_deaths - 1))
-            await child.start(self._lifeline)
-            self._on_restart(child, code)
+            if loop.time() - began > STEADY_SECONDS:
+                pause, deaths = 0.0, 0
+            pause, deaths = min(max(2 * pause, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS), deaths + 1
+            if deaths >= FAILING_FROM:
+                self._on_failing(child, code, pause)
+            await asyncio.sleep(pause)
+            with suppress(OSError):  # No room for its log, or for another process: it has ended, and is tried again.
+                await child.start(self._lifeline)
+                self._on_restart(child, code)
 
 
 @asynccontextmanager
-async def supervision(on_restart: Callable[[Child, int], None]) -> AsyncIterator[Supervisor]:
+async def supervision(
+    on_restart: Callable[[Child, int], None], on_failing: Callable[[Child, int, float], None]
+) -> AsyncIterator[Supervisor]:
     """A supervisor that stops its children at the end of the context, whatever happens."""
-    supervisor = Supervisor(on_restart)
+    supervisor = Supervisor(on_restart, on_failing)
     try:
         yield supervisor
     finally:

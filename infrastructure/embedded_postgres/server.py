@@ -78,6 +78,11 @@ def embedded_postgres(directory: Path, *, options: Mapping[str, str] = _NO_OPTIO
                 server.stop()
 
 
+def serving_process(directory: Path) -> int | None:
+    """The id of the server's process, also of one that is too busy to answer; None if none accepts connections."""
+    return listening_process(socket_in(directory))
+
+
 def _provided(directory: Path) -> Path:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not os.access(directory, os.W_OK | os.X_OK):

@@ -17,6 +17,9 @@ from tests.support.processes import serving_process
 from tests.support.running import follow_to_head, settings_in
 from tests.support.waiting import eventually
 
+FULL = Path("/dev/full")
+"""Where there is never any room: Linux has it."""
+
 
 def set_read_only(conninfo: str, wanted: str) -> None:
     """Have all sessions begin anew, as a switch to another server does."""
@@ -43,8 +46,9 @@ def readings_on_record(conninfo: str) -> int:
 
 @pytest.mark.long
 def test_while_the_database_is_read_only_commands_are_refused_and_records_wait(database: str, home: Path) -> None:
+    """The log of the process, where each vain attempt is told, is on a full disk besides."""
     follow_to_head(database)
-    with serving_process(settings_in(home), database) as api:
+    with serving_process(settings_in(home), database, log=FULL if FULL.exists() else None) as api:
         user = api.register().headers["location"]
         assert faults(api) == {}
         set_read_only(database, "on")

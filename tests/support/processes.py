@@ -26,24 +26,24 @@ from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 @contextmanager
 def serving_processes(
-    home: Path, conninfo: str, workers: int = 1, **variables: str
+    home: Path, conninfo: str, workers: int = 1, log: Path | None = None, **variables: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """The API on a migrated database, and its URL; ended by force, if it has not ended before."""
     with reserved_port() as port:
         url = http_url("127.0.0.1", port)
         arguments = ["-m", "tests.support.api_process", embedded_as(Login.API, conninfo), str(workers)]
         environment = {"REPRISE_HOME": str(home), "REPRISE_PORT": str(port), **variables}
-        with _process(arguments, environment, home / f"api-{port}.log") as server:
+        with _process(arguments, environment, log or home / f"api-{port}.log") as server:
             eventually(lambda: server.poll() is not None or answers(url), "the process to serve")
             assert server.poll() is None, "The API did not start; its log says why."
             yield server, url
 
 
 @contextmanager
-def serving_process(settings: Settings, conninfo: str, **variables: str) -> Iterator[Api]:
+def serving_process(settings: Settings, conninfo: str, log: Path | None = None, **variables: str) -> Iterator[Api]:
     """The API in one process, until the end of the context."""
     with (
-        serving_processes(settings.home, conninfo, 1, **variables) as (_, url),
+        serving_processes(settings.home, conninfo, 1, log, **variables) as (_, url),
         httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as http,
     ):
         yield Api(url, settings_in(settings.home, **variables), conninfo, http)
