@@ -1,6 +1,9 @@
 """Connections to the database, each in the role of the part of the program that uses it."""
 
+import asyncio
+import os
 import select
+import socket
 from typing import Any
 
 import psycopg
@@ -21,6 +24,9 @@ __all__ = [
     "pinned",
     "reading_pool",
 ]
+
+ANSWER_SECONDS = 15.0
+"""How long a query may take: far longer than any does on a database that works."""
 
 _OURS_ALONE = "pg_catalog,pg_temp"
 _PINNED = {
@@ -85,8 +91,11 @@ async def connect(conninfo: str) -> psycopg.AsyncConnection[Any]:
 
 
 def reading_pool(conninfo: str, size: int) -> AsyncConnectionPool[psycopg.AsyncConnection[Any]]:
-    """Connections for queries, in autocommit mode; checked before use, so that a restarted database goes unnoticed."""
-    return AsyncConnectionPool(
+    """Connections for queries, in autocommit mode; checked before use, so that a restarted database goes unnoticed.
+
+    Whoever holds one for longer than `ANSWER_SECONDS` meets an `OperationalError`, as if the server had gone.
+    """
+    return _BoundedPool(
         conninfo,
         min_size=1,
         max_size=size,
@@ -95,6 +104,30 @@ def reading_pool(conninfo: str, size: int) -> AsyncConnectionPool[psycopg.AsyncC
         timeout=10.0,
         check=_check,
     )
+
+
+class _BoundedPool(AsyncConnectionPool[psycopg.AsyncConnection[Any]]):
+    """Hangs up on a server that does not answer, which no cancelled query would end: that waits for the server, too."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._ends: dict[psycopg.AsyncConnection[Any], asyncio.TimerHandle] = {}
+
+    async def getconn(self, timeout: float | None = None) -> psycopg.AsyncConnection[Any]:  # noqa: ASYNC109 - the pool's
+        connection = await super().getconn(timeout)
+        self._ends[connection] = asyncio.get_running_loop().call_later(ANSWER_SECONDS, _hang_up, connection)
+        return connection
+
+    async def putconn(self, conn: psycopg.AsyncConnection[Any]) -> None:
+        self._ends.pop(conn).cancel()
+        await super().putconn(conn)
+
+
+def _hang_up(connection: psycopg.AsyncConnection[Any]) -> None:
+    """End the conversation for both sides; whoever waits for the next word is told that there is none."""
+    if not connection.closed:
+        with socket.socket(fileno=os.dup(connection.fileno())) as twin:
+            twin.shutdown(socket.SHUT_RDWR)
 
 
 async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
