@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 import pytest
@@ -23,7 +25,7 @@ from infrastructure.service import open_service
 from tests.support.read_models import make_history
 from tests.support.running import settings_in
 
-TEMPLATE = "reprise_template"
+TEMPLATE, PAST = "reprise_template", "reprise_past"
 MEMORY = "/dev/shm"  # noqa: S108 - pytest makes folders of its own there, for this user only
 ROOM = 4 << 30
 """Octets that a run may need for the databases of its tests."""
@@ -31,6 +33,13 @@ ROOM = 4 << 30
 settings.register_profile("reprise", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("explore", settings.get_profile("reprise"), derandomize=False)
 settings.load_profile("reprise")
+
+
+class Past(NamedTuple):
+    """A database with a history, and the home with the keys to read it."""
+
+    database: str
+    home: Path
 
 
 def _keep_files_in_memory() -> None:
@@ -131,16 +140,32 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-@pytest.fixture
-def history(database: str, home: Path) -> str:
-    """A database with some hundred events and no read models yet."""
+@pytest.fixture(scope="session")
+def past(server: EmbeddedPostgres, template: str, tmp_path_factory: pytest.TempPathFactory) -> Past:
+    """A database with some hundred events and no read models yet, and its home, to make others from."""
+    made = Past(PAST, tmp_path_factory.mktemp("past") / "home")
+    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(PAST), sql.Identifier(template))
+        )
+    conninfo = server.conninfo(PAST)
+    migrate(conninfo)
 
     async def fill() -> None:
-        async with open_service(settings_in(home), embedded_as(Login.API, database)) as service:
+        async with open_service(settings_in(made.home), embedded_as(Login.API, conninfo)) as service:
             await make_history(service, 60)
 
     asyncio.run(fill())
-    return database
+    return made
+
+
+@pytest.fixture
+def history(server: EmbeddedPostgres, past: Past, home: Path) -> Iterator[str]:
+    """How to connect to a fresh database with some hundred events and no read models yet, as its owner."""
+    shutil.copytree(past.home, home)
+    keychain.grant(settings_in(home))
+    with _migrated_database(server, past.database) as conninfo:
+        yield conninfo
 
 
 @contextmanager

@@ -23,10 +23,10 @@ LAST_WORDS = 2_000
 PATIENCE_SECONDS = 20.0
 """How long a process may take to stop."""
 FIRST_PAUSE_SECONDS = 0.2
-STEADY_SECONDS = 30.0
+STEADY_SECONDS = 10.0
 """A process that has run this long did not fail at start-up."""
-LONGEST_PAUSE_SECONDS = 30.0
-"""The pauses between deaths in a row double until then."""
+LONGEST_PAUSE_SECONDS = 5.0
+"""The pauses between deaths in a row double until then: longer ones would save little and be an outage."""
 FAILING_FROM = 3
 """After this many deaths in a row, a process is reported as failing, each time."""
 
