@@ -9,13 +9,11 @@ import pytest
 from psycopg import sql
 
 from application.queries import Freshness, PositionNotReachedError
-from application.register_user import register_user
 from application.user_directory import USER_DIRECTORY, UserEntry
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.queries.read_model import Lists, ReadModel, Selection
 from infrastructure.queries.waiting import PLACES_OF_ONE
-from infrastructure.service import open_service
-from tests.support.running import context, follow_to_head, registration, settings_in
+from tests.support.running import follow_to_head, registered
 
 LONG, SHORT = 60.0, 0.05
 ALL = Selection(sql.SQL("ORDER BY m.user_id"), {})
@@ -26,12 +24,6 @@ async def model_in(conninfo: str, wait_seconds: float) -> AsyncIterator[tuple[Re
     async with reading_pool(in_role(conninfo, APP_ROLE), 2) as pool:
         lists = Lists(pool, wait_seconds)
         yield ReadModel(lists, USER_DIRECTORY, UserEntry), lists
-
-
-async def registered(conninfo: str, home: Path, name: str) -> int:
-    """The position of somebody whom no read model knows yet."""
-    async with open_service(settings_in(home), conninfo) as service:
-        return (await service.commands.run(register_user, registration(name), context())).position
 
 
 async def looked(lists: Lists, times: int) -> None:

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import psycopg
 
-from application.register_user import register_user
 from application.user_directory import USER_DIRECTORY
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.queries.projections import ProjectionQueries
-from infrastructure.service import open_service
-from tests.support.running import context, follow_to_head, registration, settings_in
+from tests.support.running import follow_to_head, registered
 
 NAME = USER_DIRECTORY.name
 
@@ -37,11 +35,6 @@ async def lag(queries: ProjectionQueries) -> float:
     return next(status.lag_seconds for status in await queries.statuses() if status.name == NAME)
 
 
-async def register(conninfo: str, home: Path, name: str) -> None:
-    async with open_service(settings_in(home), conninfo) as service:
-        await service.commands.run(register_user, registration(name), context())
-
-
 def move_the_log(conninfo: str, by: timedelta) -> None:
     """As if the database's clock had been so far ahead, until just now."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
@@ -51,7 +44,7 @@ def move_the_log(conninfo: str, by: timedelta) -> None:
 async def test_a_standstill_is_told_although_instants_are_two_days_ahead(history: str, home: Path) -> None:
     follow_to_head(history)
     move_the_log(history, timedelta(days=2))
-    await register(history, home, "ahead")
+    await registered(history, home, "ahead")
 
     async with asking(history) as (queries, clock):
         assert await lag(queries) == 0.0
@@ -69,17 +62,17 @@ async def test_what_a_model_has_not_reached_for_a_moment_only_is_no_lag(history:
     async with asking(history) as (queries, clock):
         assert await lag(queries) == 0.0
         clock.now += 3_600
-        await register(history, home, "first")
+        await registered(history, home, "first")
         assert await lag(queries) == 0.0
         follow_to_head(history)
         clock.now += 3_600
-        await register(history, home, "second")
+        await registered(history, home, "second")
         assert await lag(queries) == 0.0
 
 
 async def test_by_the_database_s_clock_the_next_event_is_as_old_as_it_is(history: str, home: Path) -> None:
     follow_to_head(history)
-    await register(history, home, "now")
+    await registered(history, home, "now")
     with psycopg.connect(history, autocommit=True) as connection, connection.transaction():
         connection.execute("ALTER TABLE log.event DISABLE TRIGGER event_is_append_only")
         connection.execute("UPDATE log.event SET recorded_at = clock_timestamp() - interval '1 hour'")

@@ -21,7 +21,7 @@ from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.queries.read_model import Lists, ReadModel, Selection
 from infrastructure.queries.waiting import PLACES, PLACES_OF_ONE, Waiting
 from infrastructure.service import open_service
-from tests.support.running import context, follow_to_head, registration, settings_in
+from tests.support.running import context, follow_to_head, registered, registration, settings_in
 
 NAME = USER_DIRECTORY.name
 LONG = 60.0
@@ -32,12 +32,6 @@ EVERYBODY = Selection(sql.SQL(""), {})
 async def waiting_in(conninfo: str) -> AsyncIterator[Waiting]:
     async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
         yield Waiting(pool)
-
-
-async def registered(conninfo: str, home: Path, name: str = "somebody") -> int:
-    """The position of somebody whom no read model knows yet."""
-    async with open_service(settings_in(home), conninfo) as service:
-        return (await service.commands.run(register_user, registration(name), context())).position
 
 
 async def _turns(count: int) -> None:

@@ -12,7 +12,7 @@ import psycopg
 from application.actors import Actor, Metadata, Role
 from application.commands import CommandContext, CommandKey
 from application.read_models import READ_MODELS
-from application.register_user import RegisterUser
+from application.register_user import RegisterUser, register_user
 from infrastructure.connections import as_projector
 from infrastructure.database import embedded_as
 from infrastructure.log_reader import Connection
@@ -21,6 +21,7 @@ from infrastructure.projections.duties import Duty
 from infrastructure.projections.following import follow_batch
 from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.worker import run_worker
+from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
 
 SERVICE = Actor(role=Role.SERVICE, id="web", client="checkout")
@@ -40,6 +41,12 @@ def context(key: CommandKey | None = None, expected_version: int | None = None) 
 def registration(name: str, **facts: Any) -> RegisterUser:
     """The facts of somebody whose address begins with a name."""
     return RegisterUser(**{"email": f"{name}@example.com", "display_name": name, "country": "SE", **facts})
+
+
+async def registered(conninfo: str, home: Path, name: str = "somebody") -> int:
+    """The position of somebody whom no read model knows yet."""
+    async with open_service(settings_in(home), conninfo) as service:
+        return (await service.commands.run(register_user, registration(name), context())).position
 
 
 @contextmanager
