@@ -25,6 +25,12 @@ def note_actor(scope: Any, actor: Actor) -> None:
     scope[_ACTOR] = actor
 
 
+def noted_actor(scope: Any) -> Actor | None:
+    """Who that was; None if no token was needed."""
+    actor: Actor | None = scope.get(_ACTOR)
+    return actor
+
+
 def note_token_fault(scope: Any, fault: str) -> None:
     """What was wrong with the token of a request, as a code."""
     scope[_TOKEN_FAULT] = fault
@@ -65,7 +71,7 @@ class Observed:
         self._metrics.count(route, method, status, seconds)
         position = next((value for name, value in sent["headers"] if name == b"log-position"), None) if sent else None
         trace = trace_id(scope)
-        actor: Actor | None = scope.get(_ACTOR)
+        actor = noted_actor(scope)
         refused = actor if status == HTTPStatus.FORBIDDEN else None
         self._log.info(
             "request",

@@ -118,6 +118,10 @@ class Kind(Enum):
     PROJECTION_NOT_FOUND = HTTPStatus.NOT_FOUND, "There is no projection with this name."
     REBUILD_NOT_FOUND = HTTPStatus.NOT_FOUND, "This projection has no rebuild with this id."
     LETTER_NOT_FOUND = HTTPStatus.NOT_FOUND, "This projection has no letter with this id."
+    HISTORY_UNREADABLE = (
+        HTTPStatus.CONFLICT,
+        "An event of this account, or of its address, cannot be read, so its state is unknown. Nothing has changed.",
+    )
     LETTER_IS_SETTLED = HTTPStatus.CONFLICT, "This letter is already settled, or its rows no longer exist."
     METHOD_NOT_ALLOWED = HTTPStatus.METHOD_NOT_ALLOWED, "This resource does not support the method."
     NOT_ACCEPTABLE = (

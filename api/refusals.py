@@ -20,9 +20,11 @@ from litestar.response import Response
 from litestar.types import ExceptionHandlersMap
 
 from api.admission import PAGE, allow_header
+from api.observation import noted_actor
 from api.pages.confirmation import refusal_page
 from api.problems import MEDIA_TYPE, Kind, Problem, Refused, RefusedValue, document_of
 from application.access import NoTokenKeysError, TokenRefusedError
+from application.actors import Role
 from application.commands import IdempotencyKeyReusedError, LogUnavailableError, WriteConflictError
 from application.proof.queries import NotSealedError
 from application.queries import (
@@ -31,6 +33,7 @@ from application.queries import (
     PositionUnknownError,
     TooManyWaitingError,
 )
+from application.unreadable import HistoryUnreadableError
 from domain import errors
 
 log = structlog.get_logger(__name__)
@@ -50,7 +53,7 @@ _KIND_OF: dict[type[Exception], Kind] = {
 }
 _QUOTED_VALUE = re.compile(r" '.*", re.DOTALL)
 
-EXISTING_ACCOUNT = (errors.UserNotFound, errors.UserIsErased, errors.VersionIsStale)
+EXISTING_ACCOUNT = (errors.UserNotFound, errors.UserIsErased, errors.VersionIsStale, Kind.HISTORY_UNREADABLE)
 """The refusals of every command about one user."""
 OPEN_ACCOUNT = (*EXISTING_ACCOUNT, errors.DeletionIsPending, errors.UserIsSuspended, errors.UserIsDeactivated)
 """Additional refusals while the account is closed to its owner."""
@@ -77,6 +80,7 @@ def exception_handlers(
         **by_kind,
         Refused: _refused,
         RefusedValue: _refused_value,
+        HistoryUnreadableError: _history_unreadable,
         errors.DomainError: _domain_error,
         MethodNotAllowedException: _method_not_allowed,
         ValidationException: _parameter_invalid,
@@ -107,6 +111,22 @@ def _headers_of(error: errors.DomainError) -> dict[str, str]:
     if not isinstance(error, errors.TooManyEmailRequests):
         return {}
     return {"Retry-After": str(math.ceil(error.wait.total_seconds()))}
+
+
+def _history_unreadable(request: AnyRequest, error: HistoryUnreadableError) -> Response[Any]:
+    """Operators are told where; so is the caller, where a position was looked for, unless it is the person."""
+    log.error(
+        "history.unreadable",
+        stream=str(error.stream_id),
+        version=error.version,
+        position=error.position,
+        error=error.kind,
+    )
+    detail = None
+    actor = noted_actor(request.scope)
+    if error.position is not None and actor is not None and actor.role is not Role.USER:
+        detail = f"The event at position {error.position}, version {error.version} of the account, cannot be read."
+    return _refused(request, Refused(Kind.HISTORY_UNREADABLE, detail=detail))
 
 
 def _method_not_allowed(request: AnyRequest, error: MethodNotAllowedException) -> Response[Any]:

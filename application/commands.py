@@ -36,7 +36,8 @@ class Commands(Protocol):
     async def run(self, use_case: UseCase[CommandT], command: CommandT, context: CommandContext) -> Saved:
         """Carry out a command once, and return its result.
 
-        Raises the use case's refusals, `IdempotencyKeyReusedError`, `WriteConflictError` and `LogUnavailableError`.
+        Raises the use case's refusals, `IdempotencyKeyReusedError`, `WriteConflictError`, `HistoryUnreadableError` and
+        `LogUnavailableError`.
         """
         ...
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from application.recorded import Recorded
+from application.unreadable import mutated
 from domain.users import User
 
 Values = dict[str, Any]
@@ -102,10 +103,10 @@ class Comparison:
         self._changes = dict[str, FieldChange]()
 
     def add(self, facts: Iterable[Recorded[User.Event]]) -> None:
-        """Replay the next events."""
+        """Replay the next events. Raises `HistoryUnreadableError`."""
         for fact in facts:
             if fact.event.originator_version <= self._old_version:
-                self._user = fact.event.mutate(self._user)
+                self._user = mutated(self._user, fact.event, fact.position)
                 self._old = fact
             else:
                 self._compare(fact)
@@ -113,7 +114,7 @@ class Comparison:
 
     def _compare(self, fact: Recorded[User.Event]) -> None:
         before = _assigned(fact.event, self._user)
-        self._user = fact.event.mutate(self._user)
+        self._user = mutated(self._user, fact.event, fact.position)
         for name, value in _assigned(fact.event, self._user).items():
             if before[name] != value:
                 start = self._start.setdefault(name, before[name])

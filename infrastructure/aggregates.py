@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
+from application.unreadable import HistoryUnreadableError
 from domain.email_claims import EmailClaim
 from domain.kernel import Aggregate, AggregateEvent
 from domain.users import User
@@ -55,7 +56,7 @@ class UserCache:
 
 
 class Aggregates:
-    """Users and claims as of now, or as last seen."""
+    """Users and claims as of now, or as last seen. Whatever reads them raises `HistoryUnreadableError`."""
 
     def __init__(self, streams: StreamLoader, cache: UserCache | None = None) -> None:
         self._streams = streams
@@ -123,9 +124,16 @@ class Aggregates:
 
 
 def play(aggregate: AggregateT | None, events: Iterable[AggregateEvent]) -> AggregateT:
-    """The aggregate after these events; it is changed in place. The first event makes it, if there is none yet."""
+    """The aggregate after these events; it is changed in place. The first event makes it, if there is none yet.
+
+    Raises `HistoryUnreadableError` at an event that does not follow from those before it.
+    """
     for event in events:
-        aggregate = event.mutate(aggregate)
+        try:
+            aggregate = event.mutate(aggregate)
+        except Exception as error:
+            kind = type(error).__name__
+            raise HistoryUnreadableError(event.originator_id, event.originator_version, kind) from error
     if aggregate is None:
         msg = "a stream without events has no state"
         raise ValueError(msg)

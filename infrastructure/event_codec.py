@@ -32,6 +32,10 @@ class UndecodableEventError(ValueError):
     """The stored bytes are not a payload of the event's topic. Says which topic, never what the bytes are."""
 
 
+_NO_PAYLOAD = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What the decoder raises, the last one where brackets are nested without end."""
+
+
 class EventForm:
     """How the events of one type are stored."""
 
@@ -68,7 +72,7 @@ class EventForm:
                 return self._event(self._decoder.decode(state), None, stream_id, version, recorded_at)
             payload = self._clear_decoder.decode(sealed_form.clear_part(state))
             return self._event_without_personal(payload, stand_in, stream_id, version, recorded_at)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _NO_PAYLOAD:
             raise UndecodableEventError(self.topic) from None
 
     def check(self, state: bytes) -> None:
@@ -78,7 +82,7 @@ class EventForm:
                 self._clear_decoder.decode(sealed_form.clear_part(state))
             else:
                 self._decoder.decode(state)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _NO_PAYLOAD:
             raise UndecodableEventError(self.topic) from None
 
 
@@ -170,7 +174,7 @@ def payload(topic: str, state: bytes) -> dict[str, Any]:
     form = FORMS.get(topic)
     try:
         fields = msgspec.json.decode(sealed_form.clear_part(state), type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _NO_PAYLOAD:
         raise UndecodableEventError(topic) from None
     stand_in = _STAND_INS.get(state[:1])
     if form is None or stand_in is None:

@@ -19,7 +19,6 @@ from application.queries import LogFault
 from infrastructure.append import Commit, Outcome, append
 from infrastructure.append_trial import fault_of_log
 from infrastructure.connections import connect
-from infrastructure.privacy.stored_events import SubjectKeyMissingError
 from infrastructure.unavailability import is_unavailable
 
 BATCH_LIMIT = 256
@@ -138,14 +137,14 @@ class GroupCommit:
     async def _flush(self, batch: list[_Waiting]) -> None:
         try:
             outcomes = await self._append_surely([commit for commit, _ in batch])
-        except (psycopg.Error, SubjectKeyMissingError) as error:
-            if len(batch) == 1 or is_unavailable(error):
+        except Exception as error:
+            if len(batch) == 1 or isinstance(error, LogUnavailableError) or is_unavailable(error):
                 raise
             # One of them cannot be stored at all. It must not take the others with it.
             for one in batch:
                 try:
                     await self._flush([one])
-                except (psycopg.Error, SubjectKeyMissingError) as its_own:
+                except Exception as its_own:  # noqa: BLE001 - as above: whatever it is, it is about this one
                     _fail([one], its_own)
             return
         self._on_append()

@@ -21,6 +21,7 @@ from application.commands import (
 )
 from application.platform import EmailTokens, Policy, Saved
 from application.turns import Turn, Turns
+from application.unreadable import HistoryUnreadableError
 from domain import errors
 from domain.email_claims import EmailClaim
 from domain.kernel import Aggregate, AggregateEvent
@@ -32,6 +33,7 @@ from infrastructure.command_keys import AnsweredCommands, answer_from, answer_to
 from infrastructure.group_commit import GroupCommit
 from infrastructure.keyring import ClaimIds
 from infrastructure.privacy.key_cache import SubjectKeys
+from infrastructure.privacy.key_encryption import KeyUnusableError
 from infrastructure.privacy.subject_keys import PLATFORM, SubjectKey
 
 ATTEMPTS = 20
@@ -65,7 +67,8 @@ class CommandPlatform:
     async def run(self, use_case: UseCase[CommandT], command: CommandT, context: CommandContext) -> Saved:
         """Carry out a command once, and return its result.
 
-        Raises the use case's refusals, `IdempotencyKeyReusedError`, `WriteConflictError` and `LogUnavailableError`.
+        Raises the use case's refusals, `IdempotencyKeyReusedError`, `WriteConflictError`, `HistoryUnreadableError` and
+        `LogUnavailableError`.
         """
         turn: Turn | None = None
         try:
@@ -78,7 +81,7 @@ class CommandPlatform:
                         # Those of this process who lost do not race each other again, but go one after another.
                         turn = self._turns.take(*error.lost)
                         await turn.come()
-                except errors.DomainError:
+                except (errors.DomainError, HistoryUnreadableError):
                     if attempt.rests_on_memory:
                         continue
                     answer = await self._earlier_answer(context.key)
@@ -182,7 +185,14 @@ class Attempt:
             return keys.new(events[0].originator_id)
         # Why somebody was erased must still be readable when nothing else is.
         is_erasure = any(isinstance(event, User.Erased) for event in events)
-        key = await keys.to_seal(PLATFORM if is_erasure else _subject_of(events[0]))
+        subject_id = PLATFORM if is_erasure else _subject_of(events[0])
+        try:
+            key = await keys.to_seal(subject_id)
+        except KeyUnusableError as error:
+            # What was decided on was remembered from before the damage.
+            self._platform.aggregates.cache.forget(subject_id)
+            version = events[0].originator_version
+            raise HistoryUnreadableError(events[0].originator_id, version, type(error).__name__) from error
         if key is None:
             raise _OutdatedError
         return key

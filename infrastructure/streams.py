@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
+from application.unreadable import HistoryUnreadableError
 from domain.kernel import AggregateEvent
 from infrastructure.binary_arrays import binary_array
 from infrastructure.event_codec import decode
@@ -58,7 +59,10 @@ class StreamLoader:
         self._queries: set[asyncio.Task[None]] = set()
 
     async def load(self, stream_id: UUID, after_version: int = 0) -> StreamTail:
-        """What the stream recorded after a version, as of now: the first `PIECE` events of it."""
+        """What the stream recorded after a version, as of now: the first `PIECE` events of it.
+
+        Raises `HistoryUnreadableError`.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[StreamTail] = loop.create_future()
         if not self._wanted:
@@ -81,10 +85,14 @@ class StreamLoader:
                     future.set_exception(error)
             return
         for (_, _, future), tail in zip(wanted, tails, strict=True):
-            if not future.done():
+            if future.done():
+                continue
+            if isinstance(tail, StreamTail):
                 future.set_result(tail)
+            else:
+                future.set_exception(tail)
 
-    async def _fetch(self, wanted: list[tuple[UUID, int]]) -> list[StreamTail]:
+    async def _fetch(self, wanted: list[tuple[UUID, int]]) -> "list[StreamTail | HistoryUnreadableError]":
         async with self._pool.connection() as connection:
             cursor = connection.cursor(binary=True)
             ids, versions = zip(*wanted, strict=True)
@@ -92,10 +100,16 @@ class StreamLoader:
             await cursor.execute(_LOAD, parameters, prepare=True)
             return await self._tails([stream_id for stream_id, _ in wanted], cursor)
 
-    async def _tails(self, ids: Sequence[UUID], cursor: psycopg.AsyncCursor[TupleRow]) -> list[StreamTail]:
-        """What was found, opened. Many long streams at a time keep nobody else waiting either."""
+    async def _tails(
+        self, ids: Sequence[UUID], cursor: psycopg.AsyncCursor[TupleRow]
+    ) -> "list[StreamTail | HistoryUnreadableError]":
+        """What was found, opened; for each stream by itself, because its neighbours are other people's.
+
+        Many long streams at a time keep nobody else waiting either.
+        """
         ciphers = dict[UUID, AESGCM | None]()
         events: list[list[AggregateEvent]] = [[] for _ in ids]
+        unreadable: dict[int, HistoryUnreadableError] = {}
         head = 0
         while rows := await cursor.fetchmany(PIECE):
             # Keys come from the same snapshot as the events, so nobody who was erased is ever read with an old key.
@@ -104,9 +118,13 @@ class StreamLoader:
             for ordinal, head, _, _, _, topic, state, version, recorded_at in rows:  # noqa: B007
                 if topic is not None:
                     stream_id = ids[ordinal - 1]
-                    readable = readable_form(topic, state, stream_id, version, ciphers)
-                    events[ordinal - 1].append(decode(topic, readable, stream_id, version, recorded_at))
+                    try:
+                        readable = readable_form(topic, state, stream_id, version, ciphers)
+                        events[ordinal - 1].append(decode(topic, readable, stream_id, version, recorded_at))
+                    except Exception as error:  # noqa: BLE001 - whatever is wrong with one stream is not wrong with others
+                        kind = type(error).__name__
+                        unreadable.setdefault(ordinal - 1, HistoryUnreadableError(stream_id, version, kind))
             if len(rows) < PIECE:
                 break
             await asyncio.sleep(0)
-        return [StreamTail(found, head) for found in events]
+        return [unreadable.get(number) or StreamTail(found, head) for number, found in enumerate(events)]

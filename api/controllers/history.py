@@ -54,7 +54,7 @@ class HistoryController(Controller):
         "/events",
         permission=Permission.USERS_TIMELINE,
         reads=Reading.TIMELINE,
-        refusals=(errors.UserNotFound, Kind.CURSOR_INVALID),
+        refusals=(errors.UserNotFound, Kind.CURSOR_INVALID, Kind.HISTORY_UNREADABLE),
     )
     async def get_timeline(
         self, request: ApiRequest, user_id: FromPath[UUID], limit: Limit = 50, cursor: Cursor = None
@@ -70,7 +70,12 @@ class HistoryController(Controller):
         view = _timeline_of_person(page) if request.access.is_person else _timeline(page)
         return Answer(view, [position_header(page.position)])
 
-    @get("/state", permission=Permission.USERS_STATE, reads=Reading.STATE, refusals=(Kind.MOMENT_NOT_FOUND,))
+    @get(
+        "/state",
+        permission=Permission.USERS_STATE,
+        reads=Reading.STATE,
+        refusals=(Kind.MOMENT_NOT_FOUND, Kind.HISTORY_UNREADABLE),
+    )
     async def get_state(
         self,
         request: ApiRequest,
@@ -92,7 +97,12 @@ class HistoryController(Controller):
         put_on_record(request, Reading.STATE, (user_id,))
         return Answer(user_state(found), [position_header(head)])
 
-    @get("/diff", permission=Permission.USERS_STATE, reads=Reading.DIFF, refusals=(Kind.MOMENT_NOT_FOUND,))
+    @get(
+        "/diff",
+        permission=Permission.USERS_STATE,
+        reads=Reading.DIFF,
+        refusals=(Kind.MOMENT_NOT_FOUND, Kind.HISTORY_UNREADABLE),
+    )
     async def get_diff(
         self, request: ApiRequest, user_id: FromPath[UUID], old: From, new: To = None
     ) -> Answer[UserDiffView | PersonDiffView]:

@@ -79,7 +79,7 @@ class UsersController(Controller):
     @post(
         permission=Permission.USERS_REGISTER,
         status_code=201,
-        refusals=(errors.EmailTaken, *PROFILE_RULES, *EMAIL_RULES),
+        refusals=(errors.EmailTaken, Kind.HISTORY_UNREADABLE, *PROFILE_RULES, *EMAIL_RULES),
     )
     async def register_user(self, request: ApiRequest, data: JSONBody[RegisterUser]) -> Answer[Receipt]:
         """Register a user. A token to verify the address is mailed to it. 409 if the address is in use."""
@@ -90,7 +90,7 @@ class UsersController(Controller):
         permission=Permission.USERS_READ,
         conditional=True,
         reads=Reading.PROFILE,
-        refusals=(errors.UserNotFound, errors.UserIsErased),
+        refusals=(errors.UserNotFound, errors.UserIsErased, Kind.HISTORY_UNREADABLE),
     )
     async def get_user(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[UserView | None]:
         """Read one user, always current. 410 if the user has been erased."""
@@ -105,7 +105,7 @@ class UsersController(Controller):
         put_on_record(request, Reading.PROFILE, (user.id,))
         return Answer(user_view(user), headers)
 
-    @get(permission=Permission.USERS_LIST, reads=Reading.LIST, refusals=(Kind.CURSOR_INVALID,))
+    @get(permission=Permission.USERS_LIST, reads=Reading.LIST, refusals=(Kind.CURSOR_INVALID, Kind.HISTORY_UNREADABLE))
     async def list_users(  # noqa: PLR0913, PLR0917 - each filter is a parameter
         self,
         request: ApiRequest,

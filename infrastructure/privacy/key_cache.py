@@ -10,6 +10,7 @@ import psycopg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg_pool import AsyncConnectionPool
 
+from infrastructure.privacy.key_encryption import KeyUnusableError
 from infrastructure.privacy.master_keys import MasterKeys
 from infrastructure.privacy.subject_keys import (
     KEYS_OF,
@@ -73,29 +74,33 @@ class SubjectKeys:
         return new_subject_key(subject_id, self.masters)
 
     async def to_seal(self, subject_id: UUID) -> SubjectKey | None:
-        """Somebody's key, a new one if they have none; None if they were erased."""
+        """Somebody's key, a new one if they have none; None if they were erased. Raises `KeyUnusableError`."""
         kept = self._kept.get(subject_id)
         if kept is not None and kept[0] > time.monotonic():
             return SubjectKey(subject_id, kept[1])
-        ciphers = await self.ciphers([subject_id])
-        if subject_id not in ciphers:
+        rows = await self._rows([subject_id])
+        if not rows:
             return self.new(subject_id)
+        ciphers = await self.opened(rows)
+        if subject_id not in ciphers:
+            # A new one could not take its place in the table: what it sealed could never be read.
+            raise KeyUnusableError(f"The key of {subject_id} is damaged.")
         cipher = ciphers[subject_id]
         return None if cipher is None else SubjectKey(subject_id, cipher)
 
     async def ciphers(self, subjects: Iterable[UUID]) -> Ciphers:
         """What opens the fields of those among these people who have, or had, a key, as of now."""
         wanted = list(subjects)
-        if not wanted:
-            return {}
+        return await self.opened(await self._rows(wanted)) if wanted else {}
+
+    async def _rows(self, subjects: list[UUID]) -> list[Row]:
         async with self._pool.connection() as connection:
             cursor = connection.cursor(binary=True)
-            await cursor.execute(KEYS_OF, (wanted,), prepare=True)
-            rows = await cursor.fetchall()
-        return await self.opened(rows)
+            await cursor.execute(KEYS_OF, (subjects,), prepare=True)
+            return await cursor.fetchall()
 
     async def opened(self, rows: Iterable[Row]) -> Ciphers:
-        """What opens the fields of the people in these rows of the key table."""
+        """What opens the fields of the people in these rows of the key table; without those whose key is damaged."""
         rows = list(rows)
         try:
             found = ciphers_from(rows)

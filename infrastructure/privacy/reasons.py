@@ -14,9 +14,9 @@ import psycopg
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from application.unreadable import UNREADABLE
 from domain.values import ERASED
 from infrastructure.privacy.key_encryption import NONCE_OCTETS
-from infrastructure.privacy.sealed_form import SealBrokenError
 from infrastructure.privacy.subject_keys import Ciphers, load_ciphers
 
 _SEALED = "\x01"
@@ -32,10 +32,13 @@ def seal_reason(cipher: AESGCM, reason: str, subject_id: UUID, command_id: UUID)
 
 
 def subject_of(reason: str | None) -> UUID | None:
-    """Whose key a stored reason is sealed with; None if it is not sealed."""
+    """Whose key a stored reason is sealed with; None if it is not sealed, or what names the key is damaged."""
     if reason is None or not reason.startswith(_SEALED):
         return None
-    return UUID(bytes=urlsafe_b64decode(reason[1:])[:_NONCE_BEGINS])
+    try:
+        return UUID(bytes=urlsafe_b64decode(reason[1:])[:_NONCE_BEGINS])
+    except ValueError:
+        return None
 
 
 def subjects_of(reasons: Iterable[str | None]) -> set[UUID]:
@@ -44,12 +47,15 @@ def subjects_of(reasons: Iterable[str | None]) -> set[UUID]:
 
 
 def open_reason(ciphers: Ciphers, reason: str | None, command_id: UUID | None) -> str | None:
-    """What was stated; `ERASED` if the key was destroyed. Raises `SealBrokenError`."""
-    subject_id = subject_of(reason)
-    if reason is None or subject_id is None or command_id is None:
+    """What was stated; `ERASED` if the key was destroyed, `UNREADABLE` if the key or what was sealed is damaged.
+
+    Never fails: a reason that is lost must not take with it what was done, nor what others did.
+    """
+    if reason is None or not reason.startswith(_SEALED):
         return reason
-    if subject_id not in ciphers:
-        raise SealBrokenError("reason")
+    subject_id = subject_of(reason)
+    if subject_id is None or subject_id not in ciphers or command_id is None:
+        return UNREADABLE
     cipher = ciphers[subject_id]
     if cipher is None:
         return ERASED
@@ -58,7 +64,7 @@ def open_reason(ciphers: Ciphers, reason: str | None, command_id: UUID | None) -
         nonce = octets[_NONCE_BEGINS:_NONCE_ENDS]
         return cipher.decrypt(nonce, octets[_NONCE_ENDS:], b"reason" + command_id.bytes).decode()
     except (InvalidTag, ValueError):
-        raise SealBrokenError("reason") from None
+        return UNREADABLE
 
 
 def open_reasons(

@@ -48,10 +48,16 @@ def unseal(cipher: AESGCM, state: bytes, stream_id: UUID, version: int, topic: s
 
 
 def without_personal(state: bytes, personal: frozenset[str]) -> bytes:
-    """The readable form of a payload whose key was destroyed, whether it was stored sealed or, long ago, in clear."""
+    """The readable form of a payload whose key was destroyed, whether it was stored sealed or, long ago, in clear.
+
+    Raises `SealBrokenError` for what is neither.
+    """
     if state[:1] == SEALED:
         return ERASED + clear_part(state)
-    fields = msgspec.json.decode(state, type=dict[str, msgspec.Raw])
+    try:
+        fields = msgspec.json.decode(state, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise SealBrokenError from None
     return ERASED + msgspec.json.encode({name: value for name, value in fields.items() if name not in personal})
 
 

@@ -37,11 +37,11 @@ def readable_form(topic: str, state: bytes, stream_id: UUID, version: int, ciphe
     if stream_id not in ciphers:
         return UNREADABLE if state[:1] == SEALED else state
     cipher = ciphers[stream_id]
-    if cipher is None:
-        return without_personal(state, FORMS[topic].personal)
-    if state[:1] != SEALED:  # recorded before there was sealing
-        return state if state[:1] == JSON else UNREADABLE
     try:
+        if cipher is None:
+            return without_personal(state, FORMS[topic].personal)
+        if state[:1] != SEALED:  # recorded before there was sealing
+            return state if state[:1] == JSON else UNREADABLE
         return unseal(cipher, state, stream_id, version, topic)
     except SealBrokenError:
         return UNREADABLE

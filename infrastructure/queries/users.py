@@ -1,17 +1,18 @@
 """One user: as of now, or as of any moment, always from the log itself."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
 
 from psycopg import sql
 
 from application.queries import Moment, UserAt
+from application.recorded import Recorded
+from application.unreadable import HistoryUnreadableError, mutated
 from application.user_diff import Comparison, DiffIsBackwardsError, UserDiff
 from domain.users import User
-from infrastructure.aggregates import Aggregates, play
-from infrastructure.event_codec import decode
-from infrastructure.log_reader import facts_from
+from infrastructure.aggregates import Aggregates
+from infrastructure.log_reader import PoisonEventError, facts_from
 from infrastructure.privacy.key_cache import SubjectKeys
 from infrastructure.queries.opened_rows import open_with
 from infrastructure.queries.read_model import Pool
@@ -33,7 +34,7 @@ WHERE stream_id = %(stream_id)s AND version > %(after)s AND {limit} ORDER BY ver
 _LAST_VERSION = sql.SQL("""
 SELECT version FROM log.event WHERE stream_id = %(stream_id)s AND {limit} ORDER BY version DESC LIMIT 1
 """)
-_VERSION = 3
+_STREAM_ID, _VERSION, _POSITION = 2, 3, 5
 
 
 class UserQueries:
@@ -49,14 +50,19 @@ class UserQueries:
         return await self._aggregates.user(user_id)
 
     async def user_at(self, user_id: UUID, moment: Moment) -> UserAt | None:
-        """The user as they were; None before they were registered, or for a version that was never reached."""
+        """The user as they were; None before they were registered, or for a version that was never reached.
+
+        Raises `HistoryUnreadableError` if an event by then cannot be read.
+        """
         user: User | None = None
         last: tuple[Any, ...] = ()
         async for rows in self._pieces(user_id, moment, _FACT):
-            events = [decode(*row[:5]) for row in rows]
-            if user is None and not isinstance(events[0], User.Event):
+            facts = _facts(rows)
+            if user is None and not isinstance(facts[0].event, User.Event):
                 return None  # the id is that of another kind of stream
-            user, last = play(user, events), rows[-1]
+            for fact in facts:
+                user = mutated(user, fact.event, fact.position)
+            last = rows[-1]
         if user is None or (moment.version is not None and last[_VERSION] != moment.version):
             return None
         *_, version, recorded_at, position = last
@@ -65,13 +71,14 @@ class UserQueries:
     async def diff(self, user_id: UUID, old: Moment, new: Moment) -> UserDiff | None:
         """What changed between two moments, the first of which may be before the user was registered (version 0).
 
-        None if `user_at` is None for the second one, or for a version. Raises `DiffIsBackwardsError`.
+        None if `user_at` is None for the second one, or for a version. Raises `DiffIsBackwardsError`, and
+        `HistoryUnreadableError` if an event by the second one cannot be read.
         """
         # The first moment must not be judged by less than there was at it, so it is looked at first.
         before = await self._version_at(user_id, old)
         comparison = Comparison(before)
         async for rows in self._pieces(user_id, new, _WITH_METADATA):
-            facts = facts_from(rows)
+            facts = _facts(rows)
             if not isinstance(facts[0].event, User.Event):
                 return None
             comparison.add(facts)
@@ -108,6 +115,15 @@ class UserQueries:
                 return
             after = rows[-1][_VERSION]
             yield await open_with(self._keys, rows)
+
+
+def _facts(rows: Sequence[tuple[Any, ...]]) -> list[Recorded[Any]]:
+    """Rows of one stream as events. Raises `HistoryUnreadableError`."""
+    try:
+        return facts_from(rows)
+    except PoisonEventError as poison:
+        row = next(row for row in rows if row[_POSITION] == poison.position)
+        raise HistoryUnreadableError(row[_STREAM_ID], row[_VERSION], poison.kind, poison.position) from None
 
 
 def _bound(moment: Moment) -> tuple[str, Any]:

@@ -37,6 +37,7 @@ from infrastructure.group_commit import GroupCommit
 from infrastructure.keyring import MailedTokens, load_keyring
 from infrastructure.privacy.key_cache import SubjectKeys
 from infrastructure.privacy.master_keys import MasterKeys
+from infrastructure.privacy.subject_keys import new_subject_key
 from infrastructure.service import open_service
 from infrastructure.streams import StreamLoader
 from tests.support.cut_line import CuttableLine
@@ -335,14 +336,21 @@ def test_a_small_memory_forgets_and_nothing_else_changes(database: str, service:
     assert len(cache) == 2
 
 
-def test_a_command_that_cannot_be_stored_fails_alone(database: str) -> None:
-    """PostgreSQL has no NUL in text; whatever slips through the rules must not take others with it."""
+BAD = {
+    "PostgreSQL has no NUL in text": {"metadata": replace(context().metadata, actor=Actor(Role.SERVICE, "\0"))},
+    "there is no master key": {"subject_key": new_subject_key(uuid.uuid4(), MasterKeys())},
+}
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_a_command_that_cannot_be_stored_fails_alone(database: str, bad: dict[str, Any]) -> None:
+    """Whatever slips through the rules must not take others with it."""
 
     async def scenario() -> list[Any]:
         async with GroupCommit(in_role(database, APP_ROLE)) as commits:
-            good = [Commit(metadata=context().metadata, events=[]) for _ in range(4)]
-            bad = Commit(metadata=replace(context().metadata, actor=Actor(Role.SERVICE, "\0")), events=[])
-            return await asyncio.gather(*(commits.commit(c) for c in [*good, bad]), return_exceptions=True)
+            commands = [Commit(metadata=context().metadata, events=[]) for _ in range(5)]
+            commands[-1] = replace(commands[-1], **bad)
+            return await asyncio.gather(*(commits.commit(c) for c in commands), return_exceptions=True)
 
     outcomes = asyncio.run(scenario())
 

@@ -11,13 +11,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
+from application.unreadable import UNREADABLE
 from domain.kernel import AggregateEvent, event_types, payload_fields, personal_fields
 from domain.users import User
 from domain.values import ERASED, SEALED
 from infrastructure.event_codec import UndecodableEventError, decode, form_of, payload
 from infrastructure.privacy.key_encryption import KeyUnusableError, LocalKeyEncryptionKey
-from infrastructure.privacy.reasons import open_reason, seal_reason
-from infrastructure.privacy.sealed_form import SealBrokenError
+from infrastructure.privacy.reasons import open_reason, seal_reason, subjects_of
 from infrastructure.privacy.stored_events import SubjectKeyMissingError, readable_form, stored_form
 from infrastructure.privacy.subject_keys import SubjectKey, unwrap, wrap
 from tests.support.instants import NOW
@@ -174,8 +174,15 @@ def test_a_reason_is_sealed_for_its_command() -> None:
     assert open_reason({ADA: None}, stored, command) == ERASED
     assert open_reason({}, "as it was before", command) == "as it was before"
     for ciphers, command_id in (({ADA: ADA_S.cipher}, other), ({ADA: BOB_S.cipher}, command), ({}, command)):
-        with pytest.raises(SealBrokenError):
-            open_reason(ciphers, stored, command_id)
+        assert open_reason(ciphers, stored, command_id) == UNREADABLE
+
+
+@pytest.mark.parametrize("stored", ["\x01", "\x01====", "\x01AAAA", "\x01" + "A" * 40, "\x01" + "é" * 40])
+def test_a_damaged_reason_is_unreadable_and_fails_nobody(stored: str) -> None:
+    ciphers = {ADA: ADA_S.cipher, UUID(int=0): BOB_S.cipher}
+
+    assert subjects_of([stored]) <= {UUID(int=0)}
+    assert open_reason(ciphers, stored, uuid4()) == UNREADABLE
 
 
 def test_a_wrapped_key_is_good_for_its_owner_and_its_master_key_only() -> None:
