@@ -103,6 +103,9 @@ class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     """Whether the fold reads the metadata (actor, client, reason); otherwise it does not get them."""
     reads_personal: tuple[type[AggregateEvent], ...] | None = None
     """The events whose personal fields it reads, None for all; in others they stay `SEALED`, which costs nothing."""
+    lists_unreadable: bool = False
+    """Whether it has rows for events that cannot be read, too, and for those of topics that this release does not know.
+    Its fold is handed an `UnreadableEvent` for each."""
     indexes: tuple[Index, ...] = ()
     tally: Tally[Row] | None = None
     hurries: bool = True
@@ -141,9 +144,10 @@ class Projection(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
         indexes = [msgspec.structs.astuple(index) for index in self.indexes]
         shape = (self.name, self.version, self.topics, _fields(self.row), indexes)
         code = [code_of(self.fold), code_of_key(self.key)]
+        also = ["unreadable"] if self.lists_unreadable else []
         tally = [(_fields(self.tally.row), code_of(self.tally.of))] if self.tally else []
         reads = [self.reads_metadata, *([] if self.personal_topics is None else [sorted(self.personal_topics)])]
-        return hashlib.sha256(msgspec.json.encode((shape, *reads, code, *tally))).hexdigest()
+        return hashlib.sha256(msgspec.json.encode((shape, *reads, *also, code, *tally))).hexdigest()
 
 
 def _fields(row: type[msgspec.Struct]) -> list[tuple[str, str]]:

@@ -6,9 +6,10 @@ from uuid import UUID
 
 import msgspec
 
+from application.unreadable import UnreadableEvent
 from domain.kernel import AggregateEvent
 
-EventT_co = TypeVar("EventT_co", bound=AggregateEvent, covariant=True)
+EventT_co = TypeVar("EventT_co", bound=AggregateEvent | UnreadableEvent, covariant=True)
 
 
 class Recorded(msgspec.Struct, Generic[EventT_co], frozen=True, gc=False):

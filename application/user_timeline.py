@@ -37,7 +37,10 @@ class TimelineEntry(TimelineRow, frozen=True, kw_only=True):
 
 
 def timeline_row(_: TimelineRow | None, recorded: Recorded[Any]) -> TimelineRow:
-    """The row of one fact; facts about an address or an export belong to that person's timeline."""
+    """The row of one fact; facts about an address or an export belong to that person's timeline.
+
+    Of a fact that cannot be read it is not known whom it is about, unless that is whose stream it is in.
+    """
     event = recorded.event
     return TimelineRow(
         position=recorded.position,
@@ -67,7 +70,7 @@ _OF_ADDRESSES = frozenset(event.TOPIC for event in event_types(EmailClaim))  # t
 
 USER_TIMELINE = Projection(
     name="user_timeline",
-    version=4,
+    version=5,
     events=event_types(User) + event_types(EmailClaim) + event_types(DataExport),
     row=TimelineRow,
     holds=Holds(purpose="telling what was done to an account, when and by whom", kept=LIKE_THE_LOG),
@@ -75,6 +78,8 @@ USER_TIMELINE = Projection(
     key=position,
     reads_metadata=True,
     reads_personal=(),
+    lists_unreadable=True,
+    changes=("presence",),
     indexes=(
         Index("user", ("user_id", "position")),
         Index("actor", ("actor", "topic", "position")),

@@ -19,6 +19,7 @@ from psycopg.pq.abc import PGresult
 from psycopg.rows import TupleRow
 
 from application.recorded import Recorded
+from application.unreadable import UnreadableEvent
 from domain.kernel import AggregateEvent
 from infrastructure.event_codec import FORMS, PERSONAL_TOPICS, UndecodableEventError, UnknownTopicError
 from infrastructure.garbage_collection import collection_paused
@@ -40,7 +41,7 @@ _METADATA = "e.actor, e.on_behalf_of, e.client, e.reason, e.command_id, e.correl
 _METADATA_WITHOUT_REASON = _METADATA.replace("e.reason", "NULL::text")
 _RANGE = """
 SELECT {columns} FROM log.event e
-WHERE e."position" > $1::bigint AND e."position" <= $2::bigint AND e.topic = ANY ({topics}) AND {condition}
+WHERE e."position" > $1::bigint AND e."position" <= $2::bigint AND {of_topics} AND {condition}
 ORDER BY e."position"
 """
 _KEYS = """
@@ -50,12 +51,12 @@ SELECT k.subject_id, k.wrapped, k.master_id FROM keys.subject_key k WHERE k.subj
 """
 _STREAMS = """
 SELECT {columns} FROM log.event e
-WHERE e.stream_id = ANY (%(streams)s) AND e."position" <= %(upto)s AND e.topic = ANY (%(topics)s::text[])
+WHERE e.stream_id = ANY (%(streams)s) AND e."position" <= %(upto)s AND {of_topics}
 ORDER BY e."position"
 """
-STREAM_ID = 2
-"""Which column of a row of the log it is."""
-_POSITION, _STATED, _REASON, _COMMAND_ID = 5, 6, 9, 10
+STREAM_ID, POSITION = 2, 5
+"""Which columns of a row of the log they are."""
+_STATED, _REASON, _COMMAND_ID = 6, 9, 10
 # The last octet of an id is random in version 7 and part of a keyed hash in version 8.
 _OCTET = "get_byte(uuid_send(e.stream_id), 15)"
 
@@ -102,6 +103,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     personal, too, and are read with all."""
     octets: Octets = ALL_OCTETS
     """Only of these streams."""
+    unreadable: bool = False
+    """Whether events of topics that this release does not know are wanted, too. These, and those that cannot be read, come
+    as `UnreadableEvent`, and nothing is poison."""
     without_streams: frozenset[UUID] = frozenset()
     without_positions: frozenset[int] = frozenset()
     """What to leave out; it is not even decoded."""
@@ -109,7 +113,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_range(connection: Connection, after: int, upto: int, wanted: Wanted) -> list[Recorded[Any]]:
     """The wanted events in (after, upto], in order. Raises `PoisonEventError`."""
-    return facts_from(fetch_range(connection, after, upto, wanted))
+    return wanted_facts(fetch_range(connection, after, upto, wanted), wanted)
 
 
 def read_pieces(
@@ -158,13 +162,8 @@ class RowReader:
         self._connection = connection
         self._wanted = wanted
         self.columns = _columns(wanted)
-        # PostgreSQL hashes the list of topics only if it sees it when planning.
-        self.topics = self.literal(wanted.topics)
+        self.of_topics = _of_topics(connection, wanted)
         self.personal = _personal_topics(wanted)
-
-    def literal(self, topics: Iterable[str]) -> str:
-        """A list of topics, for a statement."""
-        return sql.Literal(sorted(topics)).as_string(self._connection) + "::text[]"
 
     def run(self, query: bytes, parameters: Sequence[bytes | None] = (), form: Format = Format.TEXT) -> PGresult:
         """What the database sends, binary. Raises what the database raises."""
@@ -186,7 +185,7 @@ class RowReader:
                 rows = next(pieces, None)
                 if rows is None:
                     return
-                facts = facts_from(rows)
+                facts = wanted_facts(rows, self._wanted)
             if facts:
                 yield facts
 
@@ -215,8 +214,8 @@ class _RangeReader(RowReader):
     def __init__(self, connection: Connection, wanted: Wanted) -> None:
         super().__init__(connection, wanted)
         condition = _of_streams(wanted)
-        self._query = _RANGE.format(columns=self.columns, topics=self.topics, condition=condition).encode()
-        self._keys_query = _KEYS.format(topics=self.literal(self.personal), condition=condition).encode()
+        self._query = _RANGE.format(columns=self.columns, of_topics=self.of_topics, condition=condition).encode()
+        self._keys_query = _KEYS.format(topics=_literal(connection, self.personal), condition=condition).encode()
 
     def fetch(self, after: int, upto: int) -> Fetched:
         """The range as the database sends it, and the keys that open it. Raises what the database raises."""
@@ -235,8 +234,8 @@ def _of_streams(wanted: Wanted) -> str:
 def fetch_streams(connection: Connection, streams: Sequence[UUID], upto: int, wanted: Wanted) -> list[TupleRow]:
     """The rows of wanted events of some streams up to a position, in order."""
     cursor = connection.cursor(binary=True)
-    parameters = {"streams": streams, "upto": upto, "topics": wanted.topics}
-    cursor.execute(_STREAMS.format(columns=_columns(wanted)).encode(), parameters)
+    statement = _STREAMS.format(columns=_columns(wanted), of_topics=_of_topics(connection, wanted))
+    cursor.execute(statement.encode(), {"streams": streams, "upto": upto})
     return _opened(connection, _left(cursor.fetchall(), wanted), wanted)
 
 
@@ -261,6 +260,19 @@ def _personal_topics(wanted: Wanted) -> frozenset[str]:
     return topics.intersection(wanted.topics)
 
 
+def _of_topics(connection: Connection, wanted: Wanted) -> str:
+    """The condition that an event is of a wanted topic."""
+    # PostgreSQL hashes the list of topics only if it sees it when planning.
+    if wanted.unreadable:
+        return f"e.topic <> ALL ({_literal(connection, FORMS.keys() - set(wanted.topics))})"
+    return f"e.topic = ANY ({_literal(connection, wanted.topics)})"
+
+
+def _literal(connection: Connection, topics: Iterable[str]) -> str:
+    """A list of topics, for a statement."""
+    return sql.Literal(sorted(topics)).as_string(connection) + "::text[]"
+
+
 def _columns(wanted: Wanted) -> str:
     if not wanted.metadata:
         return _FACT
@@ -274,8 +286,27 @@ def _left(rows: list[TupleRow], wanted: Wanted) -> list[TupleRow]:
     return [
         row
         for row in rows
-        if row[STREAM_ID] not in wanted.without_streams and row[_POSITION] not in wanted.without_positions
+        if row[STREAM_ID] not in wanted.without_streams and row[POSITION] not in wanted.without_positions
     ]
+
+
+def wanted_facts(rows: Sequence[TupleRow], wanted: Wanted) -> list[Recorded[Any]]:
+    """Rows of the log as a reader wants them. Raises `PoisonEventError`, unless unreadable events are wanted."""
+    try:
+        return facts_from(rows)
+    except PoisonEventError:
+        if not wanted.unreadable:
+            raise
+    return [_fact_or_stand_in(row) for row in rows]
+
+
+def _fact_or_stand_in(row: TupleRow) -> Recorded[Any]:
+    try:
+        return facts_from([row])[0]
+    except PoisonEventError:
+        topic, _, stream_id, version, at, position, *metadata = row
+        event = UnreadableEvent(originator_id=stream_id, originator_version=version, timestamp=at)
+        return Recorded(event, topic, position, at, *metadata)
 
 
 def facts_from(rows: Sequence[TupleRow]) -> list[Recorded[Any]]:

@@ -27,7 +27,7 @@ ALL_STREAMS = Streams(UUID(int=0), UUID(int=(1 << 128) - 1))
 
 _DECLARE = """
 DECLARE facts NO SCROLL CURSOR WITH HOLD FOR SELECT {columns} FROM log.event e
-WHERE e.stream_id BETWEEN {first} AND {last} AND e."position" <= {upto} AND e.topic = ANY ({topics})
+WHERE e.stream_id BETWEEN {first} AND {last} AND e."position" <= {upto} AND {of_topics}
 ORDER BY e.stream_id, e.version
 """
 _FETCH = b"FETCH FORWARD %d FROM facts"
@@ -73,7 +73,9 @@ class _StreamReader(RowReader):
         self.run(b"SET LOCAL cursor_tuple_fraction = 1")
         self.run(b"SET LOCAL work_mem = '256MB'")
         first, last = (f"'{stream}'::uuid" for stream in streams)
-        declare = _DECLARE.format(columns=self.columns, topics=self.topics, first=first, last=last, upto=int(upto))
+        declare = _DECLARE.format(
+            columns=self.columns, of_topics=self.of_topics, first=first, last=last, upto=int(upto)
+        )
         self.run(declare.encode())
 
     def fetch(self, count: int) -> Fetched:

@@ -39,7 +39,7 @@ def restore_backup(conninfo: str, folder: Path, keys: tuple[Path, Path] | None) 
         # What letters say about rows that are gone is pointless; what was resolved stays so.
         connection.execute(
             "UPDATE projection.letter SET state = 'superseded', closed_at = clock_timestamp(), wish = NULL "
-            "WHERE state = 'open'"
+            "WHERE state IN ('open', 'blocking')"
         )
         if keys:
             _copy_keys(*keys, key_files)

@@ -112,6 +112,7 @@ def wanted_by(projection: Projection[Any], without: LeftOut, octets: Octets = AL
         metadata=projection.reads_metadata,
         personal=projection.personal_topics,
         octets=octets,
+        unreadable=projection.lists_unreadable,
         without_streams=frozenset(without.held),
         without_positions=without.positions,
     )

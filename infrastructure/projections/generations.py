@@ -27,7 +27,6 @@ EARLIER_FINGERPRINTS = {
         "cbf51a80e8a750f84d26a6ff7115376dfcf9e7546a4d1e53c0fbac2d19de6785",
         "e4c3a467dd615d8baacebd69b60b6264f303ac53561fa280ffd4041624b65be2",
     ),
-    ("user_timeline", 4): ("22c8f25c7b34dfb7ce638876c69d6de22fb108a661e0dd6b710b37732ad8fcb7",),
 }
 """What earlier releases called the same definitions: their rows stay, and both releases may run side by side."""
 _COLUMNS = 'name, generation, version, fingerprint, state, "position", failure, created_at, switched_at'

@@ -4,11 +4,11 @@ A checkpoint passes over held events, so a stream that is let go is folded again
 checkpoint, in one transaction under the checkpoint's lock (docs/decisions/0005-dead-letters.md).
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from application.projections import Projection
-from infrastructure.log_reader import Connection, PoisonEventError, facts_from, fetch_streams
+from infrastructure.log_reader import Connection, PoisonEventError, fetch_streams, wanted_facts
 from infrastructure.projections.following import (
     BATCH,
     REFUSED_ROW,
@@ -59,8 +59,8 @@ def settle(
 ) -> None:
     """Retry a letter's event, or leave it out for good, and let its stream go.
 
-    The stream may be held again by a later event. Raises `LookupError`, `LetterNotOpenError`, and `PoisonEventError` if
-    the event still cannot be folded: then the letter stays open.
+    The stream may be held again by a later event. Raises `LookupError`, `LetterNotOpenError`, `OtherVersionError`, and
+    `PoisonEventError` if the event still cannot be folded: then the letter stays as it is.
     """
     letter = None
     try:
@@ -69,12 +69,16 @@ def settle(
             letter = _settleable(find_letter(connection, letter_id), projection, live, wish)
             assert live is not None  # noqa: S101 - an open letter has a live generation
             close_letter(connection, letter, "retried" if wish == "retry" else "resolved", by, reason)
-            upto = position_of(live[1], letter.stream_id)
-            poison = _replay(connection, ModelTable(projection, live[0]), letter, upto)
+            if live.version != projection.version:
+                # The rows are another program's; what was decided counts from the next rebuild on.
+                _only_resolves(letter, wish, projection, live)
+                return
+            upto = position_of(live.segments, letter.stream_id)
+            poison = _replay(connection, ModelTable(projection, live.generation), letter, upto)
             if poison is not None and poison.position == letter.position:
                 raise poison
             if poison is not None:
-                open_letter(connection, projection.name, live[0], poison)
+                open_letter(connection, projection.name, live.generation, poison)
     except PoisonEventError as poison:
         if letter is not None:
             note_attempt(connection, letter, poison.kind)
@@ -88,7 +92,7 @@ def grant_wishes(connection: Connection, projection: Projection[Any]) -> None:
             settle(
                 connection, projection, letter.id, letter.wish or "retry", letter.wished_by or "", letter.wish_reason
             )
-        except PoisonEventError:
+        except (PoisonEventError, OtherVersionError):
             continue
         except LetterNotOpenError:
             note_attempt(connection, letter, letter.error)
@@ -113,25 +117,37 @@ def _checkpoint(
     return position_of(segments, row[0]) if row and segments else 0
 
 
-def _lock_live(connection: Connection, projection: Projection[Any]) -> tuple[int, list[Segment]] | None:
-    """The live generation and its segments: nobody follows it until the end of the transaction."""
+class _Live(NamedTuple):
+    """The live rows of a model, which nobody follows until the end of the transaction."""
+
+    generation: int
+    version: int
+    segments: list[Segment]
+
+
+def _lock_live(connection: Connection, projection: Projection[Any]) -> _Live | None:
     row = connection.execute(
         "SELECT generation, version FROM projection.generation WHERE name = %s AND state = 'live' FOR UPDATE",
         (projection.name,),
     ).fetchone()
     if row is None:
         return None
-    if row[1] != projection.version:
-        raise OtherVersionError(projection, row[1])
-    return row[0], all_segments(connection, projection.name, row[0], hold=True)
+    generation, version = row
+    return _Live(generation, version, all_segments(connection, projection.name, generation, hold=True))
 
 
-def _settleable(letter: Letter | None, projection: Projection[Any], live: tuple[int, Any] | None, wish: Wish) -> Letter:
+def _only_resolves(letter: Letter, wish: Wish, projection: Projection[Any], live: _Live) -> None:
+    """Raise `OtherVersionError` for whatever must be done to the live rows, too."""
+    if letter.state != "blocking" or wish != "resolve":
+        raise OtherVersionError(projection, live.version)
+
+
+def _settleable(letter: Letter | None, projection: Projection[Any], live: _Live | None, wish: Wish) -> Letter:
     if letter is None or letter.name != projection.name:
         raise LookupError
-    is_held = letter.state == "open" and live is not None and letter.generation == live[0]
+    is_waiting = letter.state in {"open", "blocking"} and live is not None and letter.generation == live.generation
     is_left_out = letter.state == "resolved" and live is not None
-    if not is_held and not (is_left_out and wish == "retry"):
+    if not is_waiting and not (is_left_out and wish == "retry"):
         raise LetterNotOpenError
     return letter
 
@@ -142,9 +158,10 @@ def _replay(connection: Connection, table: ModelTable[Any], letter: Letter, upto
     without = LeftOut(positions=left_out(connection, projection.name, table.generation).positions)
     rows: dict[Any, Any] = {}
     poison = None
-    for fact in fetch_streams(connection, [letter.stream_id], upto, wanted_by(projection, without)):
+    wanted = wanted_by(projection, without)
+    for fact in fetch_streams(connection, [letter.stream_id], upto, wanted):
         try:
-            fold_all(projection, rows, facts_from([fact]))
+            fold_all(projection, rows, wanted_facts([fact], wanted))
         except PoisonEventError as error:
             poison = error
             break

@@ -2,6 +2,9 @@
 
 A letter names position, stream, topic and kind of error, and nothing of what the event says. While it is open the
 model is not healthy; it is closed by a retry, after the cause is gone, or resolved by somebody who says why.
+
+A *blocking* letter is about an event that the live rows have folded, and that cannot be folded any more: they hold
+nothing back, but no rebuild gets past it.
 """
 
 from datetime import datetime
@@ -93,6 +96,25 @@ def open_letter(connection: Connection, name: str, generation: int, poison: Pois
     )
 
 
+def offer_letter(connection: Connection, name: str, poison: PoisonEventError) -> None:
+    """Have somebody decide on an event that a rebuild, or a check of the live rows, could not get past.
+
+    Nothing if there is a letter about it; or if the live rows have yet to come to it, when whoever follows writes one.
+    """
+    connection.execute(
+        """
+        INSERT INTO projection.letter (id, name, generation, stream_id, "position", topic, error, state)
+        SELECT %(id)s, g.name, g.generation, e.stream_id, e."position", e.topic, %(error)s, 'blocking'
+        FROM projection.standing g JOIN log.event e ON e."position" <= g."position"
+        WHERE g.name = %(name)s AND g.state = 'live' AND e."position" = %(position)s AND NOT EXISTS (
+            SELECT FROM projection.letter l WHERE l.name = g.name AND l."position" = e."position"
+            AND (l.state = 'resolved' OR l.state = 'open' AND l.generation = g.generation))
+        ON CONFLICT DO NOTHING
+        """,
+        {"id": uuid7(), "name": name, "error": poison.kind, "position": poison.position},
+    )
+
+
 def close_letter(connection: Connection, letter: Letter, state: str, by: str, reason: str | None) -> None:
     """Write down how a letter was settled, when, by whom and why."""
     connection.execute(
@@ -114,6 +136,6 @@ def supersede_letters(connection: Connection, name: str, generation: int) -> Non
     """The generation goes, and with it what was wrong with it; part of the caller's transaction."""
     connection.execute(
         "UPDATE projection.letter SET state = 'superseded', closed_at = clock_timestamp(), wish = NULL "
-        "WHERE name = %s AND generation = %s AND state = 'open'",
+        "WHERE name = %s AND generation = %s AND state IN ('open', 'blocking')",
         (name, generation),
     )

@@ -8,12 +8,12 @@ import msgspec
 import psycopg
 
 from application.projections import Projection
-from infrastructure.log_reader import Connection, read_head
+from infrastructure.log_reader import Connection, PoisonEventError, read_head
 from infrastructure.projections.comparing import compare_with_live
 from infrastructure.projections.filling import fill, processes_for
 from infrastructure.projections.following import Progress, follow_batch
 from infrastructure.projections.generations import add_generation, ensure_live
-from infrastructure.projections.letters import supersede_letters
+from infrastructure.projections.letters import offer_letter, supersede_letters
 from infrastructure.projections.parts import parts, plan, planned
 from infrastructure.projections.segments import all_segments
 from infrastructure.projections.tables import ModelTable
@@ -55,7 +55,7 @@ def rebuild(conninfo: str, projection: Projection[Any], on_progress: OnProgress 
 
     What a killed rebuild of the same definition has filled is not filled again. On any error after which it cannot be
     resumed the new generation is thrown away; the old one stays. Raises `PoisonEventError` at an event that cannot be
-    folded, and `RowDiffersError` if the new rows are not what the log says.
+    folded, which gets a letter, and `RowDiffersError` if the new rows are not what the log says.
     """
     with psycopg.connect(conninfo, autocommit=True) as connection:
         ensure_live(connection, projection)
@@ -66,6 +66,8 @@ def rebuild(conninfo: str, projection: Projection[Any], on_progress: OnProgress 
             if not is_resumable(error):
                 with connection.transaction():
                     _discard(connection, projection, generation)
+                    if isinstance(error, PoisonEventError):
+                        offer_letter(connection, projection.name, error)
             raise
 
 

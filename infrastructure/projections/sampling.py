@@ -10,6 +10,7 @@ from application.projections import Projection
 from application.read_models import READ_MODELS
 from infrastructure.log_reader import Connection
 from infrastructure.projections.generations import live_generation
+from infrastructure.projections.letters import offer_letter
 from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verifications import note_verification
 from infrastructure.projections.verifying import check_sample
@@ -44,5 +45,8 @@ def check_some(connection: Connection, projection: Projection[Any], sample: int 
         return
     found = check_sample(connection, projection, ModelTable(projection, live.generation), sample)
     note_verification(connection, projection, live.generation, found, complete=False)
+    for poison in found.unreadable:
+        log.error("projection.unreadable", projection=projection.name, position=poison.position, error=poison.kind)
+        offer_letter(connection, projection.name, poison)
     if found.differing:
         log.error("projection.rows_differ", projection=projection.name, rows=found.rows, differing=found.differing)

@@ -4,6 +4,7 @@ Rows, checkpoint, letters and events are read in one snapshot, so a model can be
 """
 
 import random
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -12,9 +13,17 @@ from uuid import UUID
 import msgspec
 
 from application.projections import Projection
-from application.recorded import Recorded
 from domain.values import ERASED
-from infrastructure.log_reader import Connection, Wanted, facts_from, fetch_range, fetch_streams
+from infrastructure.log_reader import (
+    POSITION,
+    STREAM_ID,
+    Connection,
+    PoisonEventError,
+    Wanted,
+    fetch_range,
+    fetch_streams,
+    wanted_facts,
+)
 from infrastructure.projections.following import LeftOut, fold_all, left_out
 from infrastructure.projections.segments import Segment, all_segments, position_of
 from infrastructure.projections.tables import ModelTable
@@ -53,12 +62,15 @@ class Verification(msgspec.Struct, kw_only=True):
     differing: int = 0
     differences: list[Difference] = msgspec.field(default_factory=list)
     """The first of them."""
+    unreadable: list[PoisonEventError] = msgspec.field(default_factory=list)
+    """Events that were folded once and cannot be any more: whether the rows they concern are right is not known."""
 
     def add(self, found: "Verification") -> None:
         """Add the result of another part of the check."""
         self.rows += found.rows
         self.differing += found.differing
         self.differences = (self.differences + found.differences)[:MOST_SHOWN]
+        self.unreadable = (self.unreadable + found.unreadable)[:MOST_SHOWN]
 
 
 class Snapshot(NamedTuple):
@@ -84,19 +96,43 @@ class Snapshot(NamedTuple):
             topics=projection.topics,
             metadata=projection.reads_metadata,
             personal=projection.personal_topics,
+            unreadable=projection.lists_unreadable,
             without_positions=self.without.positions,
         )
 
-    def expected(self, rows: Sequence[Any]) -> dict[Any, Any]:
-        """The expected rows, each stream's as far as it was folded."""
-        facts = [fact for fact in facts_from(rows) if self._is_folded(fact)]
-        folded = fold_all(self.projection, {}, facts)
+    def compared(self, rows: Sequence[Any], actual: dict[Any, Any]) -> Verification:
+        """Rows of the model against those that rows of the log come to, each stream's as far as it was folded."""
+        rows = [row for row in rows if self._is_folded(row[STREAM_ID], row[POSITION])]
+        try:
+            return compare(self.table.columns, self._expected(rows), actual)
+        except PoisonEventError:
+            return self._compared_each(rows, actual)
+
+    def _expected(self, rows: Sequence[Any]) -> dict[Any, Any]:
+        folded = fold_all(self.projection, {}, wanted_facts(rows, self.wanted))
         return {key: self._in_columns(row) for key, row in folded.items() if row is not None}
 
-    def _is_folded(self, fact: Recorded[Any]) -> bool:
-        stream = fact.event.originator_id
-        held_at = self.without.held.get(stream, fact.position + 1)
-        return fact.position < held_at and fact.position <= position_of(self.segments, stream)
+    def _compared_each(self, rows: Sequence[Any], actual: dict[Any, Any]) -> Verification:
+        """The same row by row, without those that can no longer be said to be right or wrong."""
+        by_key = defaultdict[Any, list[Any]](list)
+        for row in rows:
+            by_key[row[POSITION] if self.projection.appends else row[STREAM_ID]].append(row)
+        expected: dict[Any, Any] = {}
+        unreadable: list[PoisonEventError] = []
+        actual = dict(actual)
+        for key, of_key in by_key.items():
+            try:
+                expected |= self._expected(of_key)
+            except PoisonEventError as poison:
+                unreadable.append(poison)
+                actual.pop(key, None)
+        found = compare(self.table.columns, expected, actual)
+        found.unreadable = unreadable
+        return found
+
+    def _is_folded(self, stream: UUID, position: int) -> bool:
+        held_at = self.without.held.get(stream, position + 1)
+        return position < held_at and position <= position_of(self.segments, stream)
 
     def _in_columns(self, row: Any) -> Any:
         kind = self.table.projection.row
@@ -108,12 +144,14 @@ class Snapshot(NamedTuple):
 def verify_sample(connection: Connection, projection: Projection[Any], generation: int, sample: int = SAMPLE) -> int:
     """Check some randomly chosen rows, and all counts; returns how many rows.
 
-    Raises `RowDiffersError` at the first wrong one.
+    Raises `RowDiffersError` at the first wrong one, and `PoisonEventError` if one cannot be checked.
     """
     found = check_sample(connection, projection, ModelTable(projection, generation), sample)
     found.add(check_tally(connection, projection, generation))
     if found.differences:
         raise RowDiffersError(projection.name, found.differences[0])
+    if found.unreadable:
+        raise found.unreadable[0]
     return found.rows
 
 
@@ -187,7 +225,7 @@ def differing_columns(columns: Sequence[str], expected: Any, actual: Any) -> lis
 def _check_positions(moment: Snapshot, count: int) -> Verification:
     drawn = random.sample(range(1, moment.checkpoint + 1), min(count, moment.checkpoint))
     facts = [row for at in drawn for row in fetch_range(moment.connection, at - 1, at, moment.wanted)]
-    return compare(moment.table.columns, moment.expected(facts), moment.table.load(moment.connection, drawn))
+    return moment.compared(facts, moment.table.load(moment.connection, drawn))
 
 
 def _check_some_streams(moment: Snapshot, count: int) -> Verification:
@@ -217,8 +255,7 @@ def _keys_of_some_rows(moment: Snapshot, count: int) -> set[UUID]:
 
 def _check_streams(moment: Snapshot, streams: list[UUID]) -> Verification:
     facts = fetch_streams(moment.connection, streams, moment.checkpoint, moment.wanted)
-    expected = moment.expected(facts)
-    return compare(moment.table.columns, expected, moment.table.load(moment.connection, list({*expected, *streams})))
+    return moment.compared(facts, moment.table.load(moment.connection, streams))
 
 
 def _check_streams_after(moment: Snapshot, after: UUID) -> tuple[Verification, UUID | None]:
@@ -230,7 +267,7 @@ def _check_streams_after(moment: Snapshot, after: UUID) -> tuple[Verification, U
     last = streams[-1] if len(streams) == AT_ONCE else None
     facts = fetch_streams(moment.connection, streams, moment.checkpoint, moment.wanted)
     actual = moment.table.load_range(moment.connection, after if after.int else None, last)
-    return compare(moment.table.columns, moment.expected(facts), actual), last
+    return moment.compared(facts, actual), last
 
 
 def _check_range(moment: Snapshot, after: int) -> tuple[Verification, int | None]:
@@ -238,4 +275,4 @@ def _check_range(moment: Snapshot, after: int) -> tuple[Verification, int | None
     last = upto if upto < moment.checkpoint else None
     facts = fetch_range(moment.connection, after, min(upto, moment.checkpoint), moment.wanted)
     actual = moment.table.load_range(moment.connection, after or None, last)
-    return compare(moment.table.columns, moment.expected(facts), actual), last
+    return moment.compared(facts, actual), last

@@ -181,11 +181,11 @@ def _following(projection: Projection[Any]) -> Work:
 
     def follow(connection: Connection) -> bool:
         live = ensure_live(connection, projection)
+        grant_wishes(connection, projection)
         if live.version != projection.version:
             if live.version < projection.version:
                 request_upgrade(connection, projection)
             return False  # Whoever has the other version follows it.
-        grant_wishes(connection, projection)
         pace.measure(connection)
         most = share.most(connection, live.generation)
         if not _is_behind(connection, live.name, live.generation):

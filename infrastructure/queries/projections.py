@@ -69,7 +69,7 @@ FROM projection.rebuild
 _IS_LIVE = """EXISTS (SELECT FROM projection.generation g
     WHERE g.name = letter.name AND g.generation = letter.generation AND g.state = 'live')"""
 _LETTER = f"""id, name, generation, "position", stream_id, topic, error,
-    CASE WHEN state = 'open' AND NOT {_IS_LIVE} THEN 'superseded' ELSE state END AS state,
+    CASE WHEN state IN ('open', 'blocking') AND NOT {_IS_LIVE} THEN 'superseded' ELSE state END AS state,
     opened_at, attempted_at, closed_at, closed_by, reason, wish"""
 
 
@@ -146,7 +146,7 @@ class ProjectionQueries:
             cursor = connection.cursor(row_factory=class_row(LetterStatus))
             await cursor.execute(
                 f"SELECT {_LETTER} FROM projection.letter WHERE name = coalesce(%s, name) "  # noqa: S608
-                "ORDER BY letter.state <> 'open', opened_at DESC LIMIT %s",
+                "ORDER BY letter.state NOT IN ('open', 'blocking'), opened_at DESC LIMIT %s",
                 (name, LETTERS_LIMIT),
             )
             return await cursor.fetchall()
@@ -172,7 +172,8 @@ class ProjectionQueries:
             await cursor.execute(
                 "UPDATE projection.letter SET wish = %(wish)s, wished_by = %(by)s, wish_reason = %(reason)s "  # noqa: S608
                 "WHERE id = %(id)s AND name = %(name)s AND "
-                f"(state = 'open' AND {_IS_LIVE} OR state = 'resolved' AND %(wish)s = 'retry') RETURNING {_LETTER}",
+                f"(state IN ('open', 'blocking') AND {_IS_LIVE} OR state = 'resolved' AND %(wish)s = 'retry') "
+                f"RETURNING {_LETTER}",
                 {"wish": wish, "by": by, "reason": reason, "id": letter_id, "name": name},
             )
             asked = await cursor.fetchone()

@@ -9,8 +9,6 @@ itself which index it reads, by asking for that index's order: the one of the fi
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, LiteralString, NamedTuple
 
-from application.user_timeline import USER_TIMELINE
-
 _CONDITIONS: dict[str, LiteralString] = {
     "command_id": "m.command_id = %(command_id)s",
     "user_id": "m.user_id = %(user_id)s",
@@ -39,9 +37,20 @@ _OF_ONE: LiteralString = """(
 )"""
 # Each is the beginning of an index that ends with the position; from what leaves least to what leaves most.
 _LEADING: tuple[tuple[LiteralString, ...], ...] = (("actor", "topic"), ("topic",), ())
-# An actor's facts are in order by topic. There are few topics, so the next facts of each are merged.
+# An actor's facts are in order by topic. There are few topics: they are found one after the other, also those that this
+# release does not know, and the next facts of each are merged.
 _OF_ACTOR: LiteralString = """(
-    SELECT fact.* FROM unnest(%(topics)s::text[]) AS known (topic) CROSS JOIN LATERAL (
+    WITH RECURSIVE known (topic) AS (
+        SELECT ''::text COLLATE "C"
+        UNION ALL
+        SELECT (
+            SELECT CASE WHEN further.actor = %(actor)s THEN further.topic END FROM (
+                SELECT m.actor, m.topic FROM {{table}} m WHERE (m.actor, m.topic) > (%(actor)s, known.topic)
+                ORDER BY m.actor, m.topic LIMIT 1
+            ) further
+        ) FROM known WHERE known.topic IS NOT NULL
+    )
+    SELECT fact.* FROM known CROSS JOIN LATERAL (
         SELECT m.* FROM {{table}} m
         WHERE (m.actor, m.topic, m."position") > (%(actor)s, known.topic, {after})
           AND (m.actor, m.topic, m."position") <= (%(actor)s, known.topic, {upto})
@@ -75,7 +84,7 @@ def search_for(parameters: Mapping[str, Any]) -> Search:
         return Search(source, f'ORDER BY m."position"{_LIMIT}', dict(parameters))
     if filters == {"actor"}:
         source = _OF_ACTOR.format(after=after, upto=upto)
-        return Search(source, f'ORDER BY m."position"{_LIMIT}', {**parameters, "topics": USER_TIMELINE.topics})
+        return Search(source, f'ORDER BY m."position"{_LIMIT}', dict(parameters))
     leading = next(names for names in _LEADING if filters >= set(names))
     columns = ", ".join([*(f"m.{name}" for name in leading), 'm."position"'])
     values = "".join(f"%({name})s, " for name in leading)
