@@ -8,7 +8,7 @@ content where it has none.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
@@ -21,6 +21,7 @@ from application.import_person import ImportPerson, import_person
 from application.person_line import LineInvalidError, canonical, read_person
 from application.platform import Platform, Saved
 from application.turns import Turn, Turns
+from application.unreadable import HistoryUnreadableError
 from domain import errors
 from domain.email_claims import EmailClaim
 from domain.ids import uuid7
@@ -127,6 +128,9 @@ class _File:
             return _refused(line, Outcome.ERASED, error.code, error.field, error.sentence)
         except errors.DomainError as error:
             return _refused(line, Outcome.INVALID, error.code, error.field, error.sentence)
+        except HistoryUnreadableError:
+            sentence = "What the log has about this address cannot be read."
+            return _refused(line, Outcome.INVALID, "history_unreadable", "email", sentence)
         return LineResult(line=line.number, outcome=outcome)
 
     async def _import(self, person: ImportPerson) -> Outcome:
@@ -218,6 +222,12 @@ class _InTurn:
     async def user(self, user_id: UUID) -> User:
         return await self._platform.user(user_id)
 
+    async def unread_user(self, user_id: UUID) -> User:
+        return await self._platform.unread_user(user_id)
+
+    async def claims_naming(self, user_id: UUID) -> Sequence[EmailClaim]:
+        return await self._platform.claims_naming(user_id)
+
     async def email_claim(self, address: EmailAddress, *, as_if_vacant: bool = False) -> EmailClaim:
         await self._place.wait_for_turn(address)
         return await self._platform.email_claim(address, as_if_vacant=as_if_vacant)
@@ -229,7 +239,10 @@ class _InTurn:
 
 async def _find(user_id: UUID, platform: Platform) -> Saved:
     """Somebody who was imported before, as nothing new; refused if they have been erased since."""
-    user = await platform.user(user_id)
+    try:
+        user = await platform.user(user_id)
+    except HistoryUnreadableError:
+        user = await platform.unread_user(user_id)
     user.must_be_there()
     return await platform.save(user)
 

@@ -1,5 +1,6 @@
 """The platform as a use case sees it: load aggregates, save them together, know the time."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -66,7 +67,18 @@ class Platform(Protocol):
     email_tokens: EmailTokens
 
     async def user(self, user_id: UUID) -> User:
-        """The user with this id. Raises `UserNotFound`, and `VersionIsStale` if the command named another version."""
+        """The user with this id.
+
+        Raises `UserNotFound`, `VersionIsStale` if the command named another version, and `HistoryUnreadableError`.
+        """
+        ...
+
+    async def unread_user(self, user_id: UUID) -> User:
+        """The user with this id as far as that is known without reading anything. Raises like `user`."""
+        ...
+
+    async def claims_naming(self, user_id: UUID) -> Sequence[EmailClaim]:
+        """The claims that were ever this user's, found without reading the user; without those that are unreadable."""
         ...
 
     async def email_claim(self, address: EmailAddress, *, as_if_vacant: bool = False) -> EmailClaim:

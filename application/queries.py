@@ -231,8 +231,8 @@ class LetterStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     error: str
     """The kind of error; nothing of what the event says."""
     state: str
-    """`open`: its stream is held. `blocking`: the rows contain it, but no rebuild gets past it. `retried`, `resolved` (left
-    out for good), `superseded` (by a rebuild)."""
+    """`open`: its stream is held. `blocking`: the rows contain it, but no rebuild gets past it. `retried`, `resolved`
+    (left out for good), `superseded` (by a rebuild)."""
     opened_at: datetime
     attempted_at: datetime | None
     closed_at: datetime | None

@@ -5,6 +5,7 @@ from uuid import UUID
 import msgspec
 
 from application.platform import Platform, Saved
+from application.unreadable import HistoryUnreadableError
 from domain.data_exports import DataExport
 
 
@@ -16,7 +17,11 @@ class RequestDataExport(msgspec.Struct, frozen=True, kw_only=True):
 
 async def request_data_export(command: RequestDataExport, platform: Platform) -> Saved:
     """Request an export as of now, for download within a limited time; refused only if the person has been erased."""
-    user = await platform.user(command.user_id)
+    try:
+        user = await platform.user(command.user_id)
+    except HistoryUnreadableError:
+        # It says what can be read, and of the rest that it is there.
+        user = await platform.unread_user(command.user_id)
     export = DataExport.blank(DataExport.create_id())
 
     export.request(user, platform.now + platform.policy.export_good_for)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Self, cast
+from uuid import UUID
 
 import msgspec
 
@@ -234,6 +235,19 @@ class User(Aggregate):
         self.erased = False
         self.began_elsewhere_at = occurred_at
         """When the person got the account that they brought along; None if they began here."""
+
+    @classmethod
+    def unread(cls, user_id: UUID, version: int, *, erased: bool) -> Self:
+        """A user whose history cannot be read: known are their version, and whether they are erased.
+
+        That is enough to erase them and to hand out what is stored of them, and for nothing else.
+        """
+        user = cls.blank(user_id)
+        user.version = version
+        user.consents = {}
+        user.erase_after = None
+        user.erased = erased
+        return user
 
     def twin(self) -> Self:
         """One with the same state that can be changed by itself."""

@@ -16,6 +16,7 @@ from domain.email_claims import EmailClaim
 from domain.kernel import Aggregate, AggregateEvent
 from domain.users import User
 from infrastructure.streams import StreamLoader, StreamTail
+from infrastructure.unread_users import UnreadUsers
 
 AggregateT = TypeVar("AggregateT", bound=Aggregate)
 
@@ -60,11 +61,24 @@ class Aggregates:
 
     def __init__(self, streams: StreamLoader, cache: UserCache | None = None) -> None:
         self._streams = streams
+        self.unread = UnreadUsers(streams.pool)
         self.cache = UserCache() if cache is None else cache
         self._long_history = asyncio.Lock()
 
     async def user(self, user_id: UUID) -> tuple[User | None, int]:
-        """The user as of now, for reading only, and the log position that this reflects."""
+        """The user as of now, for reading only, and the log position that this reflects.
+
+        Of somebody who was erased no more is known if they cannot be read, and no more is asked.
+        """
+        try:
+            return await self._readable_user(user_id)
+        except HistoryUnreadableError:
+            user, head = await self.unread.user(user_id)
+            if user is None or not user.erased:
+                raise
+            return user, head
+
+    async def _readable_user(self, user_id: UUID) -> tuple[User | None, int]:
         kept = self.cache.get(user_id)
         tail = await self._streams.load(user_id, kept.version if kept else 0)
         if not tail.events:

@@ -68,6 +68,16 @@ class _Trial:
             raise errors.UserNotFound
         return user.twin()
 
+    async def unread_user(self, user_id: UUID) -> User:
+        user, _ = await self._commands.aggregates.unread.user(user_id)
+        if user is None:
+            raise errors.UserNotFound
+        return user
+
+    async def claims_naming(self, user_id: UUID) -> Sequence[EmailClaim]:
+        ids = await self._commands.aggregates.unread.claims_naming(user_id)
+        return [await self._commands.aggregates.email_claim(claim_id) for claim_id in ids]
+
     async def email_claim(self, address: EmailAddress, **_: bool) -> EmailClaim:
         return await leading_claim(self._commands.aggregates, self._commands.claim_ids, address)
 

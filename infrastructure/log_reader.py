@@ -104,8 +104,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     octets: Octets = ALL_OCTETS
     """Only of these streams."""
     unreadable: bool = False
-    """Whether events of topics that this release does not know are wanted, too. These, and those that cannot be read, come
-    as `UnreadableEvent`, and nothing is poison."""
+    """Whether events of topics that this release does not know are wanted, too. These, and those that cannot be read,
+    come as `UnreadableEvent`, and nothing is poison."""
     without_streams: frozenset[UUID] = frozenset()
     without_positions: frozenset[int] = frozenset()
     """What to leave out; it is not even decoded."""

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
 
+import structlog
+
 from application.commands import (
     CommandContext,
     CommandKey,
@@ -30,6 +32,7 @@ from domain.values import EmailAddress
 from infrastructure.aggregates import Aggregates
 from infrastructure.append import Commit, Outcome, OutcomeKind
 from infrastructure.command_keys import AnsweredCommands, answer_from, answer_to
+from infrastructure.event_codec import form_of
 from infrastructure.group_commit import GroupCommit
 from infrastructure.keyring import ClaimIds
 from infrastructure.privacy.key_cache import SubjectKeys
@@ -38,6 +41,8 @@ from infrastructure.privacy.subject_keys import PLATFORM, SubjectKey
 
 ATTEMPTS = 20
 """How often a command is tried while others keep changing the same streams."""
+
+log = structlog.get_logger(__name__)
 
 
 class CommandPlatform:
@@ -118,13 +123,16 @@ class Attempt:
 
     async def user(self, user_id: UUID) -> User:
         """The user with this id, to be changed."""
-        user = await self._find_user(user_id)
+        return self._expected(await self._find_user(user_id)).twin()
+
+    def _expected(self, user: User | None) -> User:
+        """A user who was found, if they are there and as the command expects them."""
         if user is None:
             raise errors.UserNotFound
         expected = self._context.expected_version
         if expected is not None and expected != user.version:
-            raise errors.VersionIsStale(user_id, expected, user.version)
-        return user.twin()
+            raise errors.VersionIsStale(user.id, expected, user.version)
+        return user
 
     async def _find_user(self, user_id: UUID) -> User | None:
         kept = None if self._fresh else self._platform.aggregates.cache.get(user_id)
@@ -133,6 +141,21 @@ class Attempt:
             return kept
         user, _ = await self._platform.aggregates.user(user_id)
         return user
+
+    async def unread_user(self, user_id: UUID) -> User:
+        """The user with this id as far as that is known without reading anything."""
+        user, _ = await self._platform.aggregates.unread.user(user_id)
+        return self._expected(user)
+
+    async def claims_naming(self, user_id: UUID) -> Sequence[EmailClaim]:
+        """The claims that were ever this user's; those that cannot be read stay as they are."""
+        claims = []
+        for claim_id in await self._platform.aggregates.unread.claims_naming(user_id):
+            try:
+                claims.append(await self._platform.aggregates.email_claim(claim_id))
+            except HistoryUnreadableError as error:
+                log.warning("email_claim.unreadable", stream=str(claim_id), version=error.version, error=error.kind)
+        return claims
 
     async def email_claim(self, address: EmailAddress, *, as_if_vacant: bool = False) -> EmailClaim:
         """The right to this address; the same object for each spelling of it."""
@@ -189,6 +212,8 @@ class Attempt:
         try:
             key = await keys.to_seal(subject_id)
         except KeyUnusableError as error:
+            if self._context.metadata.reason is None and not any(form_of(event).personal for event in events):
+                return None
             # What was decided on was remembered from before the damage.
             self._platform.aggregates.cache.forget(subject_id)
             version = events[0].originator_version

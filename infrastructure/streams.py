@@ -53,7 +53,7 @@ class StreamLoader:
     """Loads streams, many at a time."""
 
     def __init__(self, pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]], keys: SubjectKeys) -> None:
-        self._pool = pool
+        self.pool = pool
         self._keys = keys
         self._wanted: list[tuple[UUID, int, asyncio.Future[StreamTail]]] = []
         self._queries: set[asyncio.Task[None]] = set()
@@ -93,7 +93,7 @@ class StreamLoader:
                 future.set_exception(tail)
 
     async def _fetch(self, wanted: list[tuple[UUID, int]]) -> "list[StreamTail | HistoryUnreadableError]":
-        async with self._pool.connection() as connection:
+        async with self.pool.connection() as connection:
             cursor = connection.cursor(binary=True)
             ids, versions = zip(*wanted, strict=True)
             parameters = (binary_array("uuid", ids), binary_array("integer", versions), PIECE)

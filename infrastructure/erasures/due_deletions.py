@@ -16,6 +16,7 @@ from application.actors import Actor, Metadata, Role
 from application.commands import CommandContext
 from application.deletion_schedule import DELETION_SCHEDULE
 from application.erase_user import EraseUser, erase_due_user
+from application.unreadable import HistoryUnreadableError
 from domain.ids import uuid7
 from infrastructure.log_reader import Connection
 from infrastructure.projections.columns import SCHEMA, table_name
@@ -28,8 +29,12 @@ AT_ONCE = 100
 ACTOR = Actor(role=Role.SYSTEM, id="worker")
 REASON = "The grace period is over."
 
+UNREADABLE_SECONDS = 600.0
+"""After this time it is tried again with those whose history could not be read; meanwhile they are in nobody's way."""
+
 _DUE = """
-SELECT user_id FROM {table} WHERE erase_after <= clock_timestamp() ORDER BY erase_after, user_id LIMIT %s
+SELECT user_id FROM {table} WHERE erase_after <= clock_timestamp() AND user_id <> ALL (%s)
+ORDER BY erase_after, user_id LIMIT %s
 """
 
 log = structlog.get_logger(__name__)
@@ -42,12 +47,15 @@ class DueDeletions:
         self._settings = settings
         self._conninfo = conninfo
         self._next = 0.0
+        self._set_aside: dict[UUID, float] = {}
+        """Who cannot be erased for now, and until when."""
 
     def erase_due(self, connection: Connection) -> bool:
         """Erase the next people who are due; true if there may be more."""
         if time.monotonic() < self._next:
             return False
-        due = due_users(connection)
+        self._set_aside = {user: until for user, until in self._set_aside.items() if until > time.monotonic()}
+        due = due_users(connection, but=list(self._set_aside))
         if due:
             asyncio.run(self._erase(due))
         if len(due) < AT_ONCE:
@@ -59,19 +67,23 @@ class DueDeletions:
             runs = [commands.run(erase_due_user, EraseUser(user_id=user_id), _context()) for user_id in users]
             outcomes = await asyncio.gather(*runs, return_exceptions=True)
         for user_id, outcome in zip(users, outcomes, strict=True):
-            if isinstance(outcome, BaseException):
+            if isinstance(outcome, HistoryUnreadableError):
+                # What cannot be read may say that they changed their mind: somebody has to decide.
+                self._set_aside[user_id] = time.monotonic() + UNREADABLE_SECONDS
+                log.error("erasure.unreadable", user=str(user_id), version=outcome.version, error=outcome.kind)
+            elif isinstance(outcome, BaseException):
                 log.error("erasure.failed", user=str(user_id), error=type(outcome).__name__)
             else:
                 log.info("erasure.due", user=str(user_id), position=outcome.position)
 
 
-def due_users(connection: Connection, at_most: int = AT_ONCE) -> list[UUID]:
-    """Who is to be erased by now, as far as the read model knows; the longest due first."""
+def due_users(connection: Connection, at_most: int = AT_ONCE, but: Sequence[UUID] = ()) -> list[UUID]:
+    """Who is to be erased by now, as far as the read model knows, but some; the longest due first."""
     live = live_generation(connection, DELETION_SCHEDULE.name)
     if live is None:
         return []
     table = sql.Identifier(SCHEMA, table_name(live.name, live.generation))
-    rows = connection.execute(sql.SQL(_DUE).format(table=table), (at_most,)).fetchall()
+    rows = connection.execute(sql.SQL(_DUE).format(table=table), (list(but), at_most)).fetchall()
     return [user_id for (user_id,) in rows]
 
 

@@ -10,8 +10,10 @@ import psycopg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg_pool import AsyncConnectionPool
 
+from infrastructure.event_codec import PERSONAL_TOPICS
 from infrastructure.privacy.key_encryption import KeyUnusableError
 from infrastructure.privacy.master_keys import MasterKeys
+from infrastructure.privacy.sealed_form import SEALED
 from infrastructure.privacy.subject_keys import (
     KEYS_OF,
     Ciphers,
@@ -25,6 +27,10 @@ LIMIT = 20_000
 """Keys kept in memory by one process."""
 SECONDS = 300.0
 """How long one is kept."""
+
+_SEALED = """
+SELECT FROM log.event WHERE stream_id = %s AND topic = ANY (%s) AND substring(state FROM 1 FOR 1) = %s LIMIT 1
+"""
 
 Row = tuple[UUID, bytes | None, int | None]
 
@@ -80,6 +86,7 @@ class SubjectKeys:
             return SubjectKey(subject_id, kept[1])
         rows = await self._rows([subject_id])
         if not rows:
+            await self._must_not_have_had_one(subject_id)
             return self.new(subject_id)
         ciphers = await self.opened(rows)
         if subject_id not in ciphers:
@@ -87,6 +94,13 @@ class SubjectKeys:
             raise KeyUnusableError(f"The key of {subject_id} is damaged.")
         cipher = ciphers[subject_id]
         return None if cipher is None else SubjectKey(subject_id, cipher)
+
+    async def _must_not_have_had_one(self, subject_id: UUID) -> None:
+        """Raise `KeyUnusableError` if something is sealed with a key that is gone: it may yet come back."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(_SEALED, (subject_id, list(PERSONAL_TOPICS), SEALED))
+            if await cursor.fetchone():
+                raise KeyUnusableError(f"The key of {subject_id} is missing.")
 
     async def ciphers(self, subjects: Iterable[UUID]) -> Ciphers:
         """What opens the fields of those among these people who have, or had, a key, as of now."""

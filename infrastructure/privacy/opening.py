@@ -3,9 +3,11 @@
 from typing import Any
 
 import psycopg
+import structlog
 from psycopg_pool import AsyncConnectionPool
 
 from infrastructure.privacy.key_cache import SubjectKeys
+from infrastructure.privacy.key_encryption import KeyUnusableError
 from infrastructure.privacy.keychain import grant, key_encryption_key
 from infrastructure.privacy.master_keys import MasterKeys
 from infrastructure.privacy.subject_keys import PLATFORM
@@ -14,6 +16,8 @@ from infrastructure.settings import Settings
 _STORE = """
 INSERT INTO keys.subject_key (subject_id, master_id, wrapped) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
 """
+
+log = structlog.get_logger(__name__)
 
 
 async def opened_keys(settings: Settings, pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]]) -> SubjectKeys:
@@ -26,7 +30,12 @@ async def opened_keys(settings: Settings, pool: AsyncConnectionPool[psycopg.Asyn
     async with pool.connection() as connection:
         await masters.load_or_make(connection, key_encryption_key(settings))
     keys = SubjectKeys(pool, masters)
-    key = await keys.to_seal(PLATFORM)
+    try:
+        key = await keys.to_seal(PLATFORM)
+    except KeyUnusableError as error:
+        # Only reasons of erasures are sealed with it; everything else goes on.
+        log.warning("keys.damaged", error=str(error))
+        return keys
     wrapped = key.wrapped() if key else None
     if wrapped is not None:
         async with pool.connection() as connection:

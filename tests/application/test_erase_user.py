@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from application.erase_user import EraseUser, erase_due_user, erase_user
+from application.unreadable import HistoryUnreadableError
 from domain.users import User
 from domain.values import ERASED
 from tests.support.in_memory_platform import InMemoryLog
@@ -82,3 +83,27 @@ def test_an_erased_user_shows_that_they_are() -> None:
     shown: set[object] = {user.email, user.display_name, user.birth_date, user.external_id}
 
     assert shown == {ERASED}
+
+
+def test_who_cannot_be_read_is_erased_all_the_same_and_their_addresses_become_free() -> None:
+    log, user = InMemoryLog(), a_user_with_a_pending_email()
+    log.has(user)
+    log.unreadable.add(user.id)
+    before = log.head
+
+    log.run(erase_user, EraseUser(user_id=user.id))
+
+    assert topics(log, before) == ["user.erased", "email_claim.released", "email_claim.released"]
+    assert log.user(user.id).erased
+
+
+def test_nobody_who_cannot_be_read_is_erased_because_it_was_due() -> None:
+    log, user = InMemoryLog(), a_user_waiting_for_deletion()
+    log.has(user)
+    log.unreadable.add(user.id)
+    before = log.head
+
+    with pytest.raises(HistoryUnreadableError):
+        log.run(erase_due_user, EraseUser(user_id=user.id))
+
+    assert log.head == before

@@ -9,6 +9,7 @@ from uuid import UUID
 from application.commands import CommandT, UseCase
 from application.platform import EmailTokens, Policy, Saved
 from application.recorded import Recorded
+from application.unreadable import HistoryUnreadableError
 from domain import errors
 from domain.email_claims import EmailClaim
 from domain.kernel import Aggregate, AggregateEvent
@@ -37,6 +38,8 @@ class InMemoryLog:
         """Each aggregate as the last command that changed it left it."""
         self.guesses = 0
         """How often an address might have been taken for vacant without a look."""
+        self.unreadable: set[UUID] = set()
+        """The streams of which something cannot be read."""
         self._told = 0
 
     @property
@@ -136,10 +139,25 @@ class InMemoryPlatform:
     async def user(self, user_id: UUID) -> User:
         if not self._log.stream(user_id):
             raise errors.UserNotFound
+        if user_id in self._log.unreadable:
+            raise HistoryUnreadableError(user_id, 1, "UnknownTopicError")
         user = self._log.user(user_id)
         if self._expected_version not in {None, user.version}:
             raise errors.VersionIsStale(user_id, self._expected_version or 0, user.version)
         return user
+
+    async def unread_user(self, user_id: UUID) -> User:
+        user = self._log.user(user_id)
+        return User.unread(user_id, user.version, erased=user.erased)
+
+    async def claims_naming(self, user_id: UUID) -> Sequence[EmailClaim]:
+        streams = {
+            recorded.event.originator_id
+            for recorded in self._log.recorded
+            if isinstance(recorded.event, EmailClaim.Claimed) and recorded.event.user_id == user_id
+        }
+        claims = [played(self._log.stream(stream), EmailClaim.vacant(stream)) for stream in streams]
+        return [claim for claim in claims if isinstance(claim, EmailClaim)]
 
     async def email_claim(self, address: EmailAddress, *, as_if_vacant: bool = False) -> EmailClaim:
         self._log.guesses += as_if_vacant
