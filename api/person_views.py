@@ -13,6 +13,7 @@ from api.views import Instant, View
 from application.actors import IMPORTER
 from application.queries import TimelineItem
 from application.user_diff import FieldChange, UserDiff
+from application.user_timeline import topic_for_people
 
 ITSELF = "you"
 """In place of a role: the person themselves."""
@@ -26,14 +27,18 @@ class PersonFactView(View, frozen=True):
 
     position: int
     recorded_at: Instant
-    topic: str
+    topic: str | None
+    """Null if it is not known."""
     version: int | None
     """The version of the account after the event; null for events that do not change it, such as exports."""
     by: str | None
     """In which role: `you`, `support`, `admin`, `service`, `system`, or `import` for imported events."""
     reason: str | None
     """The stated reason."""
+    unreadable: bool
+    """Whether its content cannot be read."""
     data: dict[str, Any]
+    """Empty if it cannot be read."""
 
 
 class PersonChangeView(View, frozen=True):
@@ -65,12 +70,13 @@ def person_fact(item: TimelineItem) -> PersonFactView:
     return PersonFactView(
         position=entry.position,
         recorded_at=entry.recorded_at,
-        topic=entry.topic,
+        topic=topic_for_people(entry),
         # How often an address was given out tells of those who had it before.
         version=entry.version if entry.stream_id == entry.user_id else None,
         by=role_of(entry.actor, entry.user_id),
         reason=entry.reason,
-        data=item.data,
+        unreadable=item.data is None,
+        data=item.data or {},
     )
 
 

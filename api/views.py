@@ -102,7 +102,10 @@ class FactView(View, frozen=True):
 class FactWithDataView(FactView, frozen=True):
     """An event, with its content."""
 
+    unreadable: bool
+    """Whether its content cannot be read: this release does not know its topic, or it or its key is damaged."""
     data: dict[str, Any]
+    """Empty if it cannot be read."""
 
 
 def user_view(user: User) -> UserView:
@@ -161,4 +164,4 @@ def fact(entry: TimelineEntry) -> FactView:
 
 def fact_with_data(item: TimelineItem) -> FactWithDataView:
     """An event, with its content."""
-    return FactWithDataView(**msgspec.structs.asdict(item.entry), data=item.data)
+    return FactWithDataView(**msgspec.structs.asdict(item.entry), unreadable=item.data is None, data=item.data or {})

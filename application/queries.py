@@ -135,10 +135,10 @@ class UserAt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TimelineItem(msgspec.Struct, frozen=True, kw_only=True):
-    """An event of a timeline, with its content as stored in the log."""
+    """An event of a timeline, with its content as stored in the log; None if that cannot be read."""
 
     entry: TimelineEntry
-    data: dict[str, Any]
+    data: dict[str, Any] | None
 
 
 class ErasureReceipt(msgspec.Struct, frozen=True, kw_only=True):

@@ -66,6 +66,11 @@ def is_shown_to_people(entry: TimelineRow) -> bool:
     return entry.topic not in _OF_ADDRESSES
 
 
+def topic_for_people(entry: TimelineRow) -> str | None:
+    """The topic, if it is one that people can know; others are names of what this release does not know itself."""
+    return entry.topic if entry.topic in _KNOWN else None
+
+
 _OF_ADDRESSES = frozenset(event.TOPIC for event in event_types(EmailClaim))  # type: ignore[attr-defined] # ours have one
 
 USER_TIMELINE = Projection(
@@ -88,3 +93,5 @@ USER_TIMELINE = Projection(
         Index("correlation", ("correlation_id", "position")),
     ),
 )
+
+_KNOWN = frozenset(USER_TIMELINE.topics)

@@ -9,18 +9,19 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from uuid import UUID
 
 import msgspec
 
 from domain.users import User
-from infrastructure.log_reader import Connection, Wanted, read_head, read_range
+from infrastructure.log_reader import Connection, Wanted, fetch_range, read_head
 from infrastructure.private_files import appended_file
 
 CHUNK = 10_000
 """Positions looked at in one piece of work."""
-_ERASURES = Wanted(topics=[User.Erased.TOPIC])
+# Neither why nor anything else that could be unreadable, and keep the receipts of all others from being written.
+_ERASURES = Wanted(topics=[User.Erased.TOPIC], personal=frozenset())
 _NOT_ERASED = """
 SELECT DISTINCT e.stream_id FROM log.event e
 WHERE e.stream_id = ANY (%(ids)s) AND e.topic = %(registered)s
@@ -123,20 +124,16 @@ def _place_of_last(connection: Connection, receipts: list[Receipt]) -> int:
 
 
 def _erasures(connection: Connection, after: int, upto: int) -> Iterator[Receipt]:
-    for recorded in read_range(connection, after, upto, _ERASURES):
-        yield receipt_of(recorded)
-
-
-def receipt_of(recorded: Any) -> Receipt:
-    """The receipt of an erasure that is in the log."""
-    return Receipt(
-        user_id=recorded.event.originator_id,
-        erased_at=recorded.recorded_at,
-        position=recorded.position,
-        actor=recorded.actor,
-        on_behalf_of=recorded.on_behalf_of,
-        command_id=recorded.command_id,
-    )
+    for row in fetch_range(connection, after, upto, _ERASURES):
+        _, _, user_id, _, erased_at, position, actor, on_behalf_of, _, _, command_id, *_ = row
+        yield Receipt(
+            user_id=user_id,
+            erased_at=erased_at,
+            position=position,
+            actor=actor,
+            on_behalf_of=on_behalf_of,
+            command_id=command_id,
+        )
 
 
 def came_back(connection: Connection, receipts: Iterable[Receipt]) -> list[UUID]:

@@ -1,6 +1,7 @@
 """`reprise audit`: what was done, when, by whom and why."""
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +28,8 @@ from api.exports import ExportFormat
 from api.views import FactView, FactWithDataView, fact, fact_with_data
 from application.queries import AuditFilter, TimelineItem
 from application.record_filters import ActorName, Topic
+from application.service import Service
+from application.unreadable import UNREADABLE, HistoryUnreadableError
 from application.user_timeline import USER_TIMELINE, TimelineEntry
 from domain.access_records import Reading
 from infrastructure.database import migrated_database, require_data
@@ -59,9 +62,7 @@ def history(user: str, /, *, purpose: str | None = None, json: bool = False) -> 
     async def tell(conninfo: str) -> None:
         user_id = await find_user(settings, conninfo, user)
         async with open_service(settings, conninfo) as service:
-            found, _ = await service.users.user(user_id)
-            if found is None:
-                raise NotFound("There is no such user.")
+            await _must_exist(service, user_id)
             put_on_record(service, Reading.TIMELINE, [user_id], purpose)
             pages = Pages[TimelineItem](lambda page: service.timeline.of_user(user_id, page), limit=None)
             await write_pages(pages, fact_with_data, _line, json=json)
@@ -69,6 +70,13 @@ def history(user: str, /, *, purpose: str | None = None, json: bool = False) -> 
     with migrated_database(settings, Login.WORKER) as conninfo:
         catch_up(conninfo, USER_TIMELINE)
         asyncio.run(tell(conninfo))
+
+
+async def _must_exist(service: Service, user_id: UUID) -> None:
+    with suppress(HistoryUnreadableError):  # so there is one, and the list says what cannot be read
+        found, _ = await service.users.user(user_id)
+        if found is None:
+            raise NotFound("There is no such user.")
 
 
 @app.command
@@ -168,6 +176,10 @@ def _line(told: FactView) -> str:
         str(told.user_id),
         by + (f" through {told.client}" if told.client else ""),
         told.reason or "",
-        msgspec.json.encode(told.data).decode() if isinstance(told, FactWithDataView) else "",
+        _content(told) if isinstance(told, FactWithDataView) else "",
     ]
     return "  ".join(word for word in words if word)
+
+
+def _content(told: FactWithDataView) -> str:
+    return UNREADABLE if told.unreadable else msgspec.json.encode(told.data).decode()

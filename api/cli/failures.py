@@ -49,6 +49,7 @@ def _of_system(error: Exception) -> Failure | None:
 def _of_others(error: Exception) -> Failure | None:
     from application.commands import WriteConflictError
     from application.queries import PositionNotReachedError
+    from application.unreadable import HistoryUnreadableError
     from infrastructure.people_file import NotJsonLinesError
 
     match error:
@@ -58,6 +59,8 @@ def _of_others(error: Exception) -> Failure | None:
             return Failure(
                 "Other commands keep changing the same account. Nothing was recorded; try again.", "write_conflict"
             )
+        case HistoryUnreadableError():
+            return Failure(f"{error}. `reprise audit history` shows what can be read.", "history_unreadable")
         case PositionNotReachedError():
             return Failure("A read model is too far behind the log.", "position_not_reached")
         case _:

@@ -27,6 +27,7 @@ def letters(name: str | None = None, /, *, json: bool = False) -> None:
     """Show the events that a read model could not fold, and their state.
 
     While a letter is open, later events of its stream are held back to keep their order. All other streams continue.
+    A blocking letter holds nothing back: its event was folded once, but no rebuild gets past it now.
 
     Parameters
     ----------

@@ -63,10 +63,18 @@ def verify(
             found = check_sample(connection, projection, ModelTable(projection, live.generation), sample)
         note_verification(connection, projection, live.generation, found, complete=everything)
     if json:
-        write_json({"name": name, "rows": found.rows, "differing": found.differing, "differences": found.differences})
+        write_json(
+            {
+                "name": name,
+                "rows": found.rows,
+                "differing": found.differing,
+                "differences": found.differences,
+                "unreadable": [poison.position for poison in found.unreadable],
+            }
+        )
     else:
         _tell(name, found)
-    return ExitCode.FAILED if found.differing else ExitCode.DONE
+    return ExitCode.FAILED if found.differing or found.unreadable else ExitCode.DONE
 
 
 def write_differences(differences: Iterable[Difference]) -> None:
@@ -91,6 +99,8 @@ def _live(connection: psycopg.Connection[Any], name: str) -> Generation:
 
 
 def _tell(name: str, found: Verification) -> None:
+    for poison in found.unreadable:
+        say(f"The event at {poison} can no longer be folded: what it concerns was not checked.")
     if not found.differing:
         say(f"{shown(found.rows)} rows of {name} match the log.")
         return

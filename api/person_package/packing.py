@@ -23,6 +23,7 @@ from application.access_records import AccessFilter
 from application.data_exports import RequestedExport
 from application.queries import Moment, Page, PageRequest, TimelineItem
 from application.service import Service
+from application.unreadable import HistoryUnreadableError
 from application.user_timeline import is_shown_to_people
 from domain import errors
 
@@ -32,7 +33,8 @@ PAGE = 200
 async def write_package(service: Service, export: RequestedExport, file: BinaryIO) -> None:
     """Write everything that is stored about a person, as of the moment of the request.
 
-    Raises `UserIsErased` if the person has been erased since, and `PositionNotReachedError`.
+    What cannot be read is named as such. Raises `UserIsErased` if the person has been erased since, and
+    `PositionNotReachedError`.
     """
     held = _Held(service, export)
     profile = await held.profile()
@@ -41,6 +43,7 @@ async def write_package(service: Service, export: RequestedExport, file: BinaryI
         user_id=export.user_id,
         requested_at=export.requested_at,
         position=export.position,
+        complete=profile is not None,
         files={name: _schema_file(name) for name in FILES},
     )
     with ZipFile(file, "w") as package:
@@ -67,11 +70,15 @@ class _Held:
         self._service = service
         self._export = export
 
-    async def profile(self) -> UserView:
-        present, _ = await self._service.users.user(self._export.user_id)
-        if present is None or present.erased:
-            raise errors.UserIsErased
-        found = await self._service.users.user_at(self._export.user_id, Moment(position=self._export.position))
+    async def profile(self) -> UserView | None:
+        """None if part of the history cannot be read: what the account comes to is not known then."""
+        try:
+            present, _ = await self._service.users.user(self._export.user_id)
+            if present is None or present.erased:
+                raise errors.UserIsErased
+            found = await self._service.users.user_at(self._export.user_id, Moment(position=self._export.position))
+        except HistoryUnreadableError:
+            return None
         if found is None:
             raise errors.UserNotFound
         return user_view(found.user)

@@ -17,11 +17,15 @@ table { border-collapse: collapse; width: 100%; margin-bottom: 2rem }
 th, td { border-bottom: 1px solid #ddd; padding: .3rem .6rem .3rem 0; text-align: left; vertical-align: top }
 td { overflow-wrap: anywhere }
 """
+_INCOMPLETE = (
+    "Part of the history of your account cannot be read at the moment, so we cannot say what your account is now. "
+    "The history below has everything that can be read, and says what cannot."
+)
 
 
 async def reading_page(
     package: PackageView,
-    profile: UserView,
+    profile: UserView | None,
     consents: AsyncIterator[ConsentRecord],
     timeline: AsyncIterator[PersonFactView],
     readings: AsyncIterator[ReadingRecord],
@@ -29,7 +33,10 @@ async def reading_page(
     """The whole page."""
     yield _head(package)
     yield element("h2", "Your account")
-    yield _table((), [(name, value) for name, value in msgspec.to_builtins(profile).items() if name != "consents"])
+    if profile is None:
+        yield element("p", _INCOMPLETE)
+    else:
+        yield _table((), [(name, value) for name, value in msgspec.to_builtins(profile).items() if name != "consents"])
     yield element("h2", "Your consents")
     async for piece in _rows(("when", "purpose", "said", "document"), consents, _consent):
         yield piece
@@ -86,6 +93,8 @@ def _consent(record: ConsentRecord) -> tuple[Any, ...]:
 
 def _fact(record: PersonFactView) -> tuple[Any, ...]:
     content = ", ".join(f"{name}: {_shown(value)}" for name, value in record.data.items())
+    if record.unreadable:
+        content = "cannot be read"
     return record.recorded_at, record.topic, record.by, record.reason, content
 
 

@@ -24,6 +24,8 @@ class PackageView(View, frozen=True):
     """Everything is as of this moment."""
     position: int
     """The same moment, as a log position."""
+    complete: bool
+    """Whether everything can be read. If not, the profile is null, and `timeline.json` says which events cannot."""
     files: dict[str, str]
     """The schema of each data file."""
 
@@ -51,7 +53,7 @@ class ReadingRecord(View, frozen=True):
 
 
 FILES: Mapping[str, Any] = {
-    "profile.json": UserView,
+    "profile.json": UserView | None,
     "consents.json": list[ConsentRecord],
     "timeline.json": list[PersonFactView],
     "accesses.json": list[ReadingRecord],
@@ -66,9 +68,9 @@ def schema_of(file: str) -> bytes:
 
 
 def consent_record(item: TimelineItem) -> ConsentRecord | None:
-    """The event as a consent record; None if it is about something else."""
+    """The event as a consent record; None if it is about something else, or only `timeline.json` can say that it is."""
     granted = {"user.consent_granted": True, "user.consent_withdrawn": False}.get(item.entry.topic)
-    if granted is None:
+    if granted is None or item.data is None:
         return None
     return ConsentRecord(
         recorded_at=item.entry.recorded_at,

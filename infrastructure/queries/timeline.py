@@ -9,7 +9,7 @@ from psycopg import sql
 
 from application.queries import AS_IT_IS, AuditFilter, Findings, Freshness, Page, PageRequest, TimelineItem
 from application.user_timeline import USER_TIMELINE, TimelineEntry, TimelineRow
-from infrastructure.event_codec import payload
+from infrastructure.event_codec import UndecodableEventError, UnknownTopicError, check, payload
 from infrastructure.keyring import Cursors
 from infrastructure.privacy.key_cache import SubjectKeys
 from infrastructure.privacy.reasons import open_reason, subjects_of
@@ -101,9 +101,13 @@ def _given(wanted: AuditFilter) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _content(topic: str, state: bytes) -> dict[str, Any]:
-    """The payload, with its names as they are on the wire."""
-    return {_camel(name): value for name, value in payload(topic, state).items()}
+def _content(topic: str, state: bytes) -> dict[str, Any] | None:
+    """The payload, with its names as they are on the wire; None if it is not one of an event that is known."""
+    try:
+        check(topic, state)
+        return {_camel(name): value for name, value in payload(topic, state).items()}
+    except (UnknownTopicError, UndecodableEventError):
+        return None
 
 
 def _camel(name: str) -> str:

@@ -87,6 +87,7 @@ def test_who_has_the_keys_reads_everything(database: str, home: Path) -> None:
         timeline = await service.timeline.of_user(ada, PageRequest())
         assert user is not None
         assert past is not None
+        assert timeline.items[0].data is not None
         return [user.display_name, past.user.display_name, timeline.items[0].data["displayName"]]
 
     assert run(home, database, read) == [CANARY] * 3
