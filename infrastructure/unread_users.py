@@ -16,8 +16,11 @@ from domain.users import User
 from infrastructure.queries.read_model import Lists, Pool, ReadModel, Selection
 
 _TOPICS = [event.TOPIC for event in event_types(User)]  # type: ignore[attr-defined] # every event of ours has one
+# Nobody but users has a key and a stream.
 _STANDING = """
-SELECT max(version), bool_or(topic = %(erased)s), bool_or(topic = ANY (%(known)s)), (SELECT "position" FROM log.head)
+SELECT max(version), bool_or(topic = %(erased)s),
+       bool_or(topic = ANY (%(known)s) OR EXISTS (SELECT FROM keys.subject_key WHERE subject_id = stream_id)),
+       (SELECT "position" FROM log.head)
 FROM log.event WHERE stream_id = %(user_id)s
 """
 _CLAIMED: sql.SQL = sql.SQL("WHERE m.user_id = %(user_id)s AND m.topic = %(topic)s")

@@ -79,7 +79,9 @@ def rebuild(name: str, /, *, rollback: bool = False, json: bool = False) -> None
         with _Bar() as bar:
             status = _rebuilt(conninfo, request, name, bar)
     if status.state != "succeeded":
-        raise Failure(f"The rebuild failed and changed nothing: {status.failure}.", "rebuild_failed")
+        has_letter = (status.failure or "").startswith(PoisonEventError.__name__)
+        hint = f" `reprise projections letters {name}` has a letter about it." if has_letter else ""
+        raise Failure(f"The rebuild failed and changed nothing: {status.failure}.{hint}", "rebuild_failed")
     if json:
         write_json(status)
     elif status.is_rollback:

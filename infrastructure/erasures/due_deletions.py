@@ -77,13 +77,13 @@ class DueDeletions:
                 log.info("erasure.due", user=str(user_id), position=outcome.position)
 
 
-def due_users(connection: Connection, at_most: int = AT_ONCE, but: Sequence[UUID] = ()) -> list[UUID]:
+def due_users(connection: Connection, at_most: int | None = None, but: Sequence[UUID] = ()) -> list[UUID]:
     """Who is to be erased by now, as far as the read model knows, but some; the longest due first."""
     live = live_generation(connection, DELETION_SCHEDULE.name)
     if live is None:
         return []
     table = sql.Identifier(SCHEMA, table_name(live.name, live.generation))
-    rows = connection.execute(sql.SQL(_DUE).format(table=table), (list(but), at_most)).fetchall()
+    rows = connection.execute(sql.SQL(_DUE).format(table=table), (list(but), at_most or AT_ONCE)).fetchall()
     return [user_id for (user_id,) in rows]
 
 

@@ -3,8 +3,8 @@
 A letter names position, stream, topic and kind of error, and nothing of what the event says. While it is open the
 model is not healthy; it is closed by a retry, after the cause is gone, or resolved by somebody who says why.
 
-A *blocking* letter is about an event that the live rows have folded, and that cannot be folded any more: they hold
-nothing back, but no rebuild gets past it.
+A *blocking* letter is about an event that no rebuild gets past. The live rows have folded it as long as it could be, so
+nothing is held back; if they have yet to come to it, the letter is opened then.
 """
 
 from datetime import datetime
@@ -24,6 +24,14 @@ Wish = Literal["retry", "resolve"]
 
 _COLUMNS = """id, name, generation, stream_id, "position", topic, error, state, opened_at, attempted_at, closed_at,
     closed_by, reason, wish, wished_by, wish_reason"""
+
+# A rebuild was there first.
+_HOLD_WHAT_BLOCKED = """
+UPDATE projection.letter b SET state = 'open'
+WHERE b.name = %(name)s AND b.generation = %(generation)s AND b."position" = %(position)s AND b.state = 'blocking'
+  AND NOT EXISTS (SELECT FROM projection.letter l WHERE l.name = b.name AND l.generation = b.generation
+                  AND l.stream_id = b.stream_id AND l.state = 'open')
+"""
 
 
 class TooManyLettersError(Exception):
@@ -86,26 +94,30 @@ def open_letter(connection: Connection, name: str, generation: int, poison: Pois
     ).fetchone()
     if row and row[0] >= MOST_LETTERS:
         raise TooManyLettersError(poison)
+    place = {"name": name, "generation": generation, "position": poison.position}
+    if connection.execute(_HOLD_WHAT_BLOCKED, place).rowcount:
+        return
     connection.execute(
         """
         INSERT INTO projection.letter (id, name, generation, stream_id, "position", topic, error)
-        SELECT %s, %s, %s, e.stream_id, e."position", e.topic, %s FROM log.event e WHERE e."position" = %s
+        SELECT %(id)s, %(name)s, %(generation)s, e.stream_id, e."position", e.topic, %(error)s
+        FROM log.event e WHERE e."position" = %(position)s
         ON CONFLICT DO NOTHING
         """,
-        (uuid7(), name, generation, poison.kind, poison.position),
+        {"id": uuid7(), "error": poison.kind, **place},
     )
 
 
 def offer_letter(connection: Connection, name: str, poison: PoisonEventError) -> None:
     """Have somebody decide on an event that a rebuild, or a check of the live rows, could not get past.
 
-    Nothing if there is a letter about it; or if the live rows have yet to come to it, when whoever follows writes one.
+    Nothing if there is a letter about it.
     """
     connection.execute(
         """
         INSERT INTO projection.letter (id, name, generation, stream_id, "position", topic, error, state)
         SELECT %(id)s, g.name, g.generation, e.stream_id, e."position", e.topic, %(error)s, 'blocking'
-        FROM projection.standing g JOIN log.event e ON e."position" <= g."position"
+        FROM projection.generation g CROSS JOIN log.event e
         WHERE g.name = %(name)s AND g.state = 'live' AND e."position" = %(position)s AND NOT EXISTS (
             SELECT FROM projection.letter l WHERE l.name = g.name AND l."position" = e."position"
             AND (l.state = 'resolved' OR l.state = 'open' AND l.generation = g.generation))

@@ -34,10 +34,10 @@ class TimelineQueries:
     async def of_user(self, user_id: UUID, page: PageRequest) -> Page[TimelineItem]:
         """One account's events with their content, oldest first."""
         parameters = {"user_id": user_id} | _after(self._of_user.place(user_id, page))
-        selection = _selection(parameters, page_size(page) + 1, also=_STATE)
+        selection = _selection(parameters, page_size(page) + 1, also=_STORED)
         selected = await self._model.select(selection, page.freshness)
         entries = await self._entries(selected)
-        facts = [(row.topic, state, row.stream_id, row.version) for row, (_, state) in selected.rows]
+        facts = [(topic, state, row.stream_id, row.version) for row, (_, topic, state) in selected.rows]
         opened = await open_with(self._keys, facts)
         items = [
             TimelineItem(entry=entry, data=_content(*fact[:2])) for entry, fact in zip(entries, opened, strict=True)
@@ -82,7 +82,7 @@ class TimelineQueries:
 
 _EVENT = sql.SQL('JOIN log.event e ON e."position" = m."position"')
 _REASON = sql.SQL(", e.reason")
-_STATE = sql.SQL(", e.reason, e.state")
+_STORED = sql.SQL(", e.reason, e.topic, e.state")
 
 
 def _selection(parameters: dict[str, Any], limit: int, also: sql.Composable = _REASON) -> Selection:

@@ -358,14 +358,15 @@ def test_a_rebuild_that_fails_says_why(own: CommandLine, database: str) -> None:
 
     assert (code, told) == (
         1,
-        "The rebuild failed and changed nothing: PoisonEventError: position 6: UndecodableEventError.",
+        "The rebuild failed and changed nothing: PoisonEventError: position 6: UndecodableEventError. "
+        "`reprise projections letters user_directory` has a letter about it.",
     )
 
 
 def test_a_read_model_that_stands_still_is_no_reason_to_wait(own: CommandLine, database: str) -> None:
     poison(database)
 
-    code, told = complaint(own, "audit", "search")
+    code, told = complaint(own, "statistics", "users")
 
     assert (code, told) == (1, "A read model has stopped: position 6: UndecodableEventError.")
 

@@ -15,7 +15,7 @@ import pytest
 from application.commands import CommandKeys, Commands
 from application.confirm_email import ConfirmEmail, confirm_email
 from application.erase_user import EraseUser, erase_user
-from application.import_people import LINES_UNDER_WAY, LineResult, import_people
+from application.import_people import LINES_UNDER_WAY, LineResult, Outcome, import_people
 from application.import_tally import Tally
 from application.register_user import register_user
 from application.request_email_change import RequestEmailChange, request_email_change
@@ -123,6 +123,22 @@ async def test_the_account_adds_up(importer: Importer) -> None:
         "invalid": 1,
         "refusedByCode": {"email_taken": 1, "malformed_json": 1},
     }
+
+
+async def test_an_address_whose_claim_cannot_be_read_fails_its_own_line(importer: Importer) -> None:
+    await importer.run(*crowd(1))
+    with psycopg.connect(importer.conninfo, autocommit=True) as owner:
+        owner.execute("SET session_replication_role = replica")
+        owner.execute("UPDATE log.event SET topic = 'email_claim.invented' WHERE topic = 'email_claim.claimed'")
+
+    again = person("somebody_else", email="listener0@example.com")
+    found = await importer.run(line(again), *crowd(3)[1:])
+
+    assert [(result.outcome, result.code) for result in found] == [
+        (Outcome.INVALID, "history_unreadable"),
+        (Outcome.IMPORTED, None),
+        (Outcome.IMPORTED, None),
+    ]
 
 
 async def test_importing_again_imports_nobody_twice_and_gives_the_same_account(importer: Importer) -> None:

@@ -29,6 +29,7 @@ from infrastructure.audit.sealing import seal_to_head
 from infrastructure.audit.signing_keys import CheckpointKeyFile
 from infrastructure.audit.verification import verify_log
 from infrastructure.connections import APP_ROLE, as_projector, as_sealer, in_role, reading_pool
+from infrastructure.erasures import due_deletions
 from infrastructure.erasures.due_deletions import DueDeletions, due_users
 from infrastructure.erasures.sweeping import Sweeping
 from infrastructure.log_reader import Wanted, read_range
@@ -39,6 +40,7 @@ from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verifying import check_sample
 from infrastructure.replay import Log
 from infrastructure.service import open_commands, open_service
+from tests.support.damage import damage
 from tests.support.read_models import replayed_rows, rows_of
 from tests.support.running import context, follow_to_head, projector, registration, settings_in, worker
 from tests.support.waiting import eventually
@@ -388,6 +390,32 @@ def test_a_person_is_erased_when_the_grace_period_is_over(database: str, home: P
         (ada, "system:worker", "The grace period is over.")
     ]
     assert key_of(database, bob) != (None, None)
+
+
+def test_who_cannot_be_read_is_not_erased_when_due_and_is_in_nobody_s_way(
+    database: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = replace(settings_in(home), policy=Policy(erase_after=timedelta()))
+    monkeypatch.setattr(due_deletions, "AT_ONCE", 1)
+
+    async def ask() -> list[uuid.UUID]:
+        async with open_service(at_once, database) as service:
+            people = [await register(service), await register(service, "bob")]
+            for user_id in people:
+                await service.commands.run(request_deletion, RequestDeletion(user_id=user_id), context())
+            return people
+
+    ada, bob = asyncio.run(ask())
+    follow_to_head(database)
+    damage(database, str(ada), "an unknown topic first")
+
+    with projector(database) as connection:
+        due = DueDeletions(at_once, database)
+        while due.erase_due(connection) and key_of(database, bob) != (None, None):
+            pass
+
+    assert key_of(database, bob) == (None, None)
+    assert key_of(database, ada) != (None, None)
 
 
 def test_the_worker_erases_who_is_due(database: str, home: Path) -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from application.platform import Platform, Saved
@@ -163,3 +164,19 @@ def test_who_came_back_is_found_by_the_receipts(database: str, people: People) -
 
     assert found == [bob]
     assert eve not in found
+
+
+@pytest.mark.parametrize("change", ["state = '['", "reason = E'\\x01===='", "reason = E'\\x01' || repeat('A', 60)"])
+def test_an_erasure_that_cannot_be_read_keeps_no_other_receipt_from_being_written(
+    database: str, people: People, path: Path, change: str
+) -> None:
+    erased = people.come("ada", "bob")
+    people.are_erased(erased)
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute("SET session_replication_role = replica")
+        owner.execute(f"UPDATE log.event SET {change} WHERE topic = 'user.erased' AND stream_id = %s", (erased[0],))  # noqa: S608 - ours
+
+    with projector(database) as connection:
+        noting_erasures(path)(connection)
+
+    assert [receipt.user_id for receipt in read_receipts(path)] == erased
