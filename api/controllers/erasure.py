@@ -35,7 +35,7 @@ class ErasureController(Controller):
         """Erase a user now. The reason is recorded and stays readable: refer to the case and name nobody.
 
         Nobody can read the person's data any more, and it cannot be restored. The log stays unchanged, and the user's
-        addresses become available. Erasing an erased user changes nothing.
+        addresses become available. Erasing an erased user changes nothing. Unreadable accounts can be erased, too.
         """
         reason = parse_reason(data.reason)
         return done(await run(request, erase_user, EraseUser(user_id=user_id), reason=reason))

@@ -62,6 +62,7 @@ class HistoryController(Controller):
         """All events of the account, oldest first: what, when, by whom, why.
 
         People see in which role somebody acted on their account, but not who it was, and no events about email claims.
+        An event that cannot be read is listed as `unreadable`, without content.
         """
         page = await request.service.timeline.of_user(user_id, page_request(request, limit, cursor))
         if not page.items and cursor is None:
