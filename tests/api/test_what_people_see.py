@@ -132,7 +132,7 @@ def test_people_are_told_what_was_done_when_in_which_role_and_why(api: Api, hand
     assert all(set(fact) == set(PERSON_FACT) for fact in told)
 
 
-PERSON_FACT = ("position", "recordedAt", "topic", "version", "by", "reason", "data")
+PERSON_FACT = ("position", "recordedAt", "topic", "version", "by", "reason", "unreadable", "data")
 
 
 def test_a_persons_diff_says_what_the_one_of_staff_says_but_not_who(api: Api, handled: str) -> None:

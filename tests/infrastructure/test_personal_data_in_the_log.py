@@ -18,11 +18,11 @@ from application.queries import AuditFilter, Moment, PageRequest
 from application.register_user import register_user
 from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
+from application.unreadable import HistoryUnreadableError
 from application.user_directory import USER_DIRECTORY
 from application.user_timeline import USER_TIMELINE
 from domain.errors import DomainError
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
-from infrastructure.event_codec import UndecodableEventError
 from infrastructure.log_reader import PoisonEventError, Wanted, read_range
 from infrastructure.privacy import keychain, master_keys
 from infrastructure.privacy.key_cache import SubjectKeys
@@ -151,7 +151,7 @@ def test_two_sealed_values_that_changed_places_are_noticed(database: str, home: 
         )
 
     for person in (ada, bob):
-        with pytest.raises(UndecodableEventError):
+        with pytest.raises(HistoryUnreadableError, match="UndecodableEventError"):
             run(home, database, partial(look_up, person))
     with projector(database) as connection, pytest.raises(PoisonEventError):
         read_range(connection, 0, 10, Wanted(topics=["user.registered"]))
@@ -170,7 +170,7 @@ def test_two_keys_that_changed_places_open_nothing(database: str, home: Path) ->
         )
 
     for person in (ada, bob):
-        with pytest.raises(UndecodableEventError):
+        with pytest.raises(HistoryUnreadableError, match="UndecodableEventError"):
             run(home, database, partial(look_up, person))
 
 
