@@ -233,6 +233,13 @@ TABLES = (
         backup=Backup.NONE,
         none="name digest applied_at",
     ),
+    Table(
+        name="schema_migration.role",
+        purpose="what the roles of the programs are called in this database",
+        kept=WITH_THE_SERVICE,
+        backup=Backup.NONE,
+        none="purpose name former",
+    ),
 )
 
 FILES = (

@@ -10,7 +10,7 @@ from infrastructure.connections import is_pinned, pinned
 from infrastructure.database_security import check_database_urls
 from infrastructure.embedded_postgres import embedded_postgres
 from infrastructure.libpq_environment import forget_environment
-from infrastructure.logins import EMBEDDED, Login, provide_logins, require_roles
+from infrastructure.logins import EMBEDDED, ROLES, Login, admit_logins, provide_logins, require_roles
 from infrastructure.privacy.keychain import grant
 from infrastructure.schema import check_schema, migrate
 from infrastructure.settings import SettingInvalidError, Settings
@@ -61,6 +61,30 @@ def migrate_embedded(conninfo: str) -> list[str]:
     applied = migrate(conninfo)
     provide_logins(conninfo)
     return applied
+
+
+def migrate_owned(settings: Settings, conninfo: str) -> list[str]:
+    """Bring the database to the schema that this program needs, as its owner; the names of what was applied.
+
+    The logins that the settings name may take its roles afterwards.
+    """
+    if settings.is_embedded:
+        return migrate_embedded(conninfo)
+    applied = migrate(conninfo)
+    admit_named_logins(settings, conninfo)
+    return applied
+
+
+def admit_named_logins(settings: Settings, conninfo: str) -> None:
+    """Let the logins of processes that the settings name take the roles of the database, as its owner."""
+    admit_logins(conninfo, named_logins(settings))
+
+
+def named_logins(settings: Settings) -> dict[Login, str]:
+    """The logins of processes that the settings name, for a server that others run."""
+    urls = {login: _named(login, settings)[1] for login in ROLES}
+    users = {login: conninfo_to_dict(url).get("user") for login, url in urls.items() if url}
+    return {login: str(user) for login, user in users.items() if user}
 
 
 def embedded_as(login: Login, conninfo: str) -> str:

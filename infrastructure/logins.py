@@ -1,11 +1,11 @@
 """The database logins of the program, which own nothing, and the roles that each may assume.
 
 A process that is made to run injected SQL can do no more than its login: `RESET ROLE` leads back to a
-login that has no rights of its own (docs/decisions/0025-database-logins.md). Names of roles belong to the whole server;
-all of them are here.
+login that has no rights of its own (docs/decisions/0025-database-logins.md).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -15,9 +15,7 @@ import psycopg
 import structlog
 from psycopg.sql import SQL, Identifier
 
-APP_ROLE = "reprise_app"
-PROJECTOR_ROLE = "reprise_projector"
-SEALER_ROLE = "reprise_sealer"
+from infrastructure.roles import APP_ROLE, PROJECTOR_ROLE, SEALER_ROLE, Names, former_roles_of, roles_of
 
 
 class Login(StrEnum):
@@ -34,7 +32,7 @@ class Login(StrEnum):
 ROLES: Mapping[Login, tuple[str, ...]] = MappingProxyType(
     {Login.API: (APP_ROLE,), Login.WORKER: (APP_ROLE, PROJECTOR_ROLE, SEALER_ROLE)}
 )
-"""The roles that a login takes; the owner may take all, too."""
+"""The roles that a login takes, by their plain names; the owner may take all, too."""
 EMBEDDED: Mapping[Login, str] = MappingProxyType(
     {Login.API: "reprise_api", Login.WORKER: "reprise_worker", Login.OWNER: "postgres"}
 )
@@ -52,6 +50,10 @@ SELECT r.rolname AS name,
        ARRAY(SELECT m.rolname::text FROM pg_catalog.pg_roles m
              WHERE pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER') AND m.oid <> r.oid ORDER BY 1) AS becomes
 FROM pg_catalog.pg_roles r WHERE r.rolname = session_user
+"""
+_NO_MEMBER = """
+SELECT r.rolname::text FROM pg_catalog.pg_roles r, pg_catalog.pg_roles u
+WHERE r.rolname = ANY (%s) AND u.rolname = %s AND NOT pg_catalog.pg_has_role(u.oid, r.oid, 'MEMBER') ORDER BY 1
 """
 
 
@@ -71,12 +73,18 @@ class _Standing(msgspec.Struct, frozen=True):
     has_attributes: bool
     owns: bool
     becomes: tuple[str, ...]
+    roles: Names
+    former: set[str]
+
+    def needed(self, login: Login) -> set[str]:
+        """What the roles that a process takes are called in this database."""
+        return {self.roles[role] for role in ROLES[login]}
 
 
 def require_roles(conninfo: str, login: Login) -> None:
     """Raise `LoginMayTooLittleError` if the connected login cannot assume the roles."""
     standing = _standing(conninfo)
-    missing = set(ROLES[login]) - set(standing.becomes)
+    missing = standing.needed(login) - set(standing.becomes)
     if missing and not standing.is_superuser:
         raise LoginMayTooLittleError(
             f"{standing.name} is no member of {_listed(missing)}, as the login of the {login} has to be. "
@@ -87,7 +95,7 @@ def require_roles(conninfo: str, login: Login) -> None:
 def check_login(conninfo: str, login: Login, *, production: bool) -> None:
     """Check whether a process may do more than it needs, and log a warning; `LoginMayTooMuchError` in production."""
     standing = _standing(conninfo)
-    if excess := _excess(standing, ROLES[login]):
+    if excess := _excess(standing, standing.needed(login) | standing.former):
         if production:
             raise LoginMayTooMuchError(
                 f"{standing.name}, the login of the {login}, {excess}: injected SQL could do as much. "
@@ -99,19 +107,20 @@ def check_login(conninfo: str, login: Login, *, production: bool) -> None:
 def _standing(conninfo: str) -> _Standing:
     with psycopg.connect(conninfo, autocommit=True) as connection:
         row = connection.execute(_STANDING).fetchone()
+        roles, former = roles_of(connection), former_roles_of(connection)
     assert row is not None  # noqa: S101 - whoever is logged in is there
     name, is_superuser, has_attributes, owns, becomes = row
-    return _Standing(name, is_superuser, has_attributes, owns, tuple(becomes))
+    return _Standing(name, is_superuser, has_attributes, owns, tuple(becomes), roles, former)
 
 
-def _excess(standing: _Standing, roles: tuple[str, ...]) -> str | None:
+def _excess(standing: _Standing, roles: set[str]) -> str | None:
     if standing.is_superuser:
         return "is a superuser"
     if standing.owns:
         return "owns a schema"
     if standing.has_attributes:
         return "has attributes of an administrator (CREATEROLE, CREATEDB, REPLICATION or BYPASSRLS)"
-    others = set(standing.becomes) - set(roles)
+    others = set(standing.becomes) - roles
     return f"may become {_listed(others)}" if others else None
 
 
@@ -122,7 +131,7 @@ def _listed(names: set[str]) -> str:
 def provide_logins(conninfo: str) -> None:
     """Make the logins of the embedded server, unless they are there; as its superuser, on a migrated database."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        if all(_is_there(connection, login) for login in ROLES):
+        if all(_is_there(connection, EMBEDDED[login]) and not _missing(connection, login) for login in ROLES):
             return
         connection.execute("SELECT pg_advisory_lock(%s)", (_PROVIDE_LOCK,))
         for login in ROLES:
@@ -131,14 +140,46 @@ def provide_logins(conninfo: str) -> None:
 
 
 def _provide(connection: psycopg.Connection[Any], login: Login) -> None:
-    if _is_there(connection, login):
-        return
-    name = Identifier(EMBEDDED[login])
-    roles = SQL(", ").join(map(Identifier, ROLES[login]))
-    # Without NOINHERIT, a login would have the rights of all of its roles at once, whichever it has taken.
-    connection.execute(SQL("CREATE ROLE {} LOGIN NOINHERIT").format(name))
-    connection.execute(SQL("GRANT {} TO {}").format(roles, name))
+    name = EMBEDDED[login]
+    if not _is_there(connection, name):
+        # Without NOINHERIT, a login would have the rights of all of its roles at once, whichever it has taken.
+        connection.execute(SQL("CREATE ROLE {} LOGIN NOINHERIT").format(Identifier(name)))
+    _admit(connection, name, _missing(connection, login))
 
 
-def _is_there(connection: psycopg.Connection[Any], login: Login) -> bool:
-    return connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (EMBEDDED[login],)).rowcount == 1
+def admit_logins(conninfo: str, users: Mapping[Login, str]) -> None:
+    """Let the logins of processes take the roles of a migrated database, as its owner, who may be one of them.
+
+    What the owner may not give is left to somebody who may: a process whose login may too little says so.
+    """
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for login, user in users.items():
+            if user != connection.info.user and _is_there(connection, user):
+                with suppress(psycopg.errors.InsufficientPrivilege):
+                    _admit(connection, user, _missing(connection, login, user))
+
+
+def dismiss_logins(conninfo: str, users: Collection[str], roles: Collection[str]) -> None:
+    """Have logins take certain roles no longer, as far as the owner may say so."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for user in {user for user in users if user != connection.info.user and _is_there(connection, user)}:
+            for role in roles:
+                with suppress(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(SQL("REVOKE {} FROM {}").format(Identifier(role), Identifier(user)))
+
+
+def _missing(connection: psycopg.Connection[Any], login: Login, user: str | None = None) -> list[str]:
+    """The roles that a login should be able to take and cannot."""
+    names = roles_of(connection)
+    rows = connection.execute(_NO_MEMBER, ([names[role] for role in ROLES[login]], user or EMBEDDED[login]))
+    return [name for (name,) in rows]
+
+
+def _admit(connection: psycopg.Connection[Any], user: str, roles: list[str]) -> None:
+    if roles:
+        names = SQL(", ").join(map(Identifier, roles))
+        connection.execute(SQL("GRANT {} TO {}").format(names, Identifier(user)))
+
+
+def _is_there(connection: psycopg.Connection[Any], user: str) -> bool:
+    return connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (user,)).rowcount == 1

@@ -7,6 +7,8 @@ from importlib.resources import files
 import msgspec
 import psycopg
 
+from infrastructure.roles import Names, named, settle_roles
+
 MIGRATION_LOCK = 0x5265707269736531
 """Key of the advisory lock under which migrations run; spells a word, means nothing."""
 
@@ -90,7 +92,8 @@ def migrate(conninfo: str, known: list[Migration] | None = None) -> list[str]:
             raise EncodingUnusableError(str(encoding))
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
         _create_ledger(connection)
-        applied = list(_apply(connection, _pending(connection, migrations() if known is None else known)))
+        pending = _pending(connection, migrations() if known is None else known)
+        applied = list(_apply(connection, pending, settle_roles(connection)))
         connection.execute(_CLOSE_TO_EVERYBODY)
         return applied
 
@@ -124,10 +127,10 @@ def _pending(connection: psycopg.Connection, known: list[Migration]) -> list[Mig
     return [migration for migration in known if migration.name not in applied]
 
 
-def _apply(connection: psycopg.Connection, pending: list[Migration]) -> Iterator[str]:
+def _apply(connection: psycopg.Connection, pending: list[Migration], roles: Names) -> Iterator[str]:
     for migration in pending:
         with connection.transaction():
-            connection.execute(migration.sql.encode())
+            connection.execute(named(migration.sql, roles).encode())
             connection.execute(
                 "INSERT INTO schema_migration.applied (name, digest) VALUES (%s, %s)",
                 (migration.name, migration.digest),

@@ -188,3 +188,5 @@ def _fresh_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
             yield make_conninfo(server.conninfo(name), connect_timeout="30")
         finally:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            for (role,) in connection.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE %s", (f"%{name}",)):
+                connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))

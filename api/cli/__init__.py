@@ -21,6 +21,7 @@ COMMANDS = {
         "Run a worker: read models, checkpoints, mails, erasures.",
     ),
     "migrate": ("api.cli.processes:migrate", "Migrate the database to the schema of this version."),
+    "roles": ("api.cli.roles:app", "Show the database's roles; separate them from other databases'."),
     "token": ("api.cli.tokens:token", "Issue an access token."),
     "import": ("api.cli.importing:import_file", "Import people from a file in JSON Lines, each exactly once."),
     "backup": ("api.cli.backups:backup", "Back up the log and, separately, the keys."),

@@ -12,7 +12,7 @@ from infrastructure.backups.manifest import BackupInvalidError, Manifest
 from infrastructure.backups.replaying import erase_again
 from infrastructure.backups.restoring import NotEmptyError, restore_backup
 from infrastructure.backups.writing import take_backup
-from infrastructure.database import migrated_database, owners_database, require_data
+from infrastructure.database import admit_named_logins, migrated_database, owners_database, require_data
 from infrastructure.logins import Login
 from infrastructure.receipts import Receipt, ReceiptsDamagedError, read_receipts, receipts_path
 from infrastructure.settings import settings_from
@@ -93,6 +93,8 @@ def restore(
             raise Failure(str(error), "backup_invalid") from None
         except NotEmptyError as error:
             raise Failure(str(error), "not_empty") from None
+        if not settings.is_embedded:
+            admit_named_logins(settings, conninfo)
         again = erase_again(settings, conninfo, erased)
     told = f" Erased again, according to the receipts: {shown(again)}." if again else ""
     _tell(

@@ -12,10 +12,10 @@ from api.cli.failures import ExitCode
 from api.cli.ports import free_port
 from api.cli.terminal import say, write_json
 from api.cli.values import Port, settings_for
-from infrastructure.database import migrate_embedded, migrated_database, owners_database
+from infrastructure.database import migrate_owned, migrated_database, owners_database
 from infrastructure.logins import Login, check_login
 from infrastructure.projections.duties import Duty
-from infrastructure.schema import migrate as apply_migrations
+from infrastructure.roles import others_with_roles_of
 from infrastructure.settings import settings_from
 
 WORKER_NICENESS = 10
@@ -115,11 +115,13 @@ def migrate(*, json: bool = False) -> None:
     """
     settings = settings_from()
     with owners_database(settings) as conninfo:
-        applied = (migrate_embedded if settings.is_embedded else apply_migrations)(conninfo)
+        applied, others = migrate_owned(settings, conninfo), others_with_roles_of(conninfo)
     if json:
-        write_json({"applied": applied})
+        write_json({"applied": applied, "rolesSharedWith": others})
         return
     for name in applied:
         say(f"applied {name}")
     if not applied:
         say("The schema is up to date.")
+    if others:
+        say(f"Its roles also have rights in {', '.join(others)}: see `reprise roles separate`.")

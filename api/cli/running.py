@@ -21,11 +21,10 @@ from api.cli.supervision import Child, Supervisor, supervision
 from api.cli.values import Port, settings_for
 from application.actors import Role
 from infrastructure.connections import APP_ROLE, in_role
-from infrastructure.database import embedded_as, migrate_embedded, owners_database, reached_as
+from infrastructure.database import embedded_as, migrate_owned, owners_database, reached_as
 from infrastructure.embedded_postgres import EmbeddedPostgresError, serving_process
 from infrastructure.logins import ROLES, Login, check_login
 from infrastructure.production import check_production
-from infrastructure.schema import migrate
 from infrastructure.settings import Settings
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -73,10 +72,9 @@ def run(*, host: str | None = None, port: Port | None = None, json: bool = False
 
 def _brought_up_to_date(settings: Settings, owners: str) -> str:
     """Migrate the database as its owner; return how the API connects to it."""
+    migrate_owned(settings, owners)
     if settings.is_embedded:
-        migrate_embedded(owners)
         return embedded_as(Login.API, owners)
-    migrate(owners)
     for login in ROLES:  # The processes would report this, too, but only in their logs.
         check_login(reached_as(login, settings), login, production=settings.production)
     return reached_as(Login.API, settings)

@@ -1,14 +1,18 @@
 """`reprise backup` and `reprise restore`, as their users have them."""
 
 import shutil
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from infrastructure.embedded_postgres import EmbeddedPostgres
 from infrastructure.receipts import receipts_path
 from tests.support.cli import CommandLine
 from tests.support.cli_people import file_of, line, person
 from tests.support.cli_run import running
+from tests.support.deployments import deployment
 
 
 @pytest.fixture
@@ -17,8 +21,11 @@ def reprise(database: str, home: Path) -> CommandLine:
 
 
 @pytest.fixture
-def elsewhere(empty_database: str, tmp_path: Path) -> CommandLine:
-    return CommandLine(tmp_path / "elsewhere", empty_database)
+def elsewhere(server: EmbeddedPostgres, template: str, tmp_path: Path) -> Iterator[CommandLine]:
+    """Another deployment on the same server."""
+    assert template  # Without it, this would be the first database of its server.
+    with deployment(server.conninfo("postgres"), f"other_{uuid.uuid4().hex}", tmp_path / "elsewhere") as other:
+        yield other.reprise
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import psycopg
 import pytest
 
 from infrastructure.database import owners_database
+from infrastructure.embedded_postgres import EmbeddedPostgres
 from infrastructure.embedded_postgres.server_socket import listening_process, socket_in
 from tests.support.cli import CHECKOUT, CommandLine
 from tests.support.cli_run import Running, kill, running, wait_until_gone
+from tests.support.deployments import deployment
 from tests.support.running import settings_in
 from tests.support.waiting import eventually
 
@@ -189,7 +192,11 @@ def test_variables_for_other_programs_of_postgresql_change_nothing(used: Command
         assert len(run.get("/v1/users?limit=200").json()["items"]) == SAMPLE_USERS
 
 
-def test_it_runs_on_a_database_of_somebody_elses(empty_database: str, tmp_path: Path) -> None:
-    with running(CommandLine(tmp_path / "home", empty_database)) as run:
+def test_it_runs_on_a_database_of_somebody_elses(server: EmbeddedPostgres, template: str, tmp_path: Path) -> None:
+    assert template  # Without it, this would be the first database of its server.
+    with (
+        deployment(server.conninfo("postgres"), f"own_{uuid.uuid4().hex}", tmp_path / "home") as own,
+        running(own.reprise) as run,
+    ):
         assert len(run.get("/v1/users?limit=200").json()["items"]) == SAMPLE_USERS
         assert not [process for process in run.family() if process.name() == "postgres"]

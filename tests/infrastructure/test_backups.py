@@ -29,6 +29,7 @@ from infrastructure.claims.key_in_force import ClaimsKeyForeignError
 from infrastructure.connections import as_sealer
 from infrastructure.data_map import TABLES, Backup
 from infrastructure.embedded_postgres import EmbeddedPostgres
+from infrastructure.logins import provide_logins
 from infrastructure.schema import migrate, migrations
 from infrastructure.service import open_service
 from tests.support.audited import sealer
@@ -156,6 +157,7 @@ def test_read_models_are_not_backed_up_and_made_again(scene: Scene) -> None:
     scene.back_up()
 
     scene.restore()
+    provide_logins(scene.target)
     follow_to_head(scene.target)
 
     assert not any("read_model" in path.name for path in scene.log.iterdir())

@@ -56,6 +56,7 @@ TABLES: dict[str, Rights] = {
     "library.snapshot": {APP: "raw"},
     "library.tracking": {APP: "raw"},
     "schema_migration.applied": dict.fromkeys(ROLES, "r"),
+    "schema_migration.role": dict.fromkeys(ROLES, "r"),  # Every process asks what its roles are called.
 }
 READ_MODEL: Rights = {APP: "r", PROJECTOR: "rawd"}
 """Every table in `read_model`."""

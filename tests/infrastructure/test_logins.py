@@ -172,8 +172,6 @@ def plain_owner(empty_database: str) -> Iterator[str]:
     name = sql.Identifier(f"owner_{uuid.uuid4().hex}")
     with psycopg.connect(empty_database, autocommit=True) as superuser:
         superuser.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEROLE").format(name))
-        for role in ROLES[Login.WORKER]:
-            superuser.execute(sql.SQL("GRANT {} TO {} WITH ADMIN OPTION").format(sql.Identifier(role), name))
         superuser.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(superuser.info.dbname), name))
         yield make_conninfo(empty_database, user=name.as_string(superuser).strip('"'))
         superuser.execute(sql.SQL("REASSIGN OWNED BY {} TO postgres").format(name))
@@ -188,6 +186,7 @@ def test_a_plain_owner_brings_a_database_of_before_up_to_date(plain_owner: str, 
 
     migrate(plain_owner)
 
+    provide_logins(empty_database)
     follow_to_head(empty_database)
     with psycopg.connect(empty_database) as superuser:
         owners = superuser.execute(

@@ -17,6 +17,7 @@ from application.service import Service
 from infrastructure.backups.replaying import bring_nobody_back
 from infrastructure.backups.restoring import restore_backup
 from infrastructure.backups.writing import take_backup
+from infrastructure.logins import provide_logins
 from infrastructure.receipts import noting_erasures, read_receipts, receipts_path
 from infrastructure.service import open_service
 from infrastructure.settings import Settings
@@ -57,6 +58,7 @@ class Scene:
 
     def is_restored(self, *, with_receipts: bool = True) -> None:
         restore_backup(self.target, self._log, (self._keys, self.new.keys))
+        provide_logins(self.target)
         if with_receipts:
             receipts_path(self.new.home).parent.mkdir(parents=True)
             shutil.copy(receipts_path(self.old.home), receipts_path(self.new.home))

@@ -1,0 +1,101 @@
+"""`reprise roles`: shows the roles of the database, and separates them from those of others on its server."""
+
+import psycopg
+from cyclopts import App
+
+from api.cli.failures import Failure
+from api.cli.terminal import say, write_json, write_table
+from infrastructure.database import admit_named_logins, migrated_database, named_logins, require_data
+from infrastructure.logins import Login, dismiss_logins
+from infrastructure.role_separation import (
+    RolesNotSharedError,
+    SeparationUnderWayError,
+    retire_shared_roles,
+    separate_roles,
+)
+from infrastructure.roles import former_roles_of, roles_of, sharers
+from infrastructure.settings import settings_from
+
+app = App(name="roles", help="Show the database's roles; separate them from other databases'.")
+
+
+@app.command(name="list")
+def show(*, json: bool = False) -> None:
+    """Show what the roles of this database are called, and which other databases of the server they have rights in.
+
+    Parameters
+    ----------
+    json
+        Write JSON.
+
+    """
+    settings = settings_from()
+    require_data(settings)
+    with (
+        migrated_database(settings, Login.OWNER) as conninfo,
+        psycopg.connect(conninfo, autocommit=True) as connection,
+    ):
+        roles, others, former = roles_of(connection), sharers(connection), sorted(former_roles_of(connection))
+    if json:
+        write_json({"roles": roles, "sharedWith": others, "toRetire": former})
+        return
+    write_table(("role", "in this database"), list(roles.items()))
+    if others:
+        say(f"They also have rights in {', '.join(others)}: see `reprise roles separate`.")
+    if former:
+        say(f"To retire: {', '.join(former)}.")
+
+
+@app.command
+def separate(*, json: bool = False) -> None:
+    """Give the database roles of its own, if those it has also have rights in other databases.
+
+    Everything else can continue meanwhile. The logins in REPRISE_DATABASE_URL and REPRISE_WORKER_DATABASE_URL become
+    members of the new roles. Restart all processes; then run `reprise roles retire`.
+
+    Parameters
+    ----------
+    json
+        Write JSON.
+
+    """
+    settings = settings_from()
+    require_data(settings)
+    with migrated_database(settings, Login.OWNER) as conninfo:
+        try:
+            roles = separate_roles(conninfo)
+        except RolesNotSharedError as error:
+            raise Failure(str(error), "roles_not_shared") from None
+        except SeparationUnderWayError as error:
+            raise Failure(str(error), "separation_under_way") from None
+        admit_named_logins(settings, conninfo)
+    if json:
+        write_json({"roles": roles})
+        return
+    say(f"The roles of this database are now {', '.join(roles.values())}.")
+    say("Restart all processes, then run `reprise roles retire`.")
+
+
+@app.command
+def retire(*, json: bool = False) -> None:
+    """Revoke all rights in this database from the roles that it shared before `reprise roles separate`.
+
+    First restart all processes: those that still work in the shared roles fail from then on. The logins in
+    REPRISE_DATABASE_URL and REPRISE_WORKER_DATABASE_URL are no longer members of the shared roles, as far as the owner
+    may revoke that.
+
+    Parameters
+    ----------
+    json
+        Write JSON.
+
+    """
+    settings = settings_from()
+    require_data(settings)
+    with migrated_database(settings, Login.OWNER) as conninfo:
+        retired = retire_shared_roles(conninfo)
+        dismiss_logins(conninfo, named_logins(settings).values(), retired)
+    if json:
+        write_json({"retired": retired})
+        return
+    say(f"No longer of use here: {', '.join(retired)}." if retired else "There are no roles to retire.")
