@@ -19,7 +19,7 @@ from api.cli.exporting import write_export
 from api.cli.failures import NotFound
 from api.cli.finding_users import find_user
 from api.cli.pages import Pages, write_pages
-from api.cli.proving import bundle, checkpoint, keys, prove, rotate_key
+from api.cli.proving import bundle, checkpoint, keys, prove, repair, rotate_key
 from api.cli.readings import put_on_record
 from api.cli.terminal import say, shown, write_json
 from api.cli.values import instant
@@ -38,7 +38,7 @@ from infrastructure.service import open_service
 from infrastructure.settings import settings_from
 
 app = App(name="audit", help="Show what was done, when, by whom and why; prove and verify it.")
-for other in (accesses, diff, checkpoint, keys, rotate_key, prove, bundle, verify):
+for other in (accesses, diff, checkpoint, keys, rotate_key, prove, bundle, verify, repair):
     app.command(other)
 
 

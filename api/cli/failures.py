@@ -69,6 +69,7 @@ def _of_others(error: Exception) -> Failure | None:
 
 def _of_proof(error: Exception) -> Failure | None:
     from application.proof.queries import NotSealedError
+    from infrastructure.audit.edge_repair import EdgeNotRepairableError
     from infrastructure.audit.sealing import TreeUnsoundError
     from infrastructure.audit.signing_keys import SigningKeyUnusableError
 
@@ -79,6 +80,8 @@ def _of_proof(error: Exception) -> Failure | None:
             return Failure(
                 f"The log cannot be sealed: {error}. `reprise audit verify` shows the details.", "tree_unsound"
             )
+        case EdgeNotRepairableError():
+            return Failure(f"Nothing was repaired: {error}.", "not_repairable")
         case SigningKeyUnusableError():
             return Failure(str(error), "setting_invalid")
         case _:

@@ -16,6 +16,7 @@ from psycopg.rows import class_row
 
 from api.cli.catching_up import catch_up
 from api.cli.failures import ExitCode, Failure, NotFound
+from api.cli.progress import EventProgress
 from api.cli.readings import put_file_on_record
 from api.cli.terminal import say, shown, write_json, write_table
 from api.cli.verifying import kept_checkpoint, parsed_keys
@@ -25,6 +26,7 @@ from application.queries import PAGE_LIMIT, AuditFilter, PageRequest
 from application.user_timeline import USER_TIMELINE
 from infrastructure.audit.bundling import Subject, last_checkpoint
 from infrastructure.audit.bundling import bundle as make_bundle
+from infrastructure.audit.edge_repair import repair_edge
 from infrastructure.audit.key_rotation import rotate_key as replace_key
 from infrastructure.audit.sealing import seal_to_head
 from infrastructure.audit.signing_keys import checkpoint_key_file
@@ -169,6 +171,35 @@ def bundle(
     else:
         events, size = shown(len(positions)), shown(newest.size)
         say(f"{events} events are in {output}, with proofs for the checkpoint of size {size}.")
+
+
+def repair(*, json: bool = False) -> None:
+    """Store the right edge of the Merkle tree again, as it follows from the log; it is where sealing continues.
+
+    Reads all sealed events. Changes nothing unless they result in the very tree of the newest checkpoint. Sealing waits
+    meanwhile; everything else can continue.
+
+    Parameters
+    ----------
+    json
+        Write JSON.
+
+    """
+    settings = settings_from()
+    require_data(settings)
+    keys = checkpoint_key_file(settings).keys()
+    with (
+        migrated_database(settings, Login.OWNER) as conninfo,
+        psycopg.connect(conninfo, autocommit=True) as connection,
+        EventProgress("reading") as progress,
+    ):
+        repair = repair_edge(connection, keys.trusted, progress.show)
+    if json:
+        write_json({"size": repair.size, "root": b64encode(repair.root).decode(), "repaired": repair.repaired})
+    elif repair.repaired:
+        say(f"The edge of the tree was stored again. {shown(repair.size)} events are sealed, as they were signed.")
+    else:
+        say(f"The edge of the tree is in order. {shown(repair.size)} events are sealed.")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ full never changes. The ones at the right edge, one for each level, still grow.
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -97,6 +98,11 @@ def subtree_hash(hashes: Sequence[bytes]) -> bytes:
     while len(hashes) > 1:
         hashes = pairs_hashed(hashes)
     return hashes[0]
+
+
+def are_hashes(edges: list[Any]) -> TypeGuard[list[bytes]]:
+    """Whether each of what should be hashes that were joined can be that."""
+    return all(isinstance(edge, bytes) and len(edge) % HASH_OCTETS == 0 for edge in edges)
 
 
 def split_hashes(hashes: bytes) -> list[bytes]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from psycopg import sql
 
-from application.proof.leaves import COLUMNS, ENCODING
+from application.proof.leaves import COLUMNS, ENCODING, position_of
+from application.proof.merkle_tree import leaf_hash
 from infrastructure.log_reader import Connection
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\x00"
@@ -19,10 +20,29 @@ _COPY = sql.SQL(
 _LIST = sql.SQL(", ").join(sql.Identifier(column) for column in COLUMNS)
 
 
+class LeafMissingError(Exception):
+    """There is no event at a position."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__(f"position {position} is missing from the log")
+
+
 def leaves_in(connection: Connection, after: int, upto: int) -> Iterator[bytes]:
     """The data of the leaves of the positions in (after, upto], as far as they are there, in order."""
     condition = sql.SQL('"position" > {} AND "position" <= {}').format(sql.Literal(after), sql.Literal(upto))
     return _leaves(connection, condition)
+
+
+def leaf_hashes_in(connection: Connection, after: int, upto: int) -> list[bytes]:
+    """The hashes of the leaves of the positions in (after, upto], of each of them: else `LeafMissingError`."""
+    hashes = []
+    for expected, data in enumerate(leaves_in(connection, after, upto), start=after + 1):
+        if position_of(data) != expected:
+            break
+        hashes.append(leaf_hash(data))
+    if len(hashes) != upto - after:
+        raise LeafMissingError(after + len(hashes) + 1)
+    return hashes
 
 
 def leaves_at(connection: Connection, positions: list[int]) -> Iterator[bytes]:

@@ -7,15 +7,14 @@ this log, so somebody who can merely write to the database cannot make it sign t
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from application.proof.checkpoints import Checkpoint, signed, verified_checkpoint
-from application.proof.leaves import position_of
-from application.proof.merkle_tree import leaf_hash
 from application.proof.signed_notes import NoteInvalidError, SigningKey, VerifierKey
-from application.proof.tiles import Tile, TiledTree
-from infrastructure.audit.leaf_reader import leaves_in
+from application.proof.tiles import Tile, TiledTree, are_hashes
+from infrastructure.audit.leaf_reader import LeafMissingError, leaf_hashes_in
 from infrastructure.audit.signing_keys import CheckpointKeyFile, CheckpointKeys
 from infrastructure.log_reader import Connection, read_head
 
@@ -104,14 +103,19 @@ def _is_behind(connection: Connection) -> bool:
 
 def _locked_tree(connection: Connection) -> TiledTree | None:
     row = connection.cursor(binary=True).execute(f"{_SEALED} FOR UPDATE SKIP LOCKED").fetchone()
-    return None if row is None else _tree(row)
+    if row is None and connection.execute(_SEALED).fetchone():
+        return None
+    return _tree(row)
 
 
-def _tree(row: tuple[int, list[bytes]] | None) -> TiledTree:
+def _tree(row: tuple[int, list[Any]] | None) -> TiledTree:
     if row is None:
         raise TreeUnsoundError("it is not stored how far the log is sealed")
-    tree = TiledTree(row[1])
-    if tree.size != row[0]:
+    size, edges = row
+    if not are_hashes(edges):
+        raise TreeUnsoundError("the edges of the stored tree are no hashes")
+    tree = TiledTree(edges)
+    if tree.size != size:
         raise TreeUnsoundError("the edges of the stored tree do not match its size")
     return tree
 
@@ -136,14 +140,10 @@ def _publish_key(connection: Connection, key: VerifierKey) -> None:
 
 
 def _hashes(connection: Connection, after: int, upto: int) -> list[bytes]:
-    hashes = []
-    for expected, data in enumerate(leaves_in(connection, after, upto), start=after + 1):
-        if position_of(data) != expected:
-            break
-        hashes.append(leaf_hash(data))
-    if len(hashes) != upto - after:
-        raise TreeUnsoundError(f"position {after + len(hashes) + 1} is missing from the log")
-    return hashes
+    try:
+        return leaf_hashes_in(connection, after, upto)
+    except LeafMissingError as error:
+        raise TreeUnsoundError(str(error)) from None
 
 
 def _store_tiles(connection: Connection, tiles: Sequence[Tile]) -> None:

@@ -16,7 +16,7 @@ from application.proof.checkpoints import Checkpoint, verified_checkpoint
 from application.proof.leaves import LeafInvalidError, glance, position_of
 from application.proof.merkle_tree import HASH_OCTETS, leaf_hash
 from application.proof.signed_notes import NoteInvalidError, VerifierKey
-from application.proof.tiles import TILE_WIDTH, Tile, TiledTree, split_hashes
+from application.proof.tiles import TILE_WIDTH, Tile, TiledTree, are_hashes, split_hashes
 from infrastructure.audit.leaf_reader import leaves_in
 from infrastructure.event_codec import UndecodableEventError, UnknownTopicError, check
 from infrastructure.log_reader import Connection, read_head
@@ -144,7 +144,10 @@ class _Verifying:
 
     def _stored_progress(self) -> tuple[int, list[bytes]]:
         row = self._asking.cursor(binary=True).execute("SELECT size, edges FROM audit.sealed").fetchone()
-        return (row[0], row[1]) if row else (0, [])
+        if row is None:
+            return 0, []
+        size, edges = row
+        return size, edges if are_hashes(edges) else []  # In the end, the edge is compared with the right one.
 
     def _verify_chunk(self, after: int, upto: int, leaves: list[bytes]) -> None:
         hashes = self._hashes(after, upto, leaves)
