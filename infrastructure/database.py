@@ -17,6 +17,12 @@ from infrastructure.settings import SettingInvalidError, Settings
 
 OLDEST_VERSION = 15
 CONNECT_SECONDS = 10
+_REFUSAL_OF_SETTINGS = "unsupported startup parameter"
+"""What PgBouncer says, unless it is configured to ignore the parameter."""
+_LEAVES_SETTINGS_OUT = (
+    "{} leads to something that leaves out the settings of a session (`options`), such as a connection pooler. "
+    "Connect to PostgreSQL itself."
+)
 
 
 class DatabaseUnavailableError(Exception):
@@ -129,20 +135,19 @@ def _reached(variable: str, url: str) -> str:
     except psycopg.ProgrammingError:  # Its message would repeat the password.
         raise SettingInvalidError(variable, "is not a valid PostgreSQL connection string") from None
     try:
-        with psycopg.connect(conninfo) as connection:
+        with psycopg.connect(conninfo, autocommit=True) as connection:
             version = connection.info.server_version // 10_000
             passes_settings_on = is_pinned(connection)
     except psycopg.OperationalError as error:
+        if _REFUSAL_OF_SETTINGS in str(error):
+            raise DatabaseUnavailableError(_LEAVES_SETTINGS_OUT.format(variable)) from error
         raise DatabaseUnavailableError(f"{variable} cannot be reached: {_one_line(error)}") from error
     if version < OLDEST_VERSION:
         raise DatabaseUnavailableError(
             f"{variable} is PostgreSQL {version}, but at least {OLDEST_VERSION} is required."
         )
     if not passes_settings_on:
-        raise DatabaseUnavailableError(
-            f"{variable} leads to something that leaves out the settings of a session (`options`), such as a "
-            "connection pooler with ignore_startup_parameters. Connect to PostgreSQL itself."
-        )
+        raise DatabaseUnavailableError(_LEAVES_SETTINGS_OUT.format(variable))
     return conninfo
 
 
