@@ -39,6 +39,9 @@ class Metrics:
             "reason",
         )
         self._head = _gauge(self, "log_head_position", "The last position of the log.")
+        self._head_bytes = _gauge(
+            self, "log_head_bytes", "Size of the table with the log's end, which grows under an old snapshot."
+        )
         self._sealed = _gauge(self, "log_sealed_size", "Number of events that the newest checkpoint covers.")
         self._accesses_waiting = _gauge(
             self, "access_records_waiting", "Readings of personal data waiting to be recorded."
@@ -89,6 +92,7 @@ class Metrics:
 
     async def _ask(self, service: Service) -> None:
         self._head.set(await service.log.head())
+        self._head_bytes.set(await service.log.head_octets())
         self._sealed.set(await _sealed_size(service))
         mails = await service.mails.undelivered()
         self._undelivered.labels("refused").set(mails.refused)

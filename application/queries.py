@@ -363,3 +363,7 @@ class Log(Protocol):
     async def head(self) -> int:
         """The last position that was given out. Raises `OSError` or the driver's error if it cannot be reached."""
         ...
+
+    async def head_octets(self) -> int:
+        """The size of what says where the log ends: it grows while somebody looks at the log as it was long ago."""
+        ...

@@ -73,7 +73,7 @@ TABLES = (
         purpose="where the log ends",
         kept=LIKE_THE_LOG,
         backup=Backup.LOG,
-        none="only_one position recorded_at",
+        none="only_one position recorded_at block",
     ),
     Table(
         name="log.command",

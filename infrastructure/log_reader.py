@@ -35,7 +35,7 @@ CHUNK = 10_000
 PIECE = 1_000
 """Events decoded at a time, few enough for the processor's cache; with 10,000, reading takes half as long again."""
 
-_HEAD = """SELECT "position", CASE WHEN isfinite(recorded_at) THEN recorded_at END FROM log.head"""
+_HEAD = """SELECT "position", CASE WHEN isfinite(recorded_at) THEN recorded_at END FROM log.tip"""
 _FACT = 'e.topic, e.state, e.stream_id, e.version, e.recorded_at, e."position"'
 _METADATA = "e.actor, e.on_behalf_of, e.client, e.reason, e.command_id, e.correlation_id, e.causation_id, e.trace_id"
 _METADATA_WITHOUT_REASON = _METADATA.replace("e.reason", "NULL::text")

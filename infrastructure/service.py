@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool
@@ -52,9 +52,15 @@ class LogQueries:
 
     async def head(self) -> int:
         """The last position that was given out."""
+        return await self._number('SELECT "position" FROM log.tip')
+
+    async def head_octets(self) -> int:
+        """The size of the table that says where the log ends: all versions of its one row."""
+        return await self._number("SELECT pg_relation_size('log.head')")
+
+    async def _number(self, query: LiteralString) -> int:
         async with self._pool.connection() as connection:
-            cursor = await connection.execute('SELECT "position" FROM log.head', prepare=True)
-            row = await cursor.fetchone()
+            row = await (await connection.execute(query, prepare=True)).fetchone()
         return row[0] if row else 0
 
 

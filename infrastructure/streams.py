@@ -25,7 +25,7 @@ PIECE = 500
 _LOAD = """
 SELECT wanted.ordinality, head."position",
        k.subject_id, k.wrapped, k.master_id, e.topic, e.state, e.version, e.recorded_at
-FROM log.head head,
+FROM log.tip head,
      unnest(%s::uuid[], %s::integer[]) WITH ORDINALITY AS wanted (stream_id, version, ordinality)
      LEFT JOIN LATERAL (
          SELECT topic, state, version, recorded_at FROM log.event e

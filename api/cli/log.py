@@ -25,7 +25,7 @@ SELECT h."position" AS head,
        pg_database_size(current_database()) AS "databaseBytes",
        coalesce((SELECT min(e."position") FROM log.event e), 1) = 1
            AND coalesce((SELECT max(e."position") FROM log.event e), 0) = h."position" AS "isWhole"
-FROM log.head h
+FROM log.tip h
 """
 _TOPICS = 'SELECT topic, count(*) AS events FROM log.event WHERE "position" <= %s GROUP BY topic ORDER BY topic'
 

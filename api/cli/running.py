@@ -210,4 +210,4 @@ async def _first(*works: Coroutine[Any, Any, object]) -> None:
 
 def _log_is_empty(conninfo: str) -> bool:
     with psycopg.connect(in_role(conninfo, APP_ROLE)) as connection:
-        return connection.execute('SELECT FROM log.head WHERE "position" = 0').rowcount == 1
+        return connection.execute('SELECT FROM log.tip WHERE "position" = 0').rowcount == 1

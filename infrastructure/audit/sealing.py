@@ -97,7 +97,7 @@ class Sealer:
 
 
 def _is_behind(connection: Connection) -> bool:
-    row = connection.execute('SELECT h."position" <> s.size FROM log.head h, audit.sealed s', prepare=True).fetchone()
+    row = connection.execute('SELECT h."position" <> s.size FROM log.tip h, audit.sealed s', prepare=True).fetchone()
     return bool(row and row[0])
 
 

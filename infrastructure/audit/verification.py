@@ -35,7 +35,7 @@ ORDER BY e."position"
 """
 _NO_HASH = bytes(HASH_OCTETS)
 _STRAY = """
-SELECT e."position" FROM log.event e, log.head h
+SELECT e."position" FROM log.event e, log.tip h
 WHERE e."position" > h."position" OR e."position" < 1 ORDER BY e."position" LIMIT 100
 """
 

@@ -98,7 +98,7 @@ class LogApplicationRecorder(LogAggregateRecorder, ApplicationRecorder):
     def max_notification_id(self) -> int | None:
         """The last position given out, `None` while the log is empty."""
         with self.datastore.connection() as connection:
-            row = connection.execute('SELECT nullif("position", 0) FROM log.head').fetchone()
+            row = connection.execute('SELECT nullif("position", 0) FROM log.tip').fetchone()
             return row[0] if row else None
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> LogSubscription:

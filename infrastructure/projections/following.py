@@ -180,7 +180,7 @@ def _head_for(connection: Connection, projection: Projection[Any], generation: i
     """The log's head, if these rows are to be folded into: asked once the segments are held, when it is settled."""
     row = connection.execute(
         """
-        SELECT h."position", g.version FROM projection.generation g CROSS JOIN log.head h
+        SELECT h."position", g.version FROM projection.generation g CROSS JOIN log.tip h
         WHERE g.name = %s AND g.generation = %s AND (g.state = 'retired') = %s
         """,
         (projection.name, generation, retired),

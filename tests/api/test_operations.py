@@ -93,6 +93,7 @@ def test_metrics_count_requests_by_route_and_tell_nothing_of_anybody(own_api: Ap
     assert requests("(unmatched)", "GET", 404) == 1
     assert requests("(unmatched)", "OTHER", 405) == 1
     assert samples[("reprise_log_head_position",)] == 2
+    assert samples[("reprise_log_head_bytes",)] == 8_192
     assert samples[("reprise_projection_lag_events", ("projection", "user_directory"))] == 2
     assert samples[("reprise_projection_healthy", ("projection", "user_timeline"))] == 1
     assert samples[("reprise_database_reachable",)] == 1

@@ -33,6 +33,7 @@ SCHEMAS: dict[str, Rights] = {
 TABLES: dict[str, Rights] = {
     "log.event": {APP: "r", PROJECTOR: "r", SEALER: "r"},
     "log.head": {APP: "r", PROJECTOR: "r", SEALER: "r"},
+    "log.tip": {APP: "r", PROJECTOR: "r", SEALER: "r"},
     "log.command": {APP: "r"},
     "log.command_retention": {},
     "keys.master_key": {APP: "ra", PROJECTOR: "r"},
