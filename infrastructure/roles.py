@@ -28,7 +28,7 @@ _MAKERS_ARE_ADMINS = 16_00_00
 """From this version of PostgreSQL on, whoever makes a role may give it to others."""
 _IN_SQL = re.compile(rf"\b({'|'.join(PLAIN)})\b")
 _CREATE_RECORD = """
-CREATE TABLE IF NOT EXISTS schema_migration.role (
+CREATE TABLE schema_migration.role (
     purpose text COLLATE "C" PRIMARY KEY,
     name    text COLLATE "C" NOT NULL,
     -- The shared one that it has replaced, as long as there may be processes that work in it.
@@ -77,7 +77,7 @@ def roles_at(conninfo: str) -> Names:
 
 def roles_of(connection: psycopg.Connection[Any]) -> Names:
     """The roles of the connected database; the plain ones, if it was last migrated before there were others."""
-    return (_recorded(connection) if _has_record(connection) else {}) or _plain()
+    return _recorded(connection) if _has_record(connection) else _plain()
 
 
 def _has_record(connection: psycopg.Connection[Any]) -> bool:
@@ -97,9 +97,9 @@ def former_roles_of(connection: psycopg.Connection[Any]) -> set[str]:
 def settle_roles(connection: psycopg.Connection[Any]) -> Names:
     """The roles of a database that is being migrated: its own from now on. The caller holds the lock of migrations."""
     with connection.transaction():
+        if _has_record(connection):
+            return _recorded(connection)
         connection.execute(_CREATE_RECORD)
-        if names := _recorded(connection):
-            return names
         # Programs of the release before know no other names, and may be running.
         names = _plain() if connection.execute(_IS_OF_BEFORE).rowcount else claim_roles(connection)
         record(connection, names)
