@@ -5,6 +5,7 @@ its name nor what else is on the server matters later (docs/decisions/0038-roles
 """
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import psycopg
 from psycopg import errors
 from psycopg.sql import SQL, Identifier
+
+from infrastructure.unavailability import is_unavailable
 
 APP_ROLE = "reprise_app"
 PROJECTOR_ROLE = "reprise_projector"
@@ -22,6 +25,7 @@ PLAIN = (APP_ROLE, PROJECTOR_ROLE, SEALER_ROLE)
 Names = Mapping[str, str]
 """The roles of a database by their plain names."""
 
+_PATIENCE_SECONDS, _RETRY_SECONDS = 5.0, 0.05
 _PREFIX = "reprise_"
 _LENGTH_OF_SUFFIX = 40
 _MAKERS_ARE_ADMINS = 16_00_00
@@ -70,9 +74,16 @@ class _TakenError(Exception):
 
 
 def roles_at(conninfo: str) -> Names:
-    """The roles of the database that a connection string leads to."""
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        return roles_of(connection)
+    """The roles of the database that a connection string leads to; one that is away for a moment is waited for."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            with psycopg.connect(conninfo, autocommit=True) as connection:
+                return roles_of(connection)
+        except psycopg.Error as error:
+            if not is_unavailable(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
 
 
 def roles_of(connection: psycopg.Connection[Any]) -> Names:
