@@ -20,11 +20,11 @@ from psycopg import sql
 from application.recorded import Recorded
 from application.user_directory import USER_DIRECTORY
 from benchmarks.sealing import key_of
-from infrastructure.connections import APP_ROLE
 from infrastructure.event_codec import decode
 from infrastructure.eventsourcing_recorders.tracking import LogTrackingRecorder
 from infrastructure.privacy.stored_events import readable_form
 from infrastructure.projections.tables import ModelTable
+from infrastructure.roles import APP_ROLE, roles_of
 
 INSTANT = datetime(2026, 1, 1, tzinfo=UTC)
 PATIENCE_SECONDS = 120.0
@@ -117,5 +117,6 @@ def _prepare(conninfo: str) -> None:
         table.drop(connection)
         table.create(connection)
         table.create_indexes(connection)
-        connection.execute(sql.SQL("GRANT ALL ON {} TO {}").format(table.name, sql.Identifier(APP_ROLE)))
+        app = sql.Identifier(roles_of(connection)[APP_ROLE])
+        connection.execute(sql.SQL("GRANT ALL ON {} TO {}").format(table.name, app))
         connection.execute("DELETE FROM library.tracking")
