@@ -10,7 +10,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
-from infrastructure.roles import APP_ROLE, PROJECTOR_ROLE, SEALER_ROLE, roles_at
+from infrastructure.roles import APP_ROLE, PROJECTOR_ROLE, SEALER_ROLE, known_roles
 
 __all__ = [
     "APP_ROLE",
@@ -63,13 +63,13 @@ def is_pinned(connection: psycopg.Connection[Any]) -> bool:
 def in_role(conninfo: str, role: str, search_path: str | None = _OURS_ALONE, **settings: str) -> str:
     """The same database, in a role with no more rights than its user needs, with settings for the session.
 
-    The role is given by its plain name, and the database asked what it is called there. Our statements name the schema
+    The role is given by its plain name, and the database asked once what it is called there. Our statements name the schema
     of whatever is not PostgreSQL's own, so nothing is looked for anywhere else. Without a search path, it is what the
     database says.
     """
     conninfo = pinned(conninfo)
     path = {"search_path": search_path} if search_path else {}
-    own = _escaped(roles_at(conninfo).get(role, role))
+    own = _escaped(known_roles(conninfo).get(role, role))
     options = " ".join(f"-c {name}={value}" for name, value in {**path, "role": own, **settings}.items())
     given = conninfo_to_dict(conninfo)["options"]
     return make_conninfo(conninfo, options=f"{given} {options}", application_name=role)

@@ -7,6 +7,7 @@ its name nor what else is on the server matters later (docs/decisions/0038-roles
 import re
 import time
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import count
 from typing import Any
 
@@ -86,6 +87,12 @@ def roles_at(conninfo: str) -> Names:
             time.sleep(_RETRY_SECONDS)
 
 
+@cache
+def known_roles(conninfo: str) -> Names:
+    """The same as of when this process first asked: those that have been replaced since are good until they retire."""
+    return roles_at(conninfo)
+
+
 def roles_of(connection: psycopg.Connection[Any]) -> Names:
     """The roles of the connected database; the plain ones, if it was last migrated before there were others."""
     return _recorded(connection) if _has_record(connection) else _plain()
@@ -122,6 +129,7 @@ def record(connection: psycopg.Connection[Any], names: Names) -> None:
     for plain, name in names.items():
         connection.execute(_RECORD, (plain.removeprefix(_PREFIX), name))
         connection.execute(SQL("GRANT USAGE ON SCHEMA schema_migration TO {}").format(Identifier(name)))
+    known_roles.cache_clear()
 
 
 def _candidates(connection: psycopg.Connection[Any]) -> Iterator[Names]:

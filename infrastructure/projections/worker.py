@@ -207,7 +207,7 @@ def _following(projection: Projection[Any]) -> Work:
 
 def _is_behind(connection: Connection, name: str, generation: int) -> bool:
     row = connection.execute(
-        'SELECT h."position" > g."position" FROM log.head h, projection.standing g '
+        'SELECT h."position" > g."position" FROM log.tip h, projection.standing g '
         "WHERE g.name = %s AND g.generation = %s",
         (name, generation),
         prepare=True,

@@ -41,7 +41,7 @@ SELECT g.name, g.version, g.generation, g."position", h."position" AS head, g.fa
                       ', waiting for ' || r.waiting_for) FROM projection.rebuild r
         WHERE r.name = g.name AND {IS_STALLED}) AS stalled_rebuild,
        coalesce(c.reltuples, 0)::bigint AS rows, coalesce(pg_total_relation_size(c.oid), 0) AS size_bytes
-FROM projection.standing g CROSS JOIN log.head h
+FROM projection.standing g CROSS JOIN log.tip h
 LEFT JOIN projection.verification v ON v.name = g.name AND v.generation = g.generation
 LEFT JOIN projection.pace p ON p.name = g.name AND p.generation = g.generation
 LEFT JOIN pg_class c ON c.oid = to_regclass(%(schema)s || '.' || g.name || '_' || g.generation)

@@ -27,7 +27,7 @@ PLACES_OF_ONE = 1_000
 
 _LOOK = """
 SELECT h."position", s.name, s."position"
-FROM log.head h LEFT JOIN projection.standing s ON s.state = 'live'
+FROM log.tip h LEFT JOIN projection.standing s ON s.state = 'live'
 """
 
 
