@@ -63,9 +63,9 @@ def is_pinned(connection: psycopg.Connection[Any]) -> bool:
 def in_role(conninfo: str, role: str, search_path: str | None = _OURS_ALONE, **settings: str) -> str:
     """The same database, in a role with no more rights than its user needs, with settings for the session.
 
-    The role is given by its plain name, and the database asked once what it is called there. Our statements name the schema
-    of whatever is not PostgreSQL's own, so nothing is looked for anywhere else. Without a search path, it is what the
-    database says.
+    The role is given by its plain name, and the database asked once what it is called there. Our statements name the
+    schema of whatever is not PostgreSQL's own, so nothing is looked for anywhere else. Without a search path, it is
+    what the database says.
     """
     conninfo = pinned(conninfo)
     path = {"search_path": search_path} if search_path else {}
