@@ -45,58 +45,70 @@ def timeline(caller: Caller, user_id: str) -> list[dict[str, Any]]:
         cursor = f"&cursor={page.json()['nextCursor']}"
 
 
-@pytest.mark.parametrize("what", list(DAMAGES))
-def test_the_timeline_lists_every_fact_and_says_which_cannot_be_read(own_api: Api, what: str) -> None:
-    user_id = a_life(own_api)
-    damage(own_api.conninfo, user_id, what)
+def lives_damaged(api: Api) -> dict[str, str]:
+    """Somebody for each kind of damage."""
+    people = {what: a_life(api) for what in DAMAGES}
+    for what, user_id in people.items():
+        damage(api.conninfo, user_id, what)
+    return people
+
+
+def test_the_timeline_lists_every_fact_and_says_which_cannot_be_read(own_api: Api, subtests: pytest.Subtests) -> None:
+    people = lives_damaged(own_api)
     follow(own_api)
 
     with forgetful(own_api) as api:
-        told = timeline(api.admin, user_id)
-        own = timeline(api.as_(Role.USER, user_id), user_id)
-        found = api.admin.get(f"/v1/audit/events?user={user_id}").json()["items"]
+        for what, user_id in people.items():
+            with subtests.test(what=what):
+                told = timeline(api.admin, user_id)
+                own = timeline(api.as_(Role.USER, user_id), user_id)
+                found = api.admin.get(f"/v1/audit/events?user={user_id}").json()["items"]
 
-    facts = recorded(own_api, user_id)
-    assert {item["position"]: item["topic"] for item in told if item["streamId"] == user_id} == facts
-    assert {item["position"] for item in found} == {item["position"] for item in told}
-    assert all(item["data"] == {} for item in told if item["unreadable"])
-    if "version" not in what and "another kind" not in what:
-        assert any(item["unreadable"] for item in told)
-    assert "invented" not in json.dumps(own)
-    assert {item["position"] for item in own} <= facts.keys()
+                facts = recorded(own_api, user_id)
+                assert {item["position"]: item["topic"] for item in told if item["streamId"] == user_id} == facts
+                assert {item["position"] for item in found} == {item["position"] for item in told}
+                assert all(item["data"] == {} for item in told if item["unreadable"])
+                if "version" not in what and "another kind" not in what:
+                    assert any(item["unreadable"] for item in told)
+                assert "invented" not in json.dumps(own)
+                assert {item["position"] for item in own} <= facts.keys()
 
 
-@pytest.mark.parametrize("what", list(VERSION_OF))
-def test_state_and_diff_say_where_but_not_to_the_person(own_api: Api, what: str) -> None:
-    user_id, version = a_life(own_api), VERSION_OF[what]
-    damage(own_api.conninfo, user_id, what)
-    position = sorted(recorded(own_api, user_id))[version - 1]
-    path = f"/v1/users/{user_id}"
-
+def test_state_and_diff_say_where_but_not_to_the_person(own_api: Api, subtests: pytest.Subtests) -> None:
+    people = lives_damaged(own_api)
     with forgetful(own_api) as api:
-        person = api.as_(Role.USER, user_id)
-        for question in ("state?version=3", f"state?position={api.head()}", "diff?from=0", "diff?from=0&to=3"):
-            told = refusal(api.admin.get(f"{path}/{question}"), 409, "history_unreadable")
-            assert f"position {position}, version {version} " in told["detail"]
-            told = refusal(person.get(f"{path}/{question}"), 409, "history_unreadable")
-            assert "position" not in told["detail"]
-        before = api.admin.get(f"{path}/state?version={max(1, version - 1)}")
-    assert before.status_code == (200 if version > 1 else 409)
+        for what, version in VERSION_OF.items():
+            with subtests.test(what=what):
+                position = sorted(recorded(own_api, people[what]))[version - 1]
+                path = f"/v1/users/{people[what]}"
+                person = api.as_(Role.USER, people[what])
+                for question in ("state?version=3", f"state?position={api.head()}", "diff?from=0", "diff?from=0&to=3"):
+                    told = refusal(api.admin.get(f"{path}/{question}"), 409, "history_unreadable")
+                    assert f"position {position}, version {version} " in told["detail"]
+                    told = refusal(person.get(f"{path}/{question}"), 409, "history_unreadable")
+                    assert "position" not in told["detail"]
+                before = api.admin.get(f"{path}/state?version={max(1, version - 1)}")
+                assert before.status_code == (200 if version > 1 else 409)
 
 
-@pytest.mark.parametrize("what", list(DAMAGES))
-def test_people_get_what_can_be_read_of_their_data(own_api: Api, what: str) -> None:
-    user_id = a_life(own_api)
-    damage(own_api.conninfo, user_id, what)
-
+def test_people_get_what_can_be_read_of_their_data(own_api: Api, subtests: pytest.Subtests) -> None:
+    people = lives_damaged(own_api)
     with forgetful(own_api) as api:
-        link = api.as_(Role.USER, user_id).post(f"/v1/users/{user_id}/export")
-        assert link.status_code == 201, link.text
+        links = {
+            what: api.as_(Role.USER, user_id).post(f"/v1/users/{user_id}/export") for what, user_id in people.items()
+        }
         follow(own_api)
-        package = api.with_token(None).get(link.json()["url"])
-        assert package.status_code == 200, package.text
+        for what, link in links.items():
+            with subtests.test(what=what):
+                assert link.status_code == 201, link.text
+                package = api.with_token(None).get(link.json()["url"])
+                assert package.status_code == 200, package.text
+                check_package(package.content)
 
-    with zipfile.ZipFile(io.BytesIO(package.content)) as files:
+
+def check_package(content: bytes) -> None:
+    """It has what can be read, and says that something is missing."""
+    with zipfile.ZipFile(io.BytesIO(content)) as files:
         told = {name: json.loads(files.read(name)) for name in ("package.json", "profile.json", "timeline.json")}
         page = files.read("index.html").decode()
     assert (told["profile.json"], told["package.json"]["complete"]) == (None, False)
