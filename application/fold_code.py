@@ -1,7 +1,8 @@
 """The code that decides what a fold does, in a form in which only changes of meaning show.
 
 That is the whole module of the fold, and every function of ours that this module uses from elsewhere; without comments,
-docstrings and layout. It is made from tokens, so that another version of Python does not make it another text.
+docstrings, layout and imports: where something of ours stands does not matter, and what it does is looked at itself. It
+is made from tokens, so that another version of Python does not make it another text.
 """
 
 import inspect
@@ -9,7 +10,7 @@ import io
 import re
 import sys
 import tokenize
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from types import FunctionType, ModuleType
 from typing import Any
@@ -22,6 +23,8 @@ _LAYOUT = {
     tokenize.INDENT: "{",
     tokenize.DEDENT: "}",
 }
+_IMPORTS = {"import", "from"}
+"""The words that a statement begins with that imports something."""
 # One token until Python 3.11, several from 3.12 on, which leaves the spaces within braces out.
 _FORMATTED = re.compile("[rR]?[fF][rR]?['\"]")
 _FSTRING_START = getattr(tokenize, "FSTRING_START", -1)
@@ -53,11 +56,11 @@ def _borrowed(module: ModuleType) -> Iterator[FunctionType]:
 
 
 def meaning(source: str) -> str:
-    """A text that is the same for sources that differ only in comments, docstrings and layout."""
+    """A text that is the same for sources that differ only in comments, docstrings, layout and imports."""
     kept: list[str] = []
     begins_statement = True
     depth = 0
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+    for token in _without_imports(tokenize.generate_tokens(io.StringIO(source).readline)):
         depth += {_FSTRING_START: 1, _FSTRING_END: -1}.get(token.type, 0)
         if token.type in _LAYOUT:
             begins_statement = begins_statement or token.type in _LAYOUT.keys() - {tokenize.NL, tokenize.COMMENT}
@@ -67,3 +70,15 @@ def meaning(source: str) -> str:
             kept.append("".join(token.string.split()) if is_formatted else token.string)
             begins_statement = False
     return "".join(kept)
+
+
+def _without_imports(tokens: Iterable[tokenize.TokenInfo]) -> Iterator[tokenize.TokenInfo]:
+    """The tokens of all statements that import nothing."""
+    begins_statement, is_import = True, False
+    for token in tokens:
+        is_import = is_import or (begins_statement and token.string in _IMPORTS)
+        if not is_import:
+            yield token
+        if token.type not in {tokenize.NL, tokenize.COMMENT}:
+            begins_statement = token.string == ";" or token.type in _LAYOUT
+        is_import = is_import and not (token.type == tokenize.NEWLINE or token.string == ";")

@@ -12,20 +12,28 @@ from infrastructure.log_reader import Connection
 from infrastructure.projections.segments import add_segment
 from infrastructure.projections.tables import ModelTable
 
-# At first, a fingerprint held the whole module of the key of its model, which has nothing to do with the model.
+# At first, a fingerprint held the whole module of the key of its model, and later still its imports, which both have
+# nothing to do with the model.
 EARLIER_FINGERPRINTS = {
+    ("user_timeline", 5): ("707fc3a70bd7dbadb356a152800f365d6a7e6232074591ef0f65428800aa8888",),
     ("access_log", 1): (
         "623c91e1d9946e5f4bc11067b5e03cbe5192cd8d0b82633301eec729036e4f84",
         "c1b2f3422e3dfc7f6c2da6540372066419438ee44b62fa8f7ea3ebdc503f1fe5",
+        "b9680e0520fa518563d7247abf4bff5378c124320e3d838a1c6429c2afacfaa7",
     ),
     ("deletion_schedule", 1): (
         "e9937cd9bebe8fd22c6d970f49b6cc95df75d49c7785c5fbddc99c4037c6e0d7",
         "2b1d019bfa6343ca73710646eba4ec865369fd8bf776cf555a0c043adf8c401b",
+        "880dce5d033125fe9da6dacc08e9b76756a15bde399a558dd4c1f02d391b11f0",
     ),
-    ("user_directory", 7): ("2ad8fc32daacdc2975224698c3fba07c98a098cb92095037e5bf8bbb4be1a93b",),
+    ("user_directory", 7): (
+        "2ad8fc32daacdc2975224698c3fba07c98a098cb92095037e5bf8bbb4be1a93b",
+        "551518d76928811bb3e26f111d1b575faea4c206bcd09d0e7091409a093633de",
+    ),
     ("user_statistics", 2): (
         "cbf51a80e8a750f84d26a6ff7115376dfcf9e7546a4d1e53c0fbac2d19de6785",
         "e4c3a467dd615d8baacebd69b60b6264f303ac53561fa280ffd4041624b65be2",
+        "2b65ada19f07118b9a0ef797ccfc89473854e2d70efe0e5b29945781ef5f60b5",
     ),
 }
 """What earlier releases called the same definitions: their rows stay, and both releases may run side by side."""

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from application.fold_code import code_of_key
+from application.fold_code import code_of_key, meaning
 from application.projections import LIKE_THE_LOG, Holds, Index, Projection, Tally, position, stream_id
 from application.read_models import READ_MODELS
 from application.recorded import Recorded
@@ -118,6 +118,44 @@ def test_a_definition_does_not_change_without_another_version(name: str) -> None
     assert [d["fingerprint"] for d in known if (d["name"], d["version"]) == (name, model.version)] == [
         model.fingerprint
     ]
+
+
+CODE = """
+LIMIT = 3
+
+def fold(row, fact):
+    yield from row(
+        fact)
+    raise ValueError from fact
+"""
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        "import os",
+        "import os, sys",
+        "from domain.users import (\n    User,\n    # a comment\n    Status,\n)",
+        "from domain.users import User as Account",
+        "from . import users; import os",
+    ],
+)
+def test_what_is_imported_from_where_does_not_matter(beside: str) -> None:
+    assert meaning(f"{beside}\n{CODE}") == meaning(CODE)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        CODE.replace("yield from row", "yield row"),
+        CODE.replace(" from fact", ""),
+        CODE.replace("LIMIT = 3", "LIMIT = 4"),
+        CODE + "import os; LIMIT = 4",
+        CODE + "LIMIT += 1; import os",
+    ],
+)
+def test_whatever_is_no_import_matters(changed: str) -> None:
+    assert meaning(changed) != meaning(CODE)
 
 
 def test_a_fingerprint_does_not_depend_on_the_module_of_a_key() -> None:
