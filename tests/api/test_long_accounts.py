@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -107,7 +107,8 @@ def watched(settings: Settings, conninfo: str) -> Iterator[tuple[WatchedLoop, Ap
             eventually(lambda: server.started or not thread.is_alive(), "the API to start")
             assert server.started, "The API did not start; the log says why."
             with httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as http:
-                yield loop, Api(url, settings, conninfo, http)
+                with closing(Api(url, settings, conninfo, http)) as api:
+                    yield loop, api
         finally:
             gc.enable()
             gc.unfreeze()

@@ -133,11 +133,13 @@ def test_each_event_is_in_the_batch_of_one_segment(history: str) -> None:
 def test_whoever_follows_however_much_comes_to_the_rows_of_a_replay(history: str, model: Projection[Any]) -> None:
     """Also while segments are divided and joined all the time."""
 
+    head = head_of(history)
+
     def follow(number: int) -> None:
         draw = random.Random(number)
         with projector(history) as connection:
             live = ensure_live(connection, model)
-            while ensure_live(connection, model).position < head_of(history):
+            while ensure_live(connection, model).position < head:
                 share_out(connection, model.name, live.generation, draw.choice((1, 2, 5, 9)))
                 follow_batch(connection, model, live.generation, draw.randint(1, 9), most=draw.choice((1, 2, MOST)))
 
@@ -202,9 +204,10 @@ def test_a_poison_event_holds_its_stream_whichever_segment_it_is_in(history: str
     poison = position_of(history, "user.country_changed")
     held = stream_at(history, poison)
     failing = failing_when(USER_DIRECTORY, at(poison))
+    head = head_of(history)
     with projector(history) as connection:
         generation = divided(connection, USER_DIRECTORY, 5)
-        while ensure_live(connection, USER_DIRECTORY).position < head_of(history):
+        while ensure_live(connection, USER_DIRECTORY).position < head:
             follow_past_poison(connection, failing, generation, limit, most=2)
         (letter,) = letters_in(connection)
         rows = {row[0]: row for row in rows_of(history, USER_DIRECTORY)}

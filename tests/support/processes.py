@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -46,7 +46,8 @@ def serving_process(settings: Settings, conninfo: str, log: Path | None = None, 
         serving_processes(settings.home, conninfo, 1, log, **variables) as (_, url),
         httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as http,
     ):
-        yield Api(url, settings_in(settings.home, **variables), conninfo, http)
+        with closing(Api(url, settings_in(settings.home, **variables), conninfo, http)) as api:
+            yield api
 
 
 @contextmanager

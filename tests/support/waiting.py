@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-POLL_SECONDS = 0.005
+POLL_SECONDS = 0.02
 PATIENCE_SECONDS = 240.0
 """How long anything may take: whatever takes longer never ends. Machines that are busy with other things are slow."""
 
