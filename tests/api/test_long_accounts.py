@@ -106,9 +106,11 @@ def watched(settings: Settings, conninfo: str) -> Iterator[tuple[WatchedLoop, Ap
         try:
             eventually(lambda: server.started or not thread.is_alive(), "the API to start")
             assert server.started, "The API did not start; the log says why."
-            with httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as http:
-                with closing(Api(url, settings, conninfo, http)) as api:
-                    yield loop, api
+            with (
+                httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as http,
+                closing(Api(url, settings, conninfo, http)) as api,
+            ):
+                yield loop, api
         finally:
             gc.enable()
             gc.unfreeze()

@@ -170,9 +170,11 @@ def serving(settings: Settings, conninfo: str, limits: Limits | None = None) -> 
         try:
             eventually(lambda: server.started or not thread.is_alive(), "the API to start")
             assert server.started, "The API did not start; the log says why."
-            with httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as http:
-                with closing(Api(url, settings, conninfo, http)) as api:
-                    yield api
+            with (
+                httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as http,
+                closing(Api(url, settings, conninfo, http)) as api,
+            ):
+                yield api
         finally:
             server.should_exit = True
             thread.join()

@@ -45,9 +45,9 @@ def serving_process(settings: Settings, conninfo: str, log: Path | None = None, 
     with (
         serving_processes(settings.home, conninfo, 1, log, **variables) as (_, url),
         httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as http,
+        closing(Api(url, settings_in(settings.home, **variables), conninfo, http)) as api,
     ):
-        with closing(Api(url, settings_in(settings.home, **variables), conninfo, http)) as api:
-            yield api
+        yield api
 
 
 @contextmanager
