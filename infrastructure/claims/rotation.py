@@ -15,6 +15,7 @@ import psycopg
 from application.actors import Actor, Metadata, Role
 from application.commands import LogUnavailableError
 from application.recorded import Recorded
+from application.unreadable import HistoryUnreadableError, UnreadableEvent
 from domain.email_claims import EmailClaim
 from domain.ids import uuid7
 from domain.users import User
@@ -32,7 +33,12 @@ ACTOR = Actor(role=Role.SYSTEM, id="keys")
 CHUNK = 4_000
 # Every address was asked for by one of these: whatever became of it then is known by its claim.
 _WITH_ADDRESS = (User.Registered.TOPIC, User.EmailChangeRequested.TOPIC)
-_WANTED = Wanted(topics=(*_WITH_ADDRESS, EmailClaim.Claimed.TOPIC), metadata=False, personal=frozenset(_WITH_ADDRESS))
+_WANTED = Wanted(
+    topics=(*_WITH_ADDRESS, EmailClaim.Claimed.TOPIC),
+    metadata=False,
+    personal=frozenset(_WITH_ADDRESS),
+    unreadable=True,
+)
 
 Pieces = Callable[[], Iterator[Sequence[Recorded[Any]]]]
 """Reads the log from the beginning."""
@@ -68,7 +74,8 @@ async def rotate_claims(
 ) -> ClaimsRotated:
     """Record all claims under the next key, check them, and put the key in force; nothing if it already is.
 
-    Raises `ClaimsDifferError`, `SecretMissingError` if there is no next key, and `LogUnavailableError`.
+    Raises `ClaimsDifferError`, `SecretMissingError` if there is no next key, `LogUnavailableError`, and
+    `HistoryUnreadableError` if the address of somebody who has not been erased cannot be read.
     """
     ids = load_keyring(settings.keys, production=settings.production).claim_ids
     if len(ids) == 1:
@@ -112,7 +119,8 @@ class _Rotation:
     async def record(self) -> tuple[int, int]:
         """Bring what was before to the next key; how many claims were recorded, and how many released."""
         recorded = released = 0
-        for facts in self._pieces():
+        for piece in self._pieces():
+            facts = await self._readable(piece)
             recorded += sum(await asyncio.gather(*(self._settle(self._following(a)) for a in _addresses(facts))))
             claims = await self._of_erased(facts)
             released += sum(await asyncio.gather(*(self._settle(self._released(*each)) for each in claims)))
@@ -121,11 +129,27 @@ class _Rotation:
     async def check(self) -> tuple[int, int]:
         """How many addresses there are, and how many claims are not as they should be."""
         addresses = differing = 0
-        for facts in self._pieces():
+        for piece in self._pieces():
+            facts = await self._readable(piece)
             agree = await asyncio.gather(*map(self._agree, _addresses(facts)))
             held = await asyncio.gather(*(self._is_held(*each) for each in await self._of_erased(facts)))
             addresses, differing = addresses + len(agree), differing + agree.count(False) + held.count(True)
         return addresses, differing
+
+    async def _readable(self, facts: Sequence[Recorded[Any]]) -> Sequence[Recorded[Any]]:
+        """Those that can be read; the others must be about people who are erased, and have no address any more.
+
+        A claim that cannot be read is met when the address that it is for is looked at.
+        """
+        unread = [fact for fact in facts if isinstance(fact.event, UnreadableEvent)]
+        if not unread:
+            return facts
+        ciphers = await self._commands.keys.ciphers({fact.event.originator_id for fact in unread})
+        for fact in unread:
+            if fact.topic in _WITH_ADDRESS and ciphers.get(fact.event.originator_id, ...) is not None:
+                place = fact.event.originator_id, fact.event.originator_version
+                raise HistoryUnreadableError(*place, "AddressUnknown", fact.position)
+        return [fact for fact in facts if not isinstance(fact.event, UnreadableEvent)]
 
     async def _agree(self, address: EmailAddress) -> bool:
         present, following = await claims_of(self._commands.aggregates, self._ids, address)

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from application.unreadable import HistoryUnreadableError
 from domain.values import EmailAddress
 from infrastructure.claims.key_in_force import ClaimsKeyForeignError
 from infrastructure.claims.rotation import ClaimsDifferError, ClaimsRotated, rotate_claims
@@ -28,6 +30,7 @@ from tests.support.claims_town import (
     register_all,
     registering,
 )
+from tests.support.damage import DAMAGES
 
 OTHER = b"x" * 32
 
@@ -311,3 +314,43 @@ def test_a_process_cannot_put_another_key_in_force(town: Town) -> None:
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         connection.execute("UPDATE keys.claims_key SET fingerprint = 'mine'")
+
+
+UNREADABLE_FACTS = ["a payload of garbage", "a garbled ciphertext of the first fact", "a missing key"]
+
+
+def with_somebody_unreadable(town: Town, what: str) -> uuid.UUID:
+    """Ada and Eve are there, and what Eve said at first cannot be read any more."""
+    town.in_a(BEFORE, registering("ada"))
+    eve: uuid.UUID = town.in_a(BEFORE, registering("eve"))
+    change = "state = set_byte(state, length(state) - 1, get_byte(state, length(state) - 1) # 1)"
+    with psycopg.connect(town.conninfo, autocommit=True) as owner:
+        owner.execute("SET session_replication_role = replica")
+        if "first fact" in what:
+            owner.execute(f"UPDATE log.event SET {change} WHERE stream_id = %s AND version = 1", (eve,))  # noqa: S608 - ours
+        else:
+            DAMAGES[what](owner, str(eve))
+    return eve
+
+
+@pytest.mark.parametrize("what", UNREADABLE_FACTS)
+def test_somebody_whose_address_cannot_be_read_ends_it_and_is_named(town: Town, what: str) -> None:
+    eve = with_somebody_unreadable(town, what)
+
+    with pytest.raises(HistoryUnreadableError) as caught:
+        town.rotate()
+
+    assert (caught.value.stream_id, caught.value.version) == (eve, 1)
+    assert town.in_a(BEFORE, registering("EVE")) is None
+
+
+@pytest.mark.parametrize("what", UNREADABLE_FACTS)
+def test_somebody_who_could_not_be_read_and_is_erased_holds_nothing_up(town: Town, what: str) -> None:
+    eve = with_somebody_unreadable(town, what)
+    town.in_a(BEFORE, erasing(eve))
+
+    town.rotate()
+
+    assert town.claim(NEW, "ada@example.com").holder is not None
+    assert town.in_a(AFTER, registering("ADA")) is None
+    assert town.in_a(AFTER, registering("eve")) is not None
