@@ -19,7 +19,7 @@ from tests.campaign.campaign import Campaign
 from tests.campaign.trouble import Victims
 from tests.support.cli import CommandLine
 from tests.support.cli_run import running
-from tests.support.running import settings_in
+from tests.support.running import follow_to_head, settings_in
 from tests.support.waiting import eventually
 from tests.support.workers_in_trouble import rows_that_differ
 
@@ -55,6 +55,7 @@ async def test_a_service_under_fire_keeps_its_promises(tmp_path: Path) -> None:
         assert (lost, doubled) == ([], [])
         assert positions_of(server.conninfo()) == (0, 0)
         grant(settings_in(reprise.home))
+        follow_to_head(server.conninfo())  # What was recorded while the run was stopping.
         assert [name for name, model in READ_MODELS.items() if rows_that_differ(server.conninfo(), model)] == []
         verified = reprise.call("audit", "verify")
         assert verified.code == 0, verified.out + verified.err

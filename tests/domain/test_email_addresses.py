@@ -152,6 +152,7 @@ def test_different_mailboxes_have_different_keys(one: str, other: str) -> None:
         ("STRASSE@", "straße@example.com"),
         ("ada@faß", "ada@faß.de"),
         ("ada@xn--fa-hia.d", "ada@faß.de"),
+        ("\ufe70@ex", "\ufe70@example.com"),  # a vowel sign, whose key begins with a blank
     ],
 )
 def test_the_beginning_of_an_address_is_found_in_any_spelling(beginning: str, address: str) -> None:
@@ -160,9 +161,10 @@ def test_the_beginning_of_an_address_is_found_in_any_spelling(beginning: str, ad
 
 @for_all(emails(), st.integers(0, 300))
 def test_every_beginning_of_a_key_is_its_own(address: EmailAddress, length: int) -> None:
+    """But for blanks at the beginning of a key: those of a search are trimmed, so it takes the address as it is."""
     key = email_key(address)
 
-    assert key.startswith(address_beginning(key[:length].rstrip()))
+    assert key.lstrip().startswith(address_beginning(key[:length].strip()))
 
 
 @for_all(ANY_TEXT)
