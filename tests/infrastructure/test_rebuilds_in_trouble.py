@@ -37,6 +37,7 @@ from infrastructure.projections.rebuild_requests import perform_rebuild, request
 from infrastructure.projections.rebuilding import RebuildProgress, is_resumable, rebuild
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.settings import Settings
+from tests.support.cli_run import wait_until_gone
 from tests.support.read_models import replayed_rows, rows_of
 from tests.support.running import follow_to_head, projector, settings_in, worker
 from tests.support.waiting import eventually
@@ -214,14 +215,7 @@ def test_no_process_outlives_a_rebuild_that_is_killed_whatever_it_waits_for(hist
             os.kill(rebuilding.pid or 0, signal.SIGKILL)
             rebuilding.join()
 
-            eventually(lambda: not any(lives(process) for process in family), "its processes to end")
-
-
-def lives(process: psutil.Process) -> bool:
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
+            wait_until_gone(family)
 
 
 @contextmanager
