@@ -31,14 +31,20 @@ def a_life(api: Api) -> str:
     return user_id
 
 
+def lives_damaged(api: Api) -> dict[str, str]:
+    """Somebody for each kind of damage."""
+    people = {what: a_life(api) for what in DAMAGES}
+    for what, user_id in people.items():
+        damage(api.conninfo, user_id, what)
+    return people
+
+
 def test_many_innocent_requests_beside_every_kind_of_broken_user_are_all_answered(own_api: Api) -> None:
-    broken = {a_life(own_api): what for what in DAMAGES}
+    broken = lives_damaged(own_api)
     innocent = [a_life(own_api) for _ in range(INNOCENT)]
-    for user_id, what in broken.items():
-        damage(own_api.conninfo, user_id, what)
 
     with forgetful(own_api) as api:
-        told = asyncio.run(everything_at_once(api, list(broken), innocent))
+        told = asyncio.run(everything_at_once(api, list(broken.values()), innocent))
 
     assert {status for status, _ in told[True]} == {200}
     assert {status for status, _ in told[False]} == {409}
@@ -66,9 +72,7 @@ async def everything_at_once(
 def test_nothing_is_recorded_about_people_whose_key_or_history_is_damaged(
     own_api: Api, subtests: pytest.Subtests
 ) -> None:
-    people = {what: a_life(own_api) for what in DAMAGES}
-    for what, user_id in people.items():
-        damage(own_api.conninfo, user_id, what)
+    people = lives_damaged(own_api)
     with forgetful(own_api) as api:
         before = api.changes()
         for what, user_id in people.items():

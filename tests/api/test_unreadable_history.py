@@ -10,7 +10,7 @@ import pytest
 
 from application.actors import Role
 from tests.api.test_erasing_the_unreadable import follow
-from tests.api.test_unreadable_beside_readable import a_life, forgetful
+from tests.api.test_unreadable_beside_readable import a_life, forgetful, lives_damaged
 from tests.support.api import Api, Caller, refusal
 from tests.support.damage import DAMAGES, damage
 
@@ -43,14 +43,6 @@ def timeline(caller: Caller, user_id: str) -> list[dict[str, Any]]:
         if page.json()["nextCursor"] is None:
             return items
         cursor = f"&cursor={page.json()['nextCursor']}"
-
-
-def lives_damaged(api: Api) -> dict[str, str]:
-    """Somebody for each kind of damage."""
-    people = {what: a_life(api) for what in DAMAGES}
-    for what, user_id in people.items():
-        damage(api.conninfo, user_id, what)
-    return people
 
 
 def test_the_timeline_lists_every_fact_and_says_which_cannot_be_read(own_api: Api, subtests: pytest.Subtests) -> None:

@@ -40,6 +40,7 @@ DAMAGES: dict[str, Callable[[Owner, str], None]] = {
     "an empty payload": _event("state = ''", 3),
     "a payload that does not fit": _event("state = '{\"country\": [1]}'", 3),
     "a payload nested without end": _event("state = repeat('[', 60000)::bytea", 3),
+    "a garbled ciphertext first": _event(_octet("length(state) - 1"), 1),
     "a garbled ciphertext": _event(_octet("length(state) - 1"), 2),
     "a garbled clear part": _event(_octet("4"), 1),
     "a garbled nonce": _event(_octet("length(state) - 40"), 2),
