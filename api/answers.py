@@ -11,8 +11,8 @@ from litestar.response import Response
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from api.preconditions import etag
-from application.platform import Saved
 from application.queries import Page
+from application.unit_of_work import Saved
 
 T = TypeVar("T")
 ItemT = TypeVar("ItemT")

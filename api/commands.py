@@ -9,7 +9,7 @@ from api.problems import Place, parsed
 from api.requests import ApiRequest, header_refused
 from application.actors import Actor, Metadata
 from application.commands import CommandContext, CommandKey, CommandT, UseCase
-from application.platform import Saved
+from application.unit_of_work import Saved
 from domain.ids import uuid7
 from domain.values import parse_reason
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from application.platform import Platform, Saved
+from application.unit_of_work import Saved, UnitOfWork
 from domain.users import User
 from domain.values import parse_birth_date, parse_country, parse_display_name, parse_locale_tag
 
@@ -28,14 +28,14 @@ class ChangeProfile(msgspec.Struct, frozen=True, kw_only=True):
     patch: ProfilePatch
 
 
-async def change_profile(command: ChangeProfile, platform: Platform) -> Saved:
+async def change_profile(command: ChangeProfile, work: UnitOfWork) -> Saved:
     """Record an event for each field that really changes. Refused if the account is closed."""
-    user = await platform.user(command.user_id)
+    user = await work.target(User, command.user_id)
 
     user.must_be_open()
-    _apply(command.patch, user, platform.now.date())
+    _apply(command.patch, user, work.now.date())
 
-    return await platform.save(user)
+    return await work.save(user)
 
 
 def _apply(patch: ProfilePatch, user: User, today: date) -> None:

@@ -6,10 +6,10 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from application.actors import Metadata
-from application.platform import Platform, Saved
+from application.unit_of_work import Saved, UnitOfWork
 
 CommandT = TypeVar("CommandT")
-UseCase = Callable[[CommandT, Platform], Awaitable[Saved]]
+UseCase = Callable[[CommandT, UnitOfWork], Awaitable[Saved]]
 
 
 class CommandKey(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class CommandContext(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Metadata
     key: CommandKey | None = None
     expected_version: int | None = None
-    """The version of the user that the caller decided on (If-Match)."""
+    """The version of the aggregate that the command is about, as the caller knew it (If-Match)."""
 
 
 class Commands(Protocol):

@@ -2,8 +2,11 @@
 
 import msgspec
 
-from application.platform import Platform, Saved
+from application.address_claims import claim_of
+from application.email_tokens import EmailTokens
+from application.unit_of_work import Saved, UnitOfWork
 from domain import errors
+from domain.users import User
 
 
 class ConfirmEmail(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -12,21 +15,22 @@ class ConfirmEmail(msgspec.Struct, frozen=True, kw_only=True, rename="camel", fo
     token: str
 
 
-async def confirm_email(command: ConfirmEmail, platform: Platform) -> Saved:
+async def confirm_email(command: ConfirmEmail, work: UnitOfWork) -> Saved:
     """Verify the address a token was mailed to, once, in time; a changed address frees the old one."""
+    tokens = work.using(EmailTokens)
     try:
-        user = await platform.user(platform.email_tokens.user_of(command.token))
+        user = await work.target(User, tokens.user_of(command.token))
     except errors.UserNotFound:
         raise errors.VerificationTokenInvalid from None
-    if user.email_request is None or not platform.email_tokens.matches(command.token, user.id, user.email_request):
+    if user.email_request is None or not tokens.matches(command.token, user.id, user.email_request):
         raise errors.VerificationTokenInvalid
-    old = await platform.email_claim(user.email)
-    new = await platform.email_claim(user.email_request.email)
+    old = await claim_of(user.email, work)
+    new = await claim_of(user.email_request.email, work)
 
-    user.confirm_email(platform.now)
+    user.confirm_email(work.now)
     if old is new:
-        return await platform.save(user)
-    new.confirm(user.id, platform.now)
+        return await work.save(user)
+    new.confirm(user.id, work.now)
     old.release(user.id)
 
-    return await platform.save(user, old, new)
+    return await work.save(user, old, new)

@@ -4,7 +4,8 @@ from uuid import UUID
 
 import msgspec
 
-from application.platform import Platform, Saved
+from application.unit_of_work import Saved, UnitOfWork
+from domain.users import User
 
 
 class DeactivateUser(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,10 +14,10 @@ class DeactivateUser(msgspec.Struct, frozen=True, kw_only=True):
     user_id: UUID
 
 
-async def deactivate_user(command: DeactivateUser, platform: Platform) -> Saved:
+async def deactivate_user(command: DeactivateUser, work: UnitOfWork) -> Saved:
     """Deactivate a user; refused while suspended or waiting to be deleted."""
-    user = await platform.user(command.user_id)
+    user = await work.target(User, command.user_id)
 
     user.deactivate()
 
-    return await platform.save(user)
+    return await work.save(user)

@@ -8,7 +8,7 @@ content where it has none.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
@@ -19,15 +19,15 @@ from application.actors import IMPORTER, Metadata
 from application.commands import CommandContext, CommandKey, CommandKeys, Commands, IdempotencyKeyReusedError
 from application.import_person import ImportPerson, import_person
 from application.person_line import LineInvalidError, canonical, read_person
-from application.platform import Platform, Saved
 from application.turns import Turn, Turns
+from application.unit_of_work import AggregateT, Saved, UnitOfWork
+from application.unread_users import UnreadUsers
 from application.unreadable import HistoryUnreadableError
 from domain import errors
 from domain.email_claims import EmailClaim
 from domain.ids import uuid7
 from domain.kernel import Aggregate
 from domain.users import User
-from domain.values import EmailAddress, email_key
 
 LINES_UNDER_WAY = 1_024
 """Enough to fill the next appends while one is in progress; each takes some kilobytes of memory."""
@@ -146,8 +146,8 @@ class _File:
         return Outcome.ALREADY_IMPORTED
 
     async def _run(self, person: ImportPerson, place: "_Place") -> Saved:
-        async def in_turn(command: ImportPerson, platform: Platform) -> Saved:
-            return await import_person(command, _InTurn(platform, place))
+        async def in_turn(command: ImportPerson, work: UnitOfWork) -> Saved:
+            return await import_person(command, _InTurn(work, place))
 
         try:
             return await self._commands.run(in_turn, person, self._context(person))
@@ -181,11 +181,12 @@ class _Place:
         self._marks: dict[str, DuplicateError] = {}
         self._turn: Turn | None = None
 
-    async def wait_for_turn(self, address: EmailAddress) -> None:
+    async def wait_for_turn(self, claim_id: UUID) -> None:
         """Wait for the lines before; raises `DuplicateError` if one of them was accepted."""
         if self._turn:
+            await self._turn.come()
             return
-        self._marks[f"address {email_key(address)}"] = _address_taken()
+        self._marks[f"address {claim_id.hex}"] = _address_taken()
         if self._external_id is not None:
             self._marks[f"external id {self._external_id}"] = _external_id_taken()
         self._turn = self._turns.take(*self._marks)
@@ -206,45 +207,39 @@ class _Place:
 
 
 class _InTurn:
-    """The platform, as the import of a line sees it.
+    """The unit of work, as the import of a line sees it.
 
     A line takes its place as soon as its address is known. Nothing has been waited for by then, so that places are
     taken in the order in which the lines were begun, which is their order in the file.
     """
 
-    def __init__(self, platform: Platform, place: _Place) -> None:
-        self.now = platform.now
-        self.policy = platform.policy
-        self.email_tokens = platform.email_tokens
-        self._platform = platform
+    def __init__(self, work: UnitOfWork, place: _Place) -> None:
+        self.now = work.now
+        self.using = work.using
+        self.target = work.target
+        self.expect = work.expect
+        self.mirror = work.mirror
+        self._work = work
         self._place = place
 
-    async def user(self, user_id: UUID) -> User:
-        return await self._platform.user(user_id)
-
-    async def unread_user(self, user_id: UUID) -> User:
-        return await self._platform.unread_user(user_id)
-
-    async def claims_naming(self, user_id: UUID) -> Sequence[EmailClaim]:
-        return await self._platform.claims_naming(user_id)
-
-    async def email_claim(self, address: EmailAddress, *, as_if_vacant: bool = False) -> EmailClaim:
-        await self._place.wait_for_turn(address)
-        return await self._platform.email_claim(address, as_if_vacant=as_if_vacant)
+    async def load(self, kind: type[AggregateT], stream_id: UUID, *, likely_new: bool = False) -> AggregateT:
+        if kind is EmailClaim:
+            await self._place.wait_for_turn(stream_id)
+        return await self._work.load(kind, stream_id, likely_new=likely_new)
 
     async def save(self, subject: Aggregate, *others: Aggregate) -> Saved:
         self._place.offered = subject.id
-        return await self._platform.save(subject, *others)
+        return await self._work.save(subject, *others)
 
 
-async def _find(user_id: UUID, platform: Platform) -> Saved:
+async def _find(user_id: UUID, work: UnitOfWork) -> Saved:
     """Somebody who was imported before, as nothing new; refused if they have been erased since."""
     try:
-        user = await platform.user(user_id)
+        user = await work.target(User, user_id)
     except HistoryUnreadableError:
-        user = await platform.unread_user(user_id)
+        user = await work.using(UnreadUsers).user(user_id)
     user.must_be_there()
-    return await platform.save(user)
+    return await work.save(user)
 
 
 def _address_taken() -> DuplicateError:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import msgspec
 
-from application.platform import Platform, Saved
+from application.address_claims import claim_of
 from application.register_user import RegisterUser, new_user
+from application.unit_of_work import Saved, UnitOfWork
 from domain import errors
 from domain.users import User
 from domain.values import (
@@ -62,14 +63,14 @@ class ImportPerson(RegisterUser, frozen=True, kw_only=True, rename="camel", forb
             raise ValueError("statusSince must not be before createdAt")
 
 
-async def import_person(command: ImportPerson, platform: Platform) -> Saved:
+async def import_person(command: ImportPerson, work: UnitOfWork) -> Saved:
     """Register a person with their life so far, without mailing them; refused if the address is in use."""
-    user = _with_life_so_far(command, platform.now)
-    claim = await platform.email_claim(user.email, as_if_vacant=True)
+    user = _with_life_so_far(command, work.now)
+    claim = await claim_of(user.email, work, likely_new=True)
 
-    claim.claim(user.id, platform.now)
+    claim.claim(user.id, work.now)
 
-    return await platform.save(user, claim)
+    return await work.save(user, claim)
 
 
 def _with_life_so_far(command: ImportPerson, now: datetime) -> User:

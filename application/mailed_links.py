@@ -6,7 +6,7 @@ A made-up token learns nothing, whichever account it names (docs/decisions/0031-
 from datetime import datetime
 from enum import Enum, auto
 
-from application.platform import EmailTokens
+from application.email_tokens import EmailTokens
 from application.queries import Moment, Users
 from domain import errors
 from domain.users import EmailRequest, User

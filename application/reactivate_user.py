@@ -4,7 +4,8 @@ from uuid import UUID
 
 import msgspec
 
-from application.platform import Platform, Saved
+from application.unit_of_work import Saved, UnitOfWork
+from domain.users import User
 
 
 class ReactivateUser(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,10 +14,10 @@ class ReactivateUser(msgspec.Struct, frozen=True, kw_only=True):
     user_id: UUID
 
 
-async def reactivate_user(command: ReactivateUser, platform: Platform) -> Saved:
+async def reactivate_user(command: ReactivateUser, work: UnitOfWork) -> Saved:
     """Reactivate a user; refused while suspended or waiting to be deleted."""
-    user = await platform.user(command.user_id)
+    user = await work.target(User, command.user_id)
 
     user.reactivate()
 
-    return await platform.save(user)
+    return await work.save(user)

@@ -4,7 +4,8 @@ from uuid import UUID
 
 import msgspec
 
-from application.platform import Platform, Saved
+from application.unit_of_work import Saved, UnitOfWork
+from domain.users import User
 from domain.values import parse_document_version, parse_purpose
 
 
@@ -23,12 +24,12 @@ class RecordConsent(msgspec.Struct, frozen=True, kw_only=True):
     choice: ConsentChoice
 
 
-async def record_consent(command: RecordConsent, platform: Platform) -> Saved:
+async def record_consent(command: RecordConsent, work: UnitOfWork) -> Saved:
     """Record the person's answer; the same answer again records nothing."""
     purpose = parse_purpose(command.purpose)
     version = parse_document_version(command.choice.document_version)
-    user = await platform.user(command.user_id)
+    user = await work.target(User, command.user_id)
 
     user.record_consent(purpose, version, granted=command.choice.granted)
 
-    return await platform.save(user)
+    return await work.save(user)

@@ -4,7 +4,9 @@ from datetime import date, datetime
 
 import msgspec
 
-from application.platform import Platform, Saved
+from application.address_claims import claim_of
+from application.policy import Policy
+from application.unit_of_work import Saved, UnitOfWork
 from domain.users import User
 from domain.values import (
     EmailAddress,
@@ -29,19 +31,19 @@ class RegisterUser(msgspec.Struct, frozen=True, kw_only=True, rename="camel", fo
     external_id: str | None = None
 
 
-async def register_user(command: RegisterUser, platform: Platform) -> Saved:
+async def register_user(command: RegisterUser, work: UnitOfWork) -> Saved:
     """Register a person, who then is mailed a token to verify the address; refused if the address is in use.
 
     Without a mail, if the address has been sent as many as it may: the person can ask for one later.
     """
-    address, now, policy = parse_email_address(command.email), platform.now, platform.policy
-    claim = await platform.email_claim(address, as_if_vacant=True)
+    address, now, policy = parse_email_address(command.email), work.now, work.using(Policy)
+    claim = await claim_of(address, work, likely_new=True)
     is_mailed = claim.may_be_mailed(now, policy.mails_to_address)
     user = new_user(command, address, now.date(), confirm_by=now + policy.confirm_within if is_mailed else None)
 
     claim.claim(user.id, now, is_mailed=is_mailed)
 
-    return await platform.save(user, claim)
+    return await work.save(user, claim)
 
 
 def new_user(

@@ -4,7 +4,8 @@ from uuid import UUID
 
 import msgspec
 
-from application.platform import Platform, Saved
+from application.unit_of_work import Saved, UnitOfWork
+from domain.users import User
 from domain.values import parse_reason
 
 
@@ -15,10 +16,10 @@ class ReinstateUser(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-async def reinstate_user(command: ReinstateUser, platform: Platform) -> Saved:
+async def reinstate_user(command: ReinstateUser, work: UnitOfWork) -> Saved:
     """Reinstate a user, with the reason; one who is not suspended stays as they are."""
-    user = await platform.user(command.user_id)
+    user = await work.target(User, command.user_id)
 
     user.reinstate(parse_reason(command.reason))
 
-    return await platform.save(user)
+    return await work.save(user)

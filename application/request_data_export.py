@@ -4,9 +4,12 @@ from uuid import UUID
 
 import msgspec
 
-from application.platform import Platform, Saved
+from application.policy import Policy
+from application.unit_of_work import Saved, UnitOfWork
+from application.unread_users import UnreadUsers
 from application.unreadable import HistoryUnreadableError
 from domain.data_exports import DataExport
+from domain.users import User
 
 
 class RequestDataExport(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,15 +18,16 @@ class RequestDataExport(msgspec.Struct, frozen=True, kw_only=True):
     user_id: UUID
 
 
-async def request_data_export(command: RequestDataExport, platform: Platform) -> Saved:
+async def request_data_export(command: RequestDataExport, work: UnitOfWork) -> Saved:
     """Request an export as of now, for download within a limited time; refused only if the person has been erased."""
     try:
-        user = await platform.user(command.user_id)
+        user = await work.target(User, command.user_id)
     except HistoryUnreadableError:
         # It says what can be read, and of the rest that it is there.
-        user = await platform.unread_user(command.user_id)
+        user = await work.using(UnreadUsers).user(command.user_id)
+        work.expect(user)
     export = DataExport.blank(DataExport.create_id())
 
-    export.request(user, platform.now + platform.policy.export_good_for)
+    export.request(user, work.now + work.using(Policy).export_good_for)
 
-    return await platform.save(export)
+    return await work.save(export)

@@ -4,7 +4,9 @@ from uuid import UUID
 
 import msgspec
 
-from application.platform import Platform, Saved
+from application.policy import Policy
+from application.unit_of_work import Saved, UnitOfWork
+from domain.users import User
 
 
 class RequestDeletion(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,10 +15,10 @@ class RequestDeletion(msgspec.Struct, frozen=True, kw_only=True):
     user_id: UUID
 
 
-async def request_deletion(command: RequestDeletion, platform: Platform) -> Saved:
+async def request_deletion(command: RequestDeletion, work: UnitOfWork) -> Saved:
     """Have a user erased when the grace period ends; asking again does not prolong it."""
-    user = await platform.user(command.user_id)
+    user = await work.target(User, command.user_id)
 
-    user.request_deletion(platform.now + platform.policy.erase_after)
+    user.request_deletion(work.now + work.using(Policy).erase_after)
 
-    return await platform.save(user)
+    return await work.save(user)

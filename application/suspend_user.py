@@ -4,7 +4,8 @@ from uuid import UUID
 
 import msgspec
 
-from application.platform import Platform, Saved
+from application.unit_of_work import Saved, UnitOfWork
+from domain.users import User
 from domain.values import parse_reason
 
 
@@ -15,10 +16,10 @@ class SuspendUser(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-async def suspend_user(command: SuspendUser, platform: Platform) -> Saved:
+async def suspend_user(command: SuspendUser, work: UnitOfWork) -> Saved:
     """Suspend a user, with the reason; suspending again records nothing."""
-    user = await platform.user(command.user_id)
+    user = await work.target(User, command.user_id)
 
     user.suspend(parse_reason(command.reason))
 
-    return await platform.save(user)
+    return await work.save(user)

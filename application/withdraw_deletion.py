@@ -4,7 +4,8 @@ from uuid import UUID
 
 import msgspec
 
-from application.platform import Platform, Saved
+from application.unit_of_work import Saved, UnitOfWork
+from domain.users import User
 
 
 class WithdrawDeletion(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,10 +14,10 @@ class WithdrawDeletion(msgspec.Struct, frozen=True, kw_only=True):
     user_id: UUID
 
 
-async def withdraw_deletion(command: WithdrawDeletion, platform: Platform) -> Saved:
+async def withdraw_deletion(command: WithdrawDeletion, work: UnitOfWork) -> Saved:
     """Withdraw the request to be deleted; refused when the grace period has ended."""
-    user = await platform.user(command.user_id)
+    user = await work.target(User, command.user_id)
 
-    user.withdraw_deletion(platform.now)
+    user.withdraw_deletion(work.now)
 
-    return await platform.save(user)
+    return await work.save(user)

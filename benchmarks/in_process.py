@@ -15,9 +15,9 @@ import uvloop
 from application.actors import Actor, Metadata, Role
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.commands import CommandContext
-from application.platform import Saved
 from application.register_user import RegisterUser, register_user
 from application.service import Service
+from application.unit_of_work import Saved
 from benchmarks.latencies import Latencies, latencies
 from domain.ids import uuid7
 from infrastructure.garbage_collection import make_collection_rare

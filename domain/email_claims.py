@@ -10,13 +10,12 @@ The id of a claim is derived from a keyed hash of the address, so that the log's
 holder, and the claim's stream holds no personal data.
 """
 
-from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from uuid import UUID
 
 from domain import errors
-from domain.kernel import Aggregate, AggregateEvent, payload_fields, records, serves
+from domain.kernel import Aggregate, AggregateEvent, records, serves
 from domain.limits import AT_ONCE, Limit, remembered
 from domain.values import has_passed
 
@@ -80,9 +79,9 @@ class EmailClaim(Aggregate):
         user_id: Holder
 
     @classmethod
-    def vacant(cls, claim_id: UUID) -> Self:
+    def blank(cls, stream_id: UUID) -> Self:
         """The claim of an address before anything is known of it: version 0, no holder."""
-        claim = cls.blank(claim_id)
+        claim = super().blank(stream_id)
         claim.holder = None
         claim.reserved_until = None
         claim.last_reserved_until = None
@@ -159,18 +158,6 @@ class EmailClaim(Aggregate):
     def says_the_same(self, other: Self) -> bool:
         """Whether two claims have the same holder, for as long."""
         return (self.holder, self.reserved_until) == (other.holder, other.reserved_until)
-
-    def repeat(self, facts: Iterable[Any]) -> None:
-        """Record what was recorded about another claim of the same address."""
-        recorders: dict[type[AggregateEvent], Callable[..., None]] = {
-            self.Claimed: self._claimed,
-            self.AskedFor: self._asked_for,
-            self.Contested: self._contested,
-            self.Withdrawn: self._withdrawn,
-            self.Released: self._released,
-        }
-        for fact in facts:
-            recorders[type(fact)](**{field.name: getattr(fact, field.name) for field in payload_fields(type(fact))})
 
     def _is_for_good(self, user_id: UUID) -> bool:
         return self.holder == user_id and self.reserved_until is None

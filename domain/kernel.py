@@ -1,10 +1,10 @@
 """The event-sourcing kernel: the only domain module that knows the `eventsourcing` library."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache, wraps
-from typing import Annotated, Any, Self, TypeVar, cast, get_args
+from typing import Annotated, Any, ClassVar, Self, TypeVar, cast, get_args
 from uuid import UUID
 
 import msgspec
@@ -98,6 +98,13 @@ class AggregateCreated(AggregateEvent, CanInitAggregate[UUID], frozen=True, kw_o
 class Aggregate(BaseAggregate[UUID]):
     """A consistency boundary whose state is its recorded events, played again."""
 
+    NOT_FOUND: ClassVar[type[Exception]] = LookupError
+    """What is raised where one that its first event creates is asked for and is not there."""
+    REMEMBERED: ClassVar[bool] = False
+    """Whether processes may keep it in memory between commands. Only of value for what is changed again and again, and
+    only for what nobody else's personal data is in: what is in memory is forgotten with the person whose stream it is.
+    """
+
     class Event(AggregateEvent, frozen=True):
         """The root of an aggregate's events."""
 
@@ -111,6 +118,11 @@ class Aggregate(BaseAggregate[UUID]):
     def create_id(*_: Any, **__: Any) -> UUID:
         """Give out an id that sorts by time, for index locality."""
         return uuid7()
+
+    @classmethod
+    def before_events(cls, stream_id: UUID) -> Self | None:
+        """What there is before the first event: one of version 0, or None where the first event creates it."""
+        return None if _is_created(cls) else cls.blank(stream_id)
 
     @classmethod
     def blank(cls, stream_id: UUID) -> Self:
@@ -140,6 +152,13 @@ class Aggregate(BaseAggregate[UUID]):
         made: Self = event.mutate(None)
         made.pending_events.append(event)
         return made
+
+    def repeat(self, facts: Iterable[Any]) -> None:
+        """Record what was recorded about another one of this kind."""
+        for fact in facts:
+            event = msgspec.structs.replace(fact, originator_id=self.id, originator_version=self.version + 1)
+            event.mutate(self)
+            self.pending_events.append(event)
 
     def collect_events(self) -> Sequence[AggregateEvent]:
         """Take away the events that are new since the last time."""
@@ -182,6 +201,12 @@ def event_types(aggregate: type[Aggregate]) -> tuple[type[AggregateEvent], ...]:
     """The events an aggregate can record, in the order of their definition."""
     members = (member for member in vars(aggregate).values() if isinstance(member, type))
     return tuple(m for m in members if issubclass(m, AggregateEvent) and m is not aggregate.Event)
+
+
+@cache
+def _is_created(aggregate: type[Aggregate]) -> bool:
+    """Whether a first event creates aggregates of this kind."""
+    return any(issubclass(event, AggregateCreated) for event in event_types(aggregate))
 
 
 def payload_fields(event_type: type[AggregateEvent]) -> tuple[msgspec.structs.FieldInfo, ...]:

@@ -67,6 +67,8 @@ class User(Aggregate):
     """One person's account."""
 
     TOPIC = "user"
+    NOT_FOUND = errors.UserNotFound
+    REMEMBERED = True
 
     class Event(Aggregate.Event, frozen=True):
         """An event of a user."""

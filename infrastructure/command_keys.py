@@ -12,7 +12,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from application.commands import CommandKey, IdempotencyKeyReusedError
-from application.platform import Saved
+from application.unit_of_work import Saved
 from infrastructure.mac import Mac
 
 

@@ -19,8 +19,8 @@ import psycopg
 import structlog
 from psycopg.rows import TupleRow
 
+from application.email_tokens import EmailTokens
 from application.mailing import Mail, Mailer, MailRefusedError, confirmation_mail, contest_mail
-from application.platform import EmailTokens
 from application.recorded import Recorded
 from domain.email_claims import EmailClaim
 from domain.users import User
@@ -196,7 +196,7 @@ def _decided(connection: Connection, recorded: Recorded[Any]) -> list[Any]:
 def _claim(connection: Connection, claim_ids: Iterable[UUID]) -> EmailClaim:
     """The claim of an address, as of now; of those under two keys, the one that was changed last."""
     head = read_head(connection).position
-    claims = {claim_id: EmailClaim.vacant(claim_id) for claim_id in claim_ids}
+    claims = {claim_id: EmailClaim.blank(claim_id) for claim_id in claim_ids}
     for fact in facts_from(fetch_streams(connection, list(claims), head, _OF_CLAIM)):
         fact.event.mutate(claims[fact.event.originator_id])
     return max(claims.values(), key=lambda claim: claim.modified_on)

@@ -7,7 +7,7 @@ import msgspec
 from application.data_map import Holding, Kind, event_holdings, read_model_holdings
 from application.projections import LIKE_THE_LOG
 from application.read_models import READ_MODELS
-from infrastructure.event_codec import AGGREGATES
+from domain.aggregates import AGGREGATES
 
 WITH_THE_SERVICE = "as long as the service"
 

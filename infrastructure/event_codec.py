@@ -13,15 +13,10 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import FieldInfo
 
-from domain.access_records import AccessRecord
-from domain.data_exports import DataExport
-from domain.email_claims import EmailClaim
+from domain.aggregates import AGGREGATES
 from domain.kernel import Aggregate, AggregateCreated, AggregateEvent, event_types, payload_fields, personal_fields
-from domain.users import User
 from domain.values import ERASED, SEALED
 from infrastructure.privacy import sealed_form
-
-AGGREGATES: tuple[type[Aggregate], ...] = (User, EmailClaim, AccessRecord, DataExport)
 
 
 class UnknownTopicError(LookupError):

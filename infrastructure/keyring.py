@@ -14,6 +14,7 @@ from uuid import UUID
 
 import msgspec
 
+from application.address_claims import ClaimIdsOf
 from application.queries import CursorInvalidError
 from domain import errors
 from domain.free_text import search_key
@@ -44,6 +45,12 @@ class Keyring(msgspec.Struct, frozen=True):
     def claim_ids(self) -> "list[ClaimIds]":
         """By the present key of the claims, and by the next one if there is one."""
         return [ClaimIds(key) for key in (self.claims, self.next_claims) if key is not None]
+
+    @property
+    def claim_ids_of(self) -> ClaimIdsOf:
+        """The ids of an address's claims, by each of these keys."""
+        ids = self.claim_ids
+        return lambda address: [each.of(address) for each in ids]
 
     def derive(self, purpose: str) -> bytes:
         """A key for one purpose, of 32 octets."""

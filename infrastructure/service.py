@@ -2,23 +2,23 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
+from application.email_tokens import EmailTokens
 from application.mailed_links import MailedLinks
 from application.service import Service
 from infrastructure.access_recorder import AccessRecorder
 from infrastructure.aggregates import Aggregates
-from infrastructure.claims.both_keys import AttemptUnderBothKeys
+from infrastructure.area_ports import area_ports, stand_ins
 from infrastructure.claims.key_in_force import require_claims_key
 from infrastructure.command_keys import AnsweredCommands, KeyedCommandKeys
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.group_commit import GroupCommit
-from infrastructure.keyring import ClaimIds, Cursors, Keyring, MailedTokens, load_keyring
-from infrastructure.platform import Attempt, BeginAttempt, CommandPlatform
+from infrastructure.keyring import Cursors, Keyring, load_keyring
+from infrastructure.platform import CommandRunner
 from infrastructure.privacy.forgetting import Forgetting
 from infrastructure.privacy.opening import opened_keys
 from infrastructure.queries.access_log import AccessLogQueries
@@ -89,7 +89,7 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
                 projections=ProjectionQueries(pool),
                 proofs=ProofQueries(pool),
                 mails=MailQueries(pool),
-                mailed_links=MailedLinks(users, commands.email_tokens),
+                mailed_links=MailedLinks(users, commands.using(EmailTokens)),
                 log=log,
                 accesses=accesses,
                 access_log=AccessLogQueries(lists, cursors),
@@ -98,7 +98,7 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
 
 
 @asynccontextmanager
-async def open_commands(settings: Settings, conninfo: str) -> AsyncIterator[CommandPlatform]:
+async def open_commands(settings: Settings, conninfo: str) -> AsyncIterator[CommandRunner]:
     """The write side alone, for a process that has some commands to carry out."""
     async with _writing(settings, load_keyring(settings.keys, production=settings.production), conninfo) as (
         _,
@@ -108,7 +108,7 @@ async def open_commands(settings: Settings, conninfo: str) -> AsyncIterator[Comm
 
 
 @asynccontextmanager
-async def _writing(settings: Settings, keyring: Keyring, conninfo: str) -> AsyncIterator[tuple[Pool, CommandPlatform]]:
+async def _writing(settings: Settings, keyring: Keyring, conninfo: str) -> AsyncIterator[tuple[Pool, CommandRunner]]:
     conninfo = in_role(conninfo, APP_ROLE)
     async with (
         reading_pool(conninfo, READING_CONNECTIONS) as pool,
@@ -119,18 +119,11 @@ async def _writing(settings: Settings, keyring: Keyring, conninfo: str) -> Async
         await require_claims_key(pool, keyring)
         yield (
             pool,
-            CommandPlatform(
-                Aggregates(StreamLoader(pool, keys)),
+            CommandRunner(
+                Aggregates(StreamLoader(pool, keys), stand_ins=stand_ins(pool)),
                 commits,
                 AnsweredCommands(pool),
-                ClaimIds(keyring.claims),
-                MailedTokens(keyring.derive("mailed tokens")),
-                settings.policy,
                 keys,
-                _attempts(keyring),
+                area_ports(settings, keyring, pool),
             ),
         )
-
-
-def _attempts(keyring: Keyring) -> BeginAttempt:
-    return partial(AttemptUnderBothKeys, ids=keyring.claim_ids) if keyring.next_claims else Attempt

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from application.platform import Policy
+from application.policy import Policy
 from domain.limits import REMEMBERED, Limit
 
 DEFAULT_MAIL_SENDER = "no-reply@reprise.example"

@@ -10,6 +10,7 @@ from psycopg import sql
 
 from application.queries import AS_IT_IS, PositionNotReachedError
 from application.user_timeline import USER_TIMELINE, TimelineRow
+from domain import errors
 from domain.email_claims import EmailClaim
 from domain.kernel import event_types
 from domain.users import User
@@ -31,15 +32,26 @@ WHERE "position" > %(position)s AND topic = %(topic)s AND position(%(named)s::by
 """
 
 
-class UnreadUsers:
-    """Users who cannot be read."""
+class UnreadUsersInLog:
+    """Users who cannot be read; the port `application.unread_users.UnreadUsers`."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._timeline = ReadModel(Lists(pool, 0.0), USER_TIMELINE, TimelineRow)
 
-    async def user(self, user_id: UUID) -> tuple[User | None, int]:
-        """The user as far as is known, None if nothing says that it is one; and the log position that this reflects."""
+    async def user(self, user_id: UUID) -> User:
+        """The user as far as is known. Raises `UserNotFound` if nothing says that it is one."""
+        user, _ = await self._standing(user_id)
+        if user is None:
+            raise errors.UserNotFound
+        return user
+
+    async def erased(self, user_id: UUID) -> tuple[User, int] | None:
+        """The user, if they were erased, and the log position that this reflects: no more is asked about them."""
+        user, head = await self._standing(user_id)
+        return (user, head) if user is not None and user.erased else None
+
+    async def _standing(self, user_id: UUID) -> tuple[User | None, int]:
         parameters = {"user_id": user_id, "erased": User.Erased.TOPIC, "known": _TOPICS}
         async with self._pool.connection() as connection:
             cursor = await connection.execute(_STANDING, parameters)

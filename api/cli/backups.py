@@ -15,6 +15,7 @@ from infrastructure.backups.writing import take_backup
 from infrastructure.database import admit_named_logins, migrated_database, owners_database, require_data
 from infrastructure.logins import Login
 from infrastructure.receipts import Receipt, ReceiptsDamagedError, read_receipts, receipts_path
+from infrastructure.service import open_commands
 from infrastructure.settings import settings_from
 
 KEYS = Group("Keys", validator=validators.mutually_exclusive)
@@ -95,7 +96,7 @@ def restore(
             raise Failure(str(error), "not_empty") from None
         if not settings.is_embedded:
             admit_named_logins(settings, conninfo)
-        again = erase_again(settings, conninfo, erased)
+        again = erase_again(settings, conninfo, open_commands, erased)
     told = f" Erased again, according to the receipts: {shown(again)}." if again else ""
     _tell(
         manifest, f"Restored: {{}} events, as of {manifest.taken_at:%Y-%m-%d %H:%M:%S}.{told}", json, erasedAgain=again

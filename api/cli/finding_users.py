@@ -3,9 +3,10 @@
 from uuid import UUID
 
 from api.cli.failures import NotFound
+from application.address_claims import leader_first
+from domain.email_claims import EmailClaim
 from domain.values import parse_email_address
 from infrastructure.aggregates import Aggregates
-from infrastructure.claims.both_keys import leading_claim
 from infrastructure.claims.key_in_force import require_claims_key
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.keyring import load_keyring
@@ -31,7 +32,8 @@ async def _holder(settings: Settings, conninfo: str, address: str) -> UUID:
     async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
         await require_claims_key(pool, keyring)
         aggregates = Aggregates(StreamLoader(pool, SubjectKeys(pool, MasterKeys())))
-        claim = await leading_claim(aggregates, keyring.claim_ids, wanted)
+        claims = [await aggregates.load(EmailClaim, claim_id) for claim_id in keyring.claim_ids_of(wanted)]
+    claim = leader_first(claims)[0]
     if claim.holder is None:
         raise NotFound("No user has this email address.")
     return claim.holder

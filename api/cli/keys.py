@@ -17,6 +17,7 @@ from infrastructure.database import migrated_database, require_data
 from infrastructure.logins import Login
 from infrastructure.privacy.keychain import key_encryption_key, next_key_encryption_key
 from infrastructure.privacy.rotation import RotationUnderWayError, rotate_master_key
+from infrastructure.service import open_commands
 from infrastructure.settings import settings_from
 
 app = App(name="keys", help="Show and replace the master key and the claims key.")
@@ -109,7 +110,7 @@ def replace_claims_key(*, json: bool = False) -> None:
     require_data(settings)
     with migrated_database(settings, Login.OWNER) as conninfo, EventProgress("Recording claims") as progress:
         try:
-            rotated = asyncio.run(rotate_claims(settings, conninfo, progress.show))
+            rotated = asyncio.run(rotate_claims(settings, conninfo, open_commands, progress.show))
         except ClaimsDifferError as error:
             raise Failure(str(error), "claims_differ") from None
     if json:

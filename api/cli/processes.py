@@ -43,6 +43,7 @@ def serve(*, host: str | None = None, port: Port | None = None, workers: Positiv
     from api.main import serve as serve_api
     from infrastructure.backups.replaying import bring_nobody_back
     from infrastructure.claims.key_in_force import check_claims_key
+    from infrastructure.service import open_commands
     from infrastructure.token_keys import check_issuer
 
     configure_logging()
@@ -53,7 +54,7 @@ def serve(*, host: str | None = None, port: Port | None = None, workers: Positiv
     with migrated_database(settings, Login.API) as conninfo:
         check_login(conninfo, Login.API, production=settings.production)
         check_claims_key(settings, conninfo)
-        bring_nobody_back(settings, conninfo)
+        bring_nobody_back(settings, conninfo, open_commands)
         try:
             serve_api(settings, conninfo, workers)
         except (KeyboardInterrupt, SystemExit) as end:
@@ -82,6 +83,7 @@ def project(*, duty: list[Duty] | None = None) -> None:
     from infrastructure.backups.replaying import bring_nobody_back
     from infrastructure.claims.key_in_force import check_claims_key
     from infrastructure.projections.worker import run_worker
+    from infrastructure.service import open_commands
 
     configure_logging()
     os.nice(WORKER_NICENESS)
@@ -98,7 +100,7 @@ def project(*, duty: list[Duty] | None = None) -> None:
         # No other duty uses claims, and such a worker need not have the key.
         if Duty.ERASURE in (duty or Duty):
             check_claims_key(settings, conninfo)
-        bring_nobody_back(settings, conninfo)
+        bring_nobody_back(settings, conninfo, open_commands)
         run_worker(settings, conninfo, stop, duty or tuple(Duty))
 
 

@@ -21,9 +21,9 @@ from api.views import UserStateView, UserView, user_state
 from application.actors import Metadata
 from application.commands import CommandContext
 from application.erase_user import EraseUser, erase_user
-from application.platform import Saved
 from application.queries import Moment
 from application.service import Service
+from application.unit_of_work import Saved
 from domain.access_records import Reading
 from domain.ids import uuid7
 from domain.values import Reason, parse_reason

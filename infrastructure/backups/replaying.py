@@ -6,6 +6,7 @@ database was restored by other means.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from uuid import UUID
 
 import psycopg
@@ -16,8 +17,8 @@ from application.commands import CommandContext
 from application.erase_user import EraseUser, erase_user
 from domain.ids import uuid7
 from infrastructure.connections import APP_ROLE, in_role
+from infrastructure.platform import CommandRunner, OpenCommands
 from infrastructure.receipts import Receipt, came_back, read_receipts, receipts_path
-from infrastructure.service import open_commands
 from infrastructure.settings import Settings
 
 ACTOR = Actor(role=Role.SYSTEM, id="restore")
@@ -27,18 +28,18 @@ AT_ONCE = 1_000
 log = structlog.get_logger(__name__)
 
 
-def bring_nobody_back(settings: Settings, conninfo: str) -> None:
+def bring_nobody_back(settings: Settings, conninfo: str, open_commands: OpenCommands) -> None:
     """Erase again everybody who was erased by the receipts in this home, and is in the log without that."""
-    people = erase_again(settings, conninfo, read_receipts(receipts_path(settings.home)))
+    people = erase_again(settings, conninfo, open_commands, read_receipts(receipts_path(settings.home)))
     if people:
         log.warning("restore.erased_again", people=people)
 
 
-def erase_again(settings: Settings, conninfo: str, receipts: Sequence[Receipt]) -> int:
+def erase_again(settings: Settings, conninfo: str, open_commands: OpenCommands, receipts: Sequence[Receipt]) -> int:
     """Erase whom these receipts are about, unless the log knows it; how many were erased."""
     people = _who_came_back(conninfo, receipts)
     if people:
-        asyncio.run(_erase(settings, conninfo, people))
+        asyncio.run(_erase(open_commands(settings, conninfo), people))
     return len(people)
 
 
@@ -50,8 +51,8 @@ def _who_came_back(conninfo: str, receipts: Sequence[Receipt]) -> list[UUID]:
         return [user_id for piece in pieces for user_id in came_back(connection, piece)]
 
 
-async def _erase(settings: Settings, conninfo: str, people: Sequence[UUID]) -> None:
-    async with open_commands(settings, conninfo) as commands:
+async def _erase(opening: AbstractAsyncContextManager[CommandRunner], people: Sequence[UUID]) -> None:
+    async with opening as commands:
         for user_id in people:
             metadata = Metadata(command_id=uuid7(), actor=ACTOR, reason=REASON)
             await commands.run(erase_user, EraseUser(user_id=user_id), CommandContext(metadata=metadata))

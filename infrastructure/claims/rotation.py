@@ -21,12 +21,10 @@ from domain.ids import uuid7
 from domain.users import User
 from domain.values import ERASED, EmailAddress
 from infrastructure.append import Commit, OutcomeKind
-from infrastructure.claims.both_keys import claims_of
 from infrastructure.claims.key_in_force import in_force, put_in_force
 from infrastructure.keyring import ClaimIds, SecretMissingError, load_keyring
 from infrastructure.log_reader import Wanted, read_head, read_pieces
-from infrastructure.platform import ATTEMPTS, CommandPlatform
-from infrastructure.service import open_commands
+from infrastructure.platform import ATTEMPTS, CommandRunner, OpenCommands
 from infrastructure.settings import Settings
 
 ACTOR = Actor(role=Role.SYSTEM, id="keys")
@@ -70,7 +68,11 @@ class ClaimsDifferError(Exception):
 
 
 async def rotate_claims(
-    settings: Settings, conninfo: str, on_events: OnEvents = lambda _, __: None, chunk: int = CHUNK
+    settings: Settings,
+    conninfo: str,
+    open_commands: OpenCommands,
+    on_events: OnEvents = lambda _, __: None,
+    chunk: int = CHUNK,
 ) -> ClaimsRotated:
     """Record all claims under the next key, check them, and put the key in force; nothing if it already is.
 
@@ -86,7 +88,7 @@ async def rotate_claims(
 
 
 async def _rotated(
-    commands: CommandPlatform, connection: psycopg.Connection[Any], ids: Sequence[ClaimIds], pieces: Pieces
+    commands: CommandRunner, connection: psycopg.Connection[Any], ids: Sequence[ClaimIds], pieces: Pieces
 ) -> ClaimsRotated:
     following = ids[1].fingerprint
     if in_force(connection) == following:
@@ -110,7 +112,7 @@ def _pieces(reader: psycopg.Connection[Any], chunk: int, on_events: OnEvents) ->
 class _Rotation:
     """The work, piece by piece of the log."""
 
-    def __init__(self, commands: CommandPlatform, ids: Sequence[ClaimIds], pieces: Pieces) -> None:
+    def __init__(self, commands: CommandRunner, ids: Sequence[ClaimIds], pieces: Pieces) -> None:
         self._commands = commands
         self._ids = ids
         self._pieces = pieces
@@ -152,15 +154,20 @@ class _Rotation:
         return [fact for fact in facts if not isinstance(fact.event, UnreadableEvent)]
 
     async def _agree(self, address: EmailAddress) -> bool:
-        present, following = await claims_of(self._commands.aggregates, self._ids, address)
+        present, following = await self._claims_of(address)
         return following.says_the_same(present)
 
+    async def _claims_of(self, address: EmailAddress) -> list[EmailClaim]:
+        """The claims of an address under each key, as of one moment."""
+        load = self._commands.aggregates.load
+        return await asyncio.gather(*(load(EmailClaim, ids.of(address)) for ids in self._ids))
+
     async def _is_held(self, claim_id: UUID, user_id: UUID) -> bool:
-        return (await self._commands.aggregates.email_claim(claim_id)).holder == user_id
+        return (await self._commands.aggregates.load(EmailClaim, claim_id)).holder == user_id
 
     def _following(self, address: EmailAddress) -> Callable[[], Awaitable[EmailClaim]]:
         async def decide() -> EmailClaim:
-            present, following = await claims_of(self._commands.aggregates, self._ids, address)
+            present, following = await self._claims_of(address)
             following.follow(present)
             return following
 
@@ -174,7 +181,7 @@ class _Rotation:
 
     def _released(self, claim_id: UUID, user_id: UUID) -> Callable[[], Awaitable[EmailClaim]]:
         async def decide() -> EmailClaim:
-            claim = await self._commands.aggregates.email_claim(claim_id)
+            claim = await self._commands.aggregates.load(EmailClaim, claim_id)
             claim.release(user_id)
             return claim
 

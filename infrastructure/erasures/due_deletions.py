@@ -19,9 +19,9 @@ from application.erase_user import EraseUser, erase_due_user
 from application.unreadable import HistoryUnreadableError
 from domain.ids import uuid7
 from infrastructure.log_reader import Connection
+from infrastructure.platform import OpenCommands
 from infrastructure.projections.columns import SCHEMA, table_name
 from infrastructure.projections.generations import live_generation
-from infrastructure.service import open_commands
 from infrastructure.settings import Settings
 
 EVERY_SECONDS = 1.0
@@ -43,9 +43,10 @@ log = structlog.get_logger(__name__)
 class DueDeletions:
     """The work of a thread: erases who is due."""
 
-    def __init__(self, settings: Settings, conninfo: str) -> None:
+    def __init__(self, settings: Settings, conninfo: str, open_commands: OpenCommands) -> None:
         self._settings = settings
         self._conninfo = conninfo
+        self._open_commands = open_commands
         self._next = 0.0
         self._set_aside: dict[UUID, float] = {}
         """Who cannot be erased for now, and until when."""
@@ -63,7 +64,7 @@ class DueDeletions:
         return len(due) == AT_ONCE
 
     async def _erase(self, users: Sequence[UUID]) -> None:
-        async with open_commands(self._settings, self._conninfo) as commands:
+        async with self._open_commands(self._settings, self._conninfo) as commands:
             runs = [commands.run(erase_due_user, EraseUser(user_id=user_id), _context()) for user_id in users]
             outcomes = await asyncio.gather(*runs, return_exceptions=True)
         for user_id, outcome in zip(users, outcomes, strict=True):

@@ -42,6 +42,7 @@ from infrastructure.projections.sampling import checking
 from infrastructure.projections.segments import MOST, FencedOffError
 from infrastructure.projections.sharing import Share
 from infrastructure.receipts import noting_erasures, receipts_path
+from infrastructure.service import open_commands
 from infrastructure.settings import Settings
 from infrastructure.unavailability import is_unavailable
 from infrastructure.wake_ups import WakeUpListener
@@ -81,7 +82,7 @@ def run_worker(
         sealer = Sealer(checkpoint_key_file(settings))
         threads.append(_Thread("sealer", as_sealer(conninfo), stop, sealer.seal_due))
     if Duty.ERASURE in duties:
-        due, sweeping = DueDeletions(settings, conninfo), Sweeping(outbox_of(settings))
+        due, sweeping = DueDeletions(settings, conninfo, open_commands), Sweeping(outbox_of(settings))
         threads.append(_Thread("due-deletions", projector, stop, due.erase_due))
         threads.append(_Thread("sweeping", projector, stop, sweeping.sweep_next))
     if Duty.RECEIPTS in duties:

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
+from application.address_claims import leader_first
 from domain.email_claims import EmailClaim
 from domain.users import User
 from domain.values import EmailAddress, email_key
 from infrastructure.aggregates import Aggregates
-from infrastructure.claims.both_keys import leading
 from infrastructure.keyring import ClaimIds
 
 ATTEMPTS = 20
@@ -39,7 +39,7 @@ class Holders:
             claim, position = await self._claim(claim_ids)
             if claim.holder in {None, passed} or claim.reserved_until is not None:
                 break
-            user, position = await self._aggregates.user(claim.holder)
+            user, position = await self._aggregates.find(User, claim.holder)
             if _has(user, address):
                 return user, position
             # Between the two looks the address may have gone to somebody else. If it has not, it is only asked for.
@@ -47,8 +47,8 @@ class Holders:
         return None, position
 
     async def _claim(self, claim_ids: Sequence[UUID]) -> tuple[EmailClaim, int]:
-        claims = await asyncio.gather(*map(self._aggregates.email_claim_at_head, claim_ids))
-        return leading([claim for claim, _ in claims]), min(head for _, head in claims)
+        found = await asyncio.gather(*(self._aggregates.find(EmailClaim, claim_id) for claim_id in claim_ids))
+        return leader_first([claim for claim, _ in found if claim])[0], min(head for _, head in found)
 
 
 def _has(user: User | None, address: EmailAddress) -> bool:

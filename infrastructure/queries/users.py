@@ -47,7 +47,7 @@ class UserQueries:
 
     async def user(self, user_id: UUID) -> tuple[User | None, int]:
         """The user as of now, for reading only, and the log position that this reflects."""
-        return await self._aggregates.user(user_id)
+        return await self._aggregates.find(User, user_id)
 
     async def user_at(self, user_id: UUID, moment: Moment) -> UserAt | None:
         """The user as they were; None before they were registered, or for a version that was never reached.

@@ -17,7 +17,7 @@ import pytest
 import uvicorn
 
 from api.main import app_of, server_options
-from application.platform import DAY
+from application.policy import DAY
 from domain.kernel import AggregateEvent
 from domain.limits import Limit
 from domain.users import User

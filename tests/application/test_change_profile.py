@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
-from application.platform import Saved
+from application.unit_of_work import Saved
 from domain import errors
 from domain.users import User
-from tests.support.in_memory_platform import InMemoryLog
+from tests.support.in_memory_log import InMemoryLog
 from tests.support.scenarios import Fact, happened
 from tests.support.users import (
     BIRTH_DATE,

@@ -7,15 +7,16 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.deactivate_user import DeactivateUser, deactivate_user
-from application.platform import Policy, Saved
+from application.policy import Policy
 from application.reactivate_user import ReactivateUser, reactivate_user
 from application.reinstate_user import ReinstateUser, reinstate_user
 from application.request_deletion import RequestDeletion, request_deletion
 from application.suspend_user import SuspendUser, suspend_user
+from application.unit_of_work import Saved
 from application.withdraw_deletion import WithdrawDeletion, withdraw_deletion
 from domain import errors
 from domain.users import User
-from tests.support.in_memory_platform import InMemoryLog
+from tests.support.in_memory_log import InMemoryLog
 from tests.support.instants import ERASE_AFTER, NOW
 from tests.support.scenarios import Fact, happened
 from tests.support.users import (

@@ -7,14 +7,14 @@ import msgspec
 import pytest
 
 from application.confirm_email import ConfirmEmail, confirm_email
-from application.platform import Saved
 from application.request_email_change import RequestEmailChange, request_email_change
+from application.unit_of_work import Saved
 from domain import errors
 from domain.email_claims import EmailClaim
 from domain.users import EmailRequest, User
 from domain.values import EmailAddress
 from infrastructure.keyring import MailedTokens
-from tests.support.in_memory_platform import InMemoryLog, OutdatedError
+from tests.support.in_memory_log import InMemoryLog, OutdatedError
 from tests.support.instants import CONFIRM_BY, MOMENT
 from tests.support.scenarios import happened
 from tests.support.users import (

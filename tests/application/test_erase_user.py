@@ -8,7 +8,7 @@ from application.erase_user import EraseUser, erase_due_user, erase_user
 from application.unreadable import HistoryUnreadableError
 from domain.users import User
 from domain.values import ERASED
-from tests.support.in_memory_platform import InMemoryLog
+from tests.support.in_memory_log import InMemoryLog
 from tests.support.instants import NOW
 from tests.support.users import (
     a_user_waiting_for_deletion,

@@ -16,7 +16,6 @@ from application.commands import UseCase
 from application.confirm_email import ConfirmEmail, confirm_email
 from application.deactivate_user import DeactivateUser, deactivate_user
 from application.import_person import ImportPerson, import_person
-from application.platform import Platform, Saved
 from application.reactivate_user import ReactivateUser, reactivate_user
 from application.record_consent import ConsentChoice, RecordConsent, record_consent
 from application.register_user import RegisterUser, register_user
@@ -24,6 +23,7 @@ from application.reinstate_user import ReinstateUser, reinstate_user
 from application.request_deletion import RequestDeletion, request_deletion
 from application.request_email_change import RequestEmailChange, request_email_change
 from application.suspend_user import SuspendUser, suspend_user
+from application.unit_of_work import Saved, UnitOfWork
 from application.user_directory import UserEntry, user_entry
 from application.withdraw_deletion import WithdrawDeletion, withdraw_deletion
 from domain.email_claims import EmailClaim
@@ -32,7 +32,7 @@ from domain.kernel import event_types
 from domain.users import EmailRequest, User
 from domain.values import UserStatus, email_key
 from infrastructure.event_codec import decode, encode
-from tests.support.in_memory_platform import InMemoryLog
+from tests.support.in_memory_log import InMemoryLog
 from tests.support.scenarios import played
 
 # Few addresses and several spellings, so that people are in each other's way.
@@ -43,12 +43,12 @@ NAMES = st.sampled_from(["Ada", "Grace", " Joan ", "\u202eada"])
 TIMES = st.sampled_from([timedelta(seconds=1), timedelta(days=1), timedelta(days=3)])
 
 
-async def erase_user(user_id: UUID, platform: Platform) -> Saved:
-    user = await platform.user(user_id)
+async def erase_user(user_id: UUID, work: UnitOfWork) -> Saved:
+    user = await work.target(User, user_id)
 
     user.erase()
 
-    return await platform.save(user)
+    return await work.save(user)
 
 
 CLOSE: list[tuple[UseCase[Any], Callable[[UUID], Any]]] = [
@@ -239,7 +239,7 @@ def _has_run_out(claim: EmailClaim.Claimed, at: datetime) -> bool:
 
 
 def _played(live: Any, events: list[Any]) -> Any:
-    return played(events, EmailClaim.vacant(live.id) if isinstance(live, EmailClaim) else None)
+    return played(events, EmailClaim.blank(live.id) if isinstance(live, EmailClaim) else None)
 
 
 def _stored(event: Any) -> Any:

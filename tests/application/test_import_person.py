@@ -12,7 +12,7 @@ from domain import errors
 from domain.email_claims import EmailClaim
 from domain.users import User
 from domain.values import UserStatus, parse_purpose
-from tests.support.in_memory_platform import InMemoryLog
+from tests.support.in_memory_log import InMemoryLog
 from tests.support.scenarios import happened
 from tests.support.users import EMAIL, an_active_user
 

@@ -16,7 +16,7 @@ from domain import errors
 from domain.users import EmailRequest, User
 from domain.values import EmailAddress
 from infrastructure.keyring import MailedTokens
-from tests.support.in_memory_platform import InMemoryLog
+from tests.support.in_memory_log import InMemoryLog
 from tests.support.instants import CONFIRM_BY
 from tests.support.scenarios import played
 from tests.support.users import (

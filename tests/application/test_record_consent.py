@@ -6,11 +6,11 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from application.platform import Saved
 from application.record_consent import ConsentChoice, RecordConsent, record_consent
+from application.unit_of_work import Saved
 from domain import errors
 from domain.users import User
-from tests.support.in_memory_platform import InMemoryLog
+from tests.support.in_memory_log import InMemoryLog
 from tests.support.scenarios import happened
 from tests.support.users import (
     a_deactivated_user,

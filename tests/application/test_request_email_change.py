@@ -10,15 +10,16 @@ import pytest
 
 from application.confirm_email import ConfirmEmail, confirm_email
 from application.erase_user import EraseUser, erase_user
-from application.platform import DAY, Saved
+from application.policy import DAY
 from application.register_user import RegisterUser, register_user
 from application.request_email_change import RequestEmailChange, request_email_change
+from application.unit_of_work import Saved
 from domain import errors
 from domain.email_claims import EmailClaim
 from domain.limits import Limit
 from domain.users import User
 from domain.values import EmailAddress
-from tests.support.in_memory_platform import InMemoryLog, OutdatedError
+from tests.support.in_memory_log import InMemoryLog, OutdatedError
 from tests.support.instants import CONFIRM_BY, NOW
 from tests.support.scenarios import happened
 from tests.support.users import (

@@ -23,13 +23,13 @@ AT_ONCE = Limit(REMEMBERED, timedelta(hours=24))
 
 
 def held_by(user_id: UUID) -> EmailClaim:
-    claim = EmailClaim.vacant(ADDRESS)
+    claim = EmailClaim.blank(ADDRESS)
     claim.claim(user_id, NOW)
     return claim
 
 
 def reserved_for(user_id: UUID) -> EmailClaim:
-    claim = EmailClaim.vacant(ADDRESS)
+    claim = EmailClaim.blank(ADDRESS)
     claim.request(user_id, CONFIRM_BY, NOW, AT_ONCE, is_told=True)
     return claim
 
@@ -46,20 +46,20 @@ def released_by(user_id: UUID) -> EmailClaim:
 
 
 def test_a_claim_of_which_nothing_is_known_is_vacant() -> None:
-    claim = EmailClaim.vacant(ADDRESS)
+    claim = EmailClaim.blank(ADDRESS)
 
     assert (claim.id, claim.version, claim.holder) == (ADDRESS, 0, None)
     assert list(claim.collect_events()) == []
 
 
 def test_a_vacant_address_can_be_claimed() -> None:
-    given(EmailClaim.vacant(ADDRESS)).when(lambda claim: claim.claim(ADA, NOW)).then(
+    given(EmailClaim.blank(ADDRESS)).when(lambda claim: claim.claim(ADA, NOW)).then(
         happened(EmailClaim.Claimed, user_id=ADA)
     )
 
 
 def test_releasing_a_vacant_address_records_nothing() -> None:
-    given(EmailClaim.vacant(ADDRESS)).when(lambda claim: claim.release(ADA)).then()
+    given(EmailClaim.blank(ADDRESS)).when(lambda claim: claim.release(ADA)).then()
 
 
 def test_claiming_what_one_holds_records_nothing() -> None:
@@ -95,7 +95,7 @@ def test_releasing_twice_records_it_once() -> None:
 
 @pytest.mark.parametrize("is_told", [False, True])
 def test_a_vacant_address_is_reserved_for_who_asks_for_it_and_mailed(*, is_told: bool) -> None:
-    given(EmailClaim.vacant(ADDRESS)).when(asked(ADA, is_told=is_told)).then(
+    given(EmailClaim.blank(ADDRESS)).when(asked(ADA, is_told=is_told)).then(
         happened(EmailClaim.Claimed, user_id=ADA, reserved_until=CONFIRM_BY, mailed_at=NOW)
     )
 
@@ -154,7 +154,7 @@ def test_what_is_reserved_for_nobody_belongs_to_whoever_confirms_it_first() -> N
 
 
 def test_several_who_take_turns_cannot_keep_an_address_from_others() -> None:
-    claim = EmailClaim.vacant(ADDRESS)
+    claim = EmailClaim.blank(ADDRESS)
     hours = [NOW + timedelta(hours=hour) for hour in range(24 * 30)]
 
     free = 0
@@ -186,11 +186,11 @@ def test_who_may_not_know_whose_an_address_is_is_not_refused_and_does_not_get_it
 
 
 STATES: dict[str, Callable[[], EmailClaim]] = {
-    "vacant": lambda: EmailClaim.vacant(ADDRESS),
+    "vacant": lambda: EmailClaim.blank(ADDRESS),
     "held": lambda: held_by(ADA),
     "reserved": lambda: reserved_for(ADA),
     "released": lambda: released_by(ADA),
-    "mailed often": lambda: mailed_often(EmailClaim.vacant(ADDRESS)),
+    "mailed often": lambda: mailed_often(EmailClaim.blank(ADDRESS)),
     "held and mailed often": lambda: mailed_often(held_by(ADA)),
 }
 
@@ -216,7 +216,7 @@ def test_asking_and_withdrawing_are_one_fact_each_whatever_the_address_is(state:
 
 
 def test_an_address_is_mailed_so_many_times_a_day_whoever_asks() -> None:
-    claim, instants = EmailClaim.vacant(ADDRESS), [NOW + number * timedelta(minutes=10) for number in range(300)]
+    claim, instants = EmailClaim.blank(ADDRESS), [NOW + number * timedelta(minutes=10) for number in range(300)]
 
     for number, instant in enumerate(instants):
         asked(UUID(int=number), instant, MAILS)(claim)
@@ -229,7 +229,7 @@ def test_an_address_is_mailed_so_many_times_a_day_whoever_asks() -> None:
 def test_who_may_not_know_whose_an_address_is_is_not_told_that_it_was_mailed_too_often_either(
     holder: UUID | None,
 ) -> None:
-    claim = mailed_often(EmailClaim.vacant(ADDRESS) if holder is None else held_by(holder))
+    claim = mailed_often(EmailClaim.blank(ADDRESS) if holder is None else held_by(holder))
 
     asked(GRACE, mails=MAILS)(claim)
 
@@ -237,7 +237,7 @@ def test_who_may_not_know_whose_an_address_is_is_not_told_that_it_was_mailed_too
 
 
 def test_others_are_told_when_an_address_was_mailed_too_often_and_how_long_to_wait() -> None:
-    claim, later = mailed_often(EmailClaim.vacant(ADDRESS)), NOW + timedelta(hours=23)
+    claim, later = mailed_often(EmailClaim.blank(ADDRESS)), NOW + timedelta(hours=23)
 
     given(claim).when(asked(EVE, later, MAILS, is_told=True)).then_refused(TooManyEmailRequests)
 
@@ -251,7 +251,7 @@ def test_who_has_an_address_is_told_when_it_was_mailed_too_often() -> None:
 
 
 def test_mails_are_counted_on_when_an_address_changes_hands() -> None:
-    claim = EmailClaim.vacant(ADDRESS)
+    claim = EmailClaim.blank(ADDRESS)
     for who in (ADA, GRACE, EVE):
         claim.claim(who, NOW, is_mailed=claim.may_be_mailed(NOW, MAILS))
         claim.release(who)
@@ -291,12 +291,12 @@ def test_a_claim_is_its_facts_played_again_from_vacancy() -> None:
     events = claim.collect_events()
 
     assert [event.originator_version for event in events] == [1, 2, 3]
-    assert played(events, EmailClaim.vacant(ADDRESS)).holder == GRACE
-    assert played(events, EmailClaim.vacant(ADDRESS)).version == claim.version
+    assert played(events, EmailClaim.blank(ADDRESS)).holder == GRACE
+    assert played(events, EmailClaim.blank(ADDRESS)).version == claim.version
 
 
 def test_a_claim_can_follow_another_one_of_the_same_address_fact_by_fact() -> None:
-    claim, other = EmailClaim.vacant(ADDRESS), EmailClaim.vacant(OTHER_ADDRESS)
+    claim, other = EmailClaim.blank(ADDRESS), EmailClaim.blank(OTHER_ADDRESS)
     for ask in (asked(ADA), asked(GRACE), asked(ADA), lambda c: c.withdraw(GRACE), lambda c: c.withdraw(ADA)):
         ask(claim)
 

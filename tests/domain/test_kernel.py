@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 from eventsourcing.domain import OriginatorIDError, OriginatorVersionError
 
-from domain.access_records import AccessRecord
-from domain.data_exports import DataExport
+from domain.aggregates import AGGREGATES
 from domain.email_claims import EmailClaim
+from domain.errors import NotFound
 from domain.kernel import (
     KERNEL_FIELDS,
     Aggregate,
@@ -21,10 +21,10 @@ from domain.kernel import (
     purpose_of,
 )
 from domain.users import User
+from tests.support.instants import NOW
 from tests.support.scenarios import event_of
 from tests.support.users import an_active_user
 
-AGGREGATES: tuple[type[Aggregate], ...] = (User, EmailClaim, AccessRecord, DataExport)
 EVENTS = [(aggregate, event_type) for aggregate in AGGREGATES for event_type in event_types(aggregate)]
 
 TOPICS = {
@@ -133,6 +133,39 @@ def test_every_event_is_frozen_and_explained(aggregate: type[Aggregate], event_t
     assert getattr(aggregate, event_type.__name__) is event_type
     assert event_type.__struct_config__.frozen
     assert any(base.__doc__ for base in written)
+
+
+@pytest.mark.parametrize("aggregate", AGGREGATES)
+def test_what_there_is_before_the_first_event_is_either_blank_or_an_error_of_its_kind(
+    aggregate: type[Aggregate],
+) -> None:
+    stream_id = uuid4()
+
+    before = aggregate.before_events(stream_id)
+
+    if any(issubclass(event_type, AggregateCreated) for event_type in event_types(aggregate)):
+        assert before is None
+        assert issubclass(aggregate.NOT_FOUND, NotFound)
+    else:
+        assert before is not None
+        assert (type(before), before.id, before.version, before.collect_events()) == (aggregate, stream_id, 0, [])
+
+
+def test_what_is_repeated_about_another_aggregate_is_the_same_but_for_its_place() -> None:
+    one, other = EmailClaim.blank(uuid4()), EmailClaim.blank(uuid4())
+    holder = uuid4()
+    other.claim(uuid4(), NOW)
+    one.claim(holder, NOW)
+    one.release(holder)
+
+    other.repeat(one.pending_events)
+
+    *_, claimed, released = other.collect_events()
+    assert (claimed, released) == (
+        EmailClaim.Claimed(originator_id=other.id, originator_version=2, timestamp=claimed.timestamp, user_id=holder),
+        EmailClaim.Released(originator_id=other.id, originator_version=3, timestamp=released.timestamp, user_id=holder),
+    )
+    assert (other.version, other.holder) == (3, None)
 
 
 def test_an_event_cannot_be_changed() -> None:

@@ -16,6 +16,7 @@ from infrastructure.claims.key_in_force import ClaimsKeyForeignError
 from infrastructure.claims.rotation import ClaimsDifferError, ClaimsRotated, rotate_claims
 from infrastructure.connections import APP_ROLE, in_role
 from infrastructure.keyring import ClaimIds, SecretMissingError
+from infrastructure.service import open_commands
 from tests.support.claims_town import (
     AFTER,
     BEFORE,
@@ -271,7 +272,7 @@ def test_a_process_without_the_next_key_that_erases_somebody_is_noticed(town: To
 
 def test_without_a_next_key_there_is_nothing_to_rotate_to(town: Town) -> None:
     with pytest.raises(SecretMissingError, match="REPRISE_NEXT_CLAIMS_KEY"):
-        asyncio.run(rotate_claims(town.settings(BEFORE), town.conninfo))
+        asyncio.run(rotate_claims(town.settings(BEFORE), town.conninfo, open_commands))
 
 
 @pytest.mark.parametrize("keys", [(OTHER,), (OTHER, b"y" * 32), AFTER], ids=named)

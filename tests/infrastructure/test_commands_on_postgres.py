@@ -21,15 +21,16 @@ from application.commands import (
     WriteConflictError,
 )
 from application.confirm_email import ConfirmEmail, confirm_email
-from application.platform import Platform, Saved
 from application.register_user import register_user
 from application.reinstate_user import ReinstateUser, reinstate_user
 from application.request_email_change import RequestEmailChange, request_email_change
 from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
+from application.unit_of_work import Saved, UnitOfWork
 from domain import errors
+from domain.users import User
 from domain.values import Country
-from infrastructure.aggregates import Aggregates, UserCache
+from infrastructure.aggregates import AggregateCache, Aggregates
 from infrastructure.append import Commit
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.event_codec import decode
@@ -290,11 +291,11 @@ def test_who_always_loses_is_told_that_nothing_was_recorded_and_may_try_again(
             ada = (await here.commands.run(register_user, registration("ada"), context())).aggregate_id
             faster = iter(range(1_000))
 
-            async def too_slow(command: ChangeProfile, platform: Platform) -> Saved:
-                user = await platform.user(command.user_id)
+            async def too_slow(command: ChangeProfile, work: UnitOfWork) -> Saved:
+                user = await work.target(User, command.user_id)
                 await there.commands.run(change_profile, rename(ada, f"Name {next(faster)}"), context())
                 user.change_country(Country("NO"))
-                return await platform.save(user)
+                return await work.save(user)
 
             with pytest.raises(WriteConflictError):
                 await here.commands.run(too_slow, rename(ada, "Slow"), context(key("key")))
@@ -313,7 +314,7 @@ def test_what_is_kept_in_memory_equals_its_replay(database: str, service: OpenSe
             ada = (await running.commands.run(register_user, registration("ada"), context())).aggregate_id
             await running.commands.run(change_profile, rename(ada, "Countess"), context())
             kept, _ = await running.users.user(ada)
-            replayed, _ = await Aggregates(StreamLoader(pool, SubjectKeys(pool, MasterKeys()))).user(ada)
+            replayed, _ = await Aggregates(StreamLoader(pool, SubjectKeys(pool, MasterKeys()))).find(User, ada)
 
             assert kept == replayed
 
@@ -321,13 +322,13 @@ def test_what_is_kept_in_memory_equals_its_replay(database: str, service: OpenSe
 
 
 def test_a_small_memory_forgets_and_nothing_else_changes(database: str, service: OpenService) -> None:
-    cache = UserCache(limit=2)
+    cache = AggregateCache(limit=2)
 
     async def scenario() -> list[str]:
         async with service() as running, reading_pool(in_role(database, APP_ROLE), 2) as pool:
             saved = [await running.commands.run(register_user, registration(name), context()) for name in "abcde"]
             aggregates = Aggregates(StreamLoader(pool, SubjectKeys(pool, MasterKeys())), cache)
-            found = [await aggregates.user(each.aggregate_id) for _ in range(3) for each in saved]
+            found = [await aggregates.find(User, each.aggregate_id) for _ in range(3) for each in saved]
         return [user.display_name for user, _ in found if user]
 
     names = asyncio.run(scenario())

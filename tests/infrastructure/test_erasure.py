@@ -13,13 +13,14 @@ from msgspec.structs import replace
 
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.erase_user import EraseUser, erase_user
-from application.platform import Policy, Saved
+from application.policy import Policy
 from application.proof.checkpoints import verified_checkpoint
 from application.queries import AuditFilter, Moment, PageRequest
 from application.register_user import register_user
 from application.request_deletion import RequestDeletion, request_deletion
 from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
+from application.unit_of_work import Saved
 from application.user_directory import USER_DIRECTORY
 from domain.errors import UserIsErased
 from domain.users import User
@@ -259,13 +260,13 @@ def test_every_process_forgets_whom_another_has_erased(database: str, home: Path
             open_commands(settings_in(home), database) as other,
             reading_pool(in_role(database, APP_ROLE), 1) as pool,
         ):
-            await other.aggregates.user(ada)
+            await other.aggregates.find(User, ada)
             forgetting = Forgetting(pool, other.keys, other.aggregates.cache)
             await forgetting.look()
-            before = other.aggregates.cache.get(ada) is not None
+            before = other.aggregates.cache.get(User, ada) is not None
             await erase(service, ada)
             await forgetting.look()
-            return before, other.aggregates.cache.get(ada) is None, len(other.keys) == 1
+            return before, other.aggregates.cache.get(User, ada) is None, len(other.keys) == 1
 
     assert run(home, database, scenario) == (True, True, True)
 
@@ -380,7 +381,7 @@ def test_a_person_is_erased_when_the_grace_period_is_over(database: str, home: P
     with projector(database) as connection:
         assert due_users(connection) == [ada]
         for _ in range(3):  # whoever looks again before the model has folded it does nothing
-            DueDeletions(settings_in(home), database).erase_due(connection)
+            DueDeletions(settings_in(home), database, open_commands).erase_due(connection)
     follow_to_head(database)
 
     with projector(database) as connection:
@@ -410,7 +411,7 @@ def test_who_cannot_be_read_is_not_erased_when_due_and_is_in_nobody_s_way(
     damage(database, str(ada), "an unknown topic first")
 
     with projector(database) as connection:
-        due = DueDeletions(at_once, database)
+        due = DueDeletions(at_once, database, open_commands)
         while due.erase_due(connection) and key_of(database, bob) != (None, None):
             pass
 

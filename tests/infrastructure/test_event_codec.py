@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from msgspec import NODEFAULT
 
 from domain.access_records import AccessRecord
+from domain.aggregates import AGGREGATES
 from domain.data_exports import DataExport
 from domain.email_claims import EmailClaim
 from domain.kernel import AggregateEvent, event_types, payload_fields
 from domain.users import User
 from infrastructure.event_codec import (
-    AGGREGATES,
     FORMS,
     UndecodableEventError,
     UnknownTopicError,

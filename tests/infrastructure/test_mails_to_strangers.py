@@ -9,14 +9,17 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from application.address_claims import claim_of
 from application.commands import UseCase
 from application.erase_user import EraseUser, erase_user
 from application.mailing import Mail
-from application.platform import Platform, Saved
+from application.policy import Policy
 from application.register_user import register_user
 from application.request_email_change import RequestEmailChange, request_email_change
 from application.service import Service
+from application.unit_of_work import Saved, UnitOfWork
 from domain import errors
+from domain.users import User
 from domain.values import EmailAddress
 from infrastructure.confirmation_mails import COMMAND_LIMIT
 from tests.support.claims_town import DURING, Town, asking_for, confirming, registering
@@ -142,13 +145,13 @@ def test_other_processes_count_the_same_mails(scene: Scene) -> None:
         scene.when(partial(ask, user_id=user_id, email="stranger4@example.com"))
 
 
-async def ask_as_before_there_were_limits(command: RequestEmailChange, platform: Platform) -> Saved:
+async def ask_as_before_there_were_limits(command: RequestEmailChange, work: UnitOfWork) -> Saved:
     """Record what releases before did."""
-    user, claim = await platform.user(command.user_id), await platform.email_claim(EmailAddress(command.email))
-    deadline = platform.now + platform.policy.confirm_within
+    user, claim = await work.target(User, command.user_id), await claim_of(EmailAddress(command.email), work)
+    deadline = work.now + work.using(Policy).confirm_within
     user._email_change_requested(EmailAddress(command.email), deadline)
     claim._claimed(user.id, deadline)
-    return await platform.save(user, claim)
+    return await work.save(user, claim)
 
 
 def test_what_was_asked_for_before_there_were_limits_is_mailed(scene: Scene) -> None:

@@ -10,9 +10,10 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from application.platform import Platform, Saved
 from application.register_user import register_user
 from application.service import Service
+from application.unit_of_work import Saved, UnitOfWork
+from domain.users import User
 from infrastructure.receipts import (
     Receipt,
     ReceiptsDamagedError,
@@ -27,12 +28,12 @@ from tests.support.instants import NOW
 from tests.support.running import context, projector, registration, settings_in
 
 
-async def erase_user(user_id: UUID, platform: Platform) -> Saved:
-    user = await platform.user(user_id)
+async def erase_user(user_id: UUID, work: UnitOfWork) -> Saved:
+    user = await work.target(User, user_id)
 
     user.erase()
 
-    return await platform.save(user)
+    return await work.save(user)
 
 
 class People:

@@ -19,7 +19,7 @@ from infrastructure.backups.restoring import restore_backup
 from infrastructure.backups.writing import take_backup
 from infrastructure.logins import provide_logins
 from infrastructure.receipts import noting_erasures, read_receipts, receipts_path
-from infrastructure.service import open_service
+from infrastructure.service import open_commands, open_service
 from infrastructure.settings import Settings
 from tests.support.read_models import head_of
 from tests.support.running import context, projector, registration, settings_in
@@ -64,7 +64,7 @@ class Scene:
             shutil.copy(receipts_path(self.old.home), receipts_path(self.new.home))
 
     def starts(self) -> None:
-        bring_nobody_back(self.new, self.target)
+        bring_nobody_back(self.new, self.target, open_commands)
 
     def alive(self) -> set[str]:
         async def find(service: Service) -> set[str]:

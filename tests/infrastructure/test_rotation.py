@@ -12,10 +12,10 @@ import pytest
 
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.erase_user import EraseUser, erase_user
-from application.platform import Saved
 from application.queries import Moment
 from application.register_user import register_user
 from application.service import Service
+from application.unit_of_work import Saved
 from domain.values import ERASED
 from infrastructure.privacy.key_encryption import KeyUnusableError
 from infrastructure.privacy.keychain import key_encryption_key, next_key_encryption_key

@@ -24,7 +24,7 @@ from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.keyring import ClaimIds, Keyring, MailedTokens
 from infrastructure.privacy.key_cache import SubjectKeys
 from infrastructure.privacy.master_keys import MasterKeys
-from infrastructure.service import open_service
+from infrastructure.service import open_commands, open_service
 from infrastructure.settings import Settings
 from infrastructure.streams import StreamLoader
 from tests.support.running import context, registration, settings_in
@@ -79,7 +79,7 @@ class Town:
 
     def rotate(self, on_events: OnEvents = lambda _, __: None, chunk: int = 20) -> ClaimsRotated:
         """Have a process that has both keys replace the old one."""
-        return asyncio.run(rotate_claims(self.settings(DURING), self.conninfo, on_events, chunk))
+        return asyncio.run(rotate_claims(self.settings(DURING), self.conninfo, open_commands, on_events, chunk))
 
     def claim(self, key: bytes, address: str) -> EmailClaim:
         """What is on record under the id that a key makes."""
@@ -87,7 +87,7 @@ class Town:
         async def load() -> EmailClaim:
             async with reading_pool(in_role(self.conninfo, APP_ROLE), 1) as pool:
                 aggregates = Aggregates(StreamLoader(pool, SubjectKeys(pool, MasterKeys())))
-                return await aggregates.email_claim(ClaimIds(key).of(EmailAddress(address)))
+                return await aggregates.load(EmailClaim, ClaimIds(key).of(EmailAddress(address)))
 
         return asyncio.run(load())
 

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from application.platform import DAY
+from application.policy import DAY
 from domain.limits import REMEMBERED, Limit
 from domain.users import User
 from domain.values import BirthDate, Country, DisplayName, DocumentVersion, EmailAddress, Locale, Purpose, Reason

@@ -1,32 +1,33 @@
-"""The platform that the tests of the use cases run on keeps what its port promises."""
+"""The unit of work that the tests of the use cases run on keeps what its port promises."""
 
 import asyncio
 from uuid import uuid4
 
 import pytest
 
-from application.platform import Platform
+from application.address_claims import claim_of
 from application.suspend_user import SuspendUser, suspend_user
+from application.unit_of_work import UnitOfWork
 from domain.errors import UserNotFound, VersionIsStale
 from domain.users import User
 from domain.values import EmailAddress
-from tests.support.in_memory_platform import InMemoryLog, OutdatedError
+from tests.support.in_memory_log import InMemoryLog, OutdatedError
 from tests.support.instants import NOW
 from tests.support.scenarios import happened
 from tests.support.users import EMAIL, OTHER_EMAIL, OTHER_NAME, an_active_user
 
 
-def test_it_is_a_platform() -> None:
-    platform: Platform = InMemoryLog().platform()
+def test_it_is_a_unit_of_work() -> None:
+    work: UnitOfWork = InMemoryLog().work()
 
-    assert platform.now.tzinfo
+    assert work.now.tzinfo
 
 
 def test_a_user_is_found_as_saved() -> None:
     log, user = InMemoryLog(), an_active_user()
     log.has(user)
 
-    found = asyncio.run(log.platform().user(user.id))
+    found = asyncio.run(log.work().target(User, user.id))
 
     assert found == user
     assert found is not user
@@ -34,54 +35,54 @@ def test_a_user_is_found_as_saved() -> None:
 
 def test_an_unknown_user_is_not_found() -> None:
     with pytest.raises(UserNotFound):
-        asyncio.run(InMemoryLog().platform().user(uuid4()))
+        asyncio.run(InMemoryLog().work().target(User, uuid4()))
 
 
 def test_another_version_than_the_command_named_is_stale() -> None:
     log, user = InMemoryLog(), an_active_user()
     log.has(user)
 
-    assert asyncio.run(log.platform(expected_version=2).user(user.id)) == user
+    assert asyncio.run(log.work(expected_version=2).target(User, user.id)) == user
     with pytest.raises(VersionIsStale):
-        asyncio.run(log.platform(expected_version=1).user(user.id))
+        asyncio.run(log.work(expected_version=1).target(User, user.id))
 
 
 def test_each_spelling_of_an_address_is_the_same_claim_within_one_command() -> None:
-    platform = InMemoryLog().platform()
+    work = InMemoryLog().work()
 
     one, other = (
-        asyncio.run(platform.email_claim(EMAIL)),
-        asyncio.run(platform.email_claim(EmailAddress(EMAIL.upper()))),
+        asyncio.run(claim_of(EMAIL, work)),
+        asyncio.run(claim_of(EmailAddress(EMAIL.upper()), work)),
     )
 
     assert one is other
-    assert one is not asyncio.run(platform.email_claim(OTHER_EMAIL))
+    assert one is not asyncio.run(claim_of(OTHER_EMAIL, work))
 
 
 def test_what_rests_on_an_older_version_is_not_saved() -> None:
     log, user = InMemoryLog(), an_active_user()
     log.has(user)
-    platform = log.platform()
-    outdated = asyncio.run(platform.user(user.id))
+    work = log.work()
+    outdated = asyncio.run(work.target(User, user.id))
     log.run(suspend_user, SuspendUser(user_id=user.id, reason="Fraud"))
 
     outdated.change_display_name(OTHER_NAME)
 
     with pytest.raises(OutdatedError):
-        asyncio.run(platform.save(outdated))
+        asyncio.run(work.save(outdated))
     assert log.news() == [happened(User.Suspended, reason="Fraud")]
 
 
 def test_all_is_saved_or_nothing() -> None:
     log = InMemoryLog()
     log.has(an_active_user())
-    platform, latecomer = log.platform(), an_active_user()
-    claim = asyncio.run(platform.email_claim(OTHER_EMAIL))
+    work, latecomer = log.work(), an_active_user()
+    claim = asyncio.run(claim_of(OTHER_EMAIL, work))
     log.has(an_active_user(OTHER_EMAIL))
     claim.claim(latecomer.id, NOW)
 
     with pytest.raises(OutdatedError):
-        asyncio.run(platform.save(latecomer, claim))
+        asyncio.run(work.save(latecomer, claim))
 
     assert log.news() == []
 

@@ -1,14 +1,18 @@
-"""A log in memory, and the platform as a use case sees it on top of that log."""
+"""A log in memory, and the unit of work that a use case sees on top of that log."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
+from application.address_claims import ClaimIdsOf
 from application.commands import CommandT, UseCase
-from application.platform import EmailTokens, Policy, Saved
+from application.email_tokens import EmailTokens
+from application.policy import Policy
 from application.recorded import Recorded
+from application.unit_of_work import AggregateT, PortT, Saved
+from application.unread_users import UnreadUsers
 from application.unreadable import HistoryUnreadableError
 from domain import errors
 from domain.email_claims import EmailClaim
@@ -63,19 +67,19 @@ class InMemoryLog:
                 Recorded(event=event, topic=topic, position=self.head + 1, recorded_at=self.now, actor="system:test")
             )
 
-    def platform(self, expected_version: int | None = None) -> "InMemoryPlatform":
+    def work(self, expected_version: int | None = None) -> "InMemoryWork":
         """What the next command sees."""
-        return InMemoryPlatform(self, expected_version)
+        return InMemoryWork(self, expected_version)
 
     def run(self, use_case: UseCase[CommandT], command: CommandT, expected_version: int | None = None) -> Saved:
         """Carry out a command."""
-        return _result(use_case(command, self.platform(expected_version)))
+        return _result(use_case(command, self.work(expected_version)))
 
     def run_at_once(self, use_case: UseCase[CommandT], commands: Sequence[CommandT]) -> list[Saved | BaseException]:
         """Carry out commands each of which decides before any other has saved."""
 
         async def together() -> list[Saved | BaseException]:
-            attempts = [use_case(command, self.platform()) for command in commands]
+            attempts = [use_case(command, self.work()) for command in commands]
             return await asyncio.gather(*attempts, return_exceptions=True)
 
         return asyncio.run(together())
@@ -110,7 +114,7 @@ class InMemoryLog:
 
     def claim(self, address: EmailAddress) -> EmailClaim:
         claim_id = self.claim_ids.of(address)
-        claim = played(self.stream(claim_id), EmailClaim.vacant(claim_id))
+        claim = played(self.stream(claim_id), EmailClaim.blank(claim_id))
         assert isinstance(claim, EmailClaim)
         return claim
 
@@ -125,44 +129,49 @@ class InMemoryLog:
         return self.email_tokens.issue(user_id, request)
 
 
-class InMemoryPlatform:
-    """The port `application.platform.Platform`: one command's view."""
+class InMemoryWork:
+    """The port `application.unit_of_work.UnitOfWork`: one command's view."""
 
     def __init__(self, log: InMemoryLog, expected_version: int | None = None) -> None:
         self.now: datetime = log.now
-        self.policy = log.policy
-        self.email_tokens = log.email_tokens
         self._log = log
         self._expected_version = expected_version
-        self._claims: dict[UUID, EmailClaim] = {}
-
-    async def user(self, user_id: UUID) -> User:
-        if not self._log.stream(user_id):
-            raise errors.UserNotFound
-        if user_id in self._log.unreadable:
-            raise HistoryUnreadableError(user_id, 1, "UnknownTopicError")
-        user = self._log.user(user_id)
-        if self._expected_version not in {None, user.version}:
-            raise errors.VersionIsStale(user_id, self._expected_version or 0, user.version)
-        return user
-
-    async def unread_user(self, user_id: UUID) -> User:
-        user = self._log.user(user_id)
-        return User.unread(user_id, user.version, erased=user.erased)
-
-    async def claims_naming(self, user_id: UUID) -> Sequence[EmailClaim]:
-        streams = {
-            recorded.event.originator_id
-            for recorded in self._log.recorded
-            if isinstance(recorded.event, EmailClaim.Claimed) and recorded.event.user_id == user_id
+        self._loaded: dict[UUID, Aggregate] = {}
+        self._ports: dict[type, object] = {
+            Policy: log.policy,
+            EmailTokens: log.email_tokens,
+            ClaimIdsOf: lambda address: [log.claim_ids.of(address)],
+            UnreadUsers: UnreadUsersInMemory(log),
         }
-        claims = [played(self._log.stream(stream), EmailClaim.vacant(stream)) for stream in streams]
-        return [claim for claim in claims if isinstance(claim, EmailClaim)]
 
-    async def email_claim(self, address: EmailAddress, *, as_if_vacant: bool = False) -> EmailClaim:
-        self._log.guesses += as_if_vacant
-        claim = self._log.claim(address)
-        return self._claims.setdefault(claim.id, claim)
+    def using(self, port: type[PortT]) -> PortT:
+        return cast("PortT", self._ports[port])
+
+    async def target(self, kind: type[AggregateT], stream_id: UUID) -> AggregateT:
+        target = await self.load(kind, stream_id)
+        self.expect(target)
+        return target
+
+    async def load(self, kind: type[AggregateT], stream_id: UUID, *, likely_new: bool = False) -> AggregateT:
+        self._log.guesses += likely_new
+        if stream_id in self._log.unreadable:
+            raise HistoryUnreadableError(stream_id, 1, "UnknownTopicError")
+        loaded = self._loaded.get(stream_id) or self._played(kind, stream_id)
+        if not isinstance(loaded, kind):
+            raise kind.NOT_FOUND
+        self._loaded[stream_id] = loaded
+        return loaded
+
+    def _played(self, kind: type[AggregateT], stream_id: UUID) -> Aggregate | None:
+        blank, events = kind.before_events(stream_id), self._log.stream(stream_id)
+        return played(events, blank) if events else blank
+
+    def expect(self, target: Aggregate) -> None:
+        if self._expected_version not in {None, target.version}:
+            raise errors.VersionIsStale(target.id, self._expected_version or 0, target.version)
+
+    def mirror(self, leader: Aggregate, *others: Aggregate) -> None:
+        raise NotImplementedError("one claims key is enough in memory")
 
     async def save(self, subject: Aggregate, *others: Aggregate) -> Saved:
         aggregates = {aggregate.id: aggregate for aggregate in (subject, *others)}
@@ -170,6 +179,26 @@ class InMemoryPlatform:
         self._log.append(_new_events(aggregates.values()))
         self._log.saved.update(aggregates)
         return Saved(subject.id, subject.version, self._log.head, self._log.now)
+
+
+class UnreadUsersInMemory:
+    """The port `application.unread_users.UnreadUsers`."""
+
+    def __init__(self, log: InMemoryLog) -> None:
+        self._log = log
+
+    async def user(self, user_id: UUID) -> User:
+        user = self._log.user(user_id)
+        return User.unread(user_id, user.version, erased=user.erased)
+
+    async def claims_naming(self, user_id: UUID) -> Sequence[UUID]:
+        return list(
+            {
+                recorded.event.originator_id
+                for recorded in self._log.recorded
+                if isinstance(recorded.event, EmailClaim.Claimed) and recorded.event.user_id == user_id
+            }
+        )
 
 
 async def _the_others_turn() -> None:

@@ -1,0 +1,28 @@
+"""What a process has for the ports of each area's use cases, and in place of what cannot be read: one line for each."""
+
+from application.address_claims import ClaimIdsOf
+from application.email_tokens import EmailTokens
+from application.policy import Policy
+from application.unread_users import UnreadUsers
+from domain.users import User
+from infrastructure.aggregates import StandIns
+from infrastructure.attempt import Ports
+from infrastructure.keyring import Keyring, MailedTokens
+from infrastructure.queries.read_model import Pool
+from infrastructure.settings import Settings
+from infrastructure.unread_users import UnreadUsersInLog
+
+
+def area_ports(settings: Settings, keyring: Keyring, pool: Pool) -> Ports:
+    """By port, what `UnitOfWork.using` hands out."""
+    return {
+        Policy: settings.policy,
+        EmailTokens: MailedTokens(keyring.derive("mailed tokens")),
+        ClaimIdsOf: keyring.claim_ids_of,
+        UnreadUsers: UnreadUsersInLog(pool),
+    }
+
+
+def stand_ins(pool: Pool) -> StandIns:
+    """By kind, what is known of an aggregate that cannot be read."""
+    return {User: UnreadUsersInLog(pool).erased}
