@@ -159,9 +159,13 @@ def user_state(found: UserAt) -> UserStateView:
 
 def fact(entry: TimelineEntry) -> FactView:
     """An event, without its content."""
-    return FactView(**msgspec.structs.asdict(entry))
+    return FactView(**_told_of(entry))
 
 
 def fact_with_data(item: TimelineItem) -> FactWithDataView:
     """An event, with its content."""
-    return FactWithDataView(**msgspec.structs.asdict(item.entry), unreadable=item.data is None, data=item.data or {})
+    return FactWithDataView(**_told_of(item.entry), unreadable=item.data is None, data=item.data or {})
+
+
+def _told_of(entry: TimelineEntry) -> dict[str, Any]:
+    return {name: getattr(entry, name) for name in FactView.__struct_fields__}

@@ -42,6 +42,10 @@ class WordsIndex(Index, frozen=True):
     """Finds rows by beginnings of the words in its one column, with one space between any two of them; as above."""
 
 
+class MembersIndex(Index, frozen=True):
+    """Finds rows by the members of its one column, a list that most rows do not have. Those are not in it."""
+
+
 def stream_id(recorded: Recorded[Any]) -> UUID:
     """One row for each stream."""
     stream: UUID = recorded.event.originator_id

@@ -6,11 +6,11 @@ from uuid import UUID
 
 import msgspec
 
-from application.projections import LIKE_THE_LOG, Holds, Index, Projection, position
+from application.projections import LIKE_THE_LOG, Holds, Index, MembersIndex, Projection, position
 from application.recorded import Recorded
 from domain.data_exports import DataExport
 from domain.email_claims import EmailClaim
-from domain.kernel import event_types
+from domain.kernel import event_types, people_of
 from domain.users import User
 
 
@@ -19,6 +19,7 @@ class TimelineRow(msgspec.Struct, frozen=True, kw_only=True):
 
     position: int
     user_id: UUID
+    """The person it is about; the first of several."""
     stream_id: UUID
     version: int
     topic: str
@@ -28,6 +29,8 @@ class TimelineRow(msgspec.Struct, frozen=True, kw_only=True):
     client: str | None
     command_id: UUID | None
     correlation_id: UUID | None
+    others: list[UUID] | None = None
+    """Further people it is about, if there are any."""
 
 
 class TimelineEntry(TimelineRow, frozen=True, kw_only=True):
@@ -37,14 +40,15 @@ class TimelineEntry(TimelineRow, frozen=True, kw_only=True):
 
 
 def timeline_row(_: TimelineRow | None, recorded: Recorded[Any]) -> TimelineRow:
-    """The row of one fact; facts about an address or an export belong to that person's timeline.
+    """The row of one fact, which belongs to the timelines of all people that it is about, whatever its stream.
 
     Of a fact that cannot be read it is not known whom it is about, unless that is whose stream it is in.
     """
     event = recorded.event
+    user_id, *others = people_of(event)
     return TimelineRow(
         position=recorded.position,
-        user_id=getattr(event, "user_id", event.originator_id),
+        user_id=user_id,
         stream_id=event.originator_id,
         version=event.originator_version,
         topic=recorded.topic,
@@ -54,6 +58,7 @@ def timeline_row(_: TimelineRow | None, recorded: Recorded[Any]) -> TimelineRow:
         client=recorded.client,
         command_id=recorded.command_id,
         correlation_id=recorded.correlation_id,
+        others=others or None,
     )
 
 
@@ -75,7 +80,7 @@ _OF_ADDRESSES = frozenset(event.TOPIC for event in event_types(EmailClaim))  # t
 
 USER_TIMELINE = Projection(
     name="user_timeline",
-    version=5,
+    version=6,
     events=event_types(User) + event_types(EmailClaim) + event_types(DataExport),
     row=TimelineRow,
     holds=Holds(purpose="telling what was done to an account, when and by whom", kept=LIKE_THE_LOG),
@@ -91,6 +96,7 @@ USER_TIMELINE = Projection(
         Index("topic", ("topic", "position")),
         Index("command", ("command_id",)),
         Index("correlation", ("correlation_id", "position")),
+        MembersIndex("others", ("others",)),
     ),
 )
 

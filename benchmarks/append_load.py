@@ -25,6 +25,7 @@ from domain.values import Country, DisplayName, EmailAddress
 from infrastructure.append import Commit, OutcomeKind
 from infrastructure.connections import APP_ROLE, in_role
 from infrastructure.group_commit import GroupCommit
+from infrastructure.privacy.commit_keys import CommitKeys
 from infrastructure.privacy.master_keys import MasterKeys
 from infrastructure.privacy.subject_keys import SubjectKey, new_subject_key
 
@@ -93,7 +94,7 @@ def _commit(subject_key: SubjectKey, *events: AggregateEvent) -> Commit:
     command_id = uuid7()
     key = CommandKey(command_id.bytes * 2, command_id.bytes * 2)
     metadata = Metadata(command_id=command_id, actor=ACTOR, trace_id=command_id.bytes)
-    return Commit(metadata=metadata, events=events, result=bytes(20), key=key, subject_key=subject_key)
+    return Commit(metadata=metadata, events=events, result=bytes(20), key=key, keys=CommitKeys.of_one(subject_key))
 
 
 def _renaming(user_id: UUID, version: int) -> AggregateEvent:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from domain.kernel import Aggregate, AggregateEvent, records, serves
+from domain.kernel import ALSO_ABOUT, Aggregate, AggregateEvent, records, serves
 from domain.values import AccessPurpose
 
 
@@ -30,7 +30,7 @@ class Reading(StrEnum):
 WhatWasRead = Annotated[Reading, serves("what was read")]
 FirstAt = Annotated[datetime, serves("when the first reading was")]
 """The first of these readings, on the clock of the process that answered it."""
-Whose = Annotated[tuple[UUID, ...], serves("showing people and auditors who read their data")]
+Whose = Annotated[tuple[UUID, ...], ALSO_ABOUT, serves("showing people and auditors who read their data")]
 """Nobody where the answer was of any length: then the query says what it held."""
 WhatFor = Annotated[AccessPurpose | None, serves("showing why it was read")]
 Query = Annotated[str | None, serves("showing what an export contained")]

@@ -5,11 +5,11 @@ from typing import Annotated
 from uuid import UUID
 
 from domain import errors
-from domain.kernel import Aggregate, AggregateEvent, records, serves
+from domain.kernel import SUBJECT, Aggregate, AggregateEvent, records, serves
 from domain.users import User
 
 # What the fields of events hold, and what for.
-Subject = Annotated[UUID, serves("whose data is exported")]
+Subject = Annotated[UUID, SUBJECT, serves("whose data is exported")]
 GoodUntil = Annotated[datetime, serves("until when the export can be downloaded")]
 
 

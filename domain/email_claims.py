@@ -15,13 +15,13 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from domain import errors
-from domain.kernel import Aggregate, AggregateEvent, records, serves
+from domain.kernel import SUBJECT, Aggregate, AggregateEvent, records, serves
 from domain.limits import AT_ONCE, Limit, remembered
 from domain.values import has_passed
 
 # What the fields of events hold, and what for.
-Holder = Annotated[UUID, serves("whose address it is")]
-Asker = Annotated[UUID, serves("who requested the address")]
+Holder = Annotated[UUID, SUBJECT, serves("whose address it is")]
+Asker = Annotated[UUID, SUBJECT, serves("who requested the address")]
 ReservedUntil = Annotated[datetime | None, serves("until when the address is reserved")]
 MailedAt = Annotated[datetime | None, serves("sending a mail to the address; limiting mails to it")]
 

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache, wraps
+from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Self, TypeVar, cast, get_args
 from uuid import UUID
 
@@ -23,22 +24,35 @@ from eventsourcing.utils import get_topic, resolve_topic
 from domain.ids import uuid7
 
 __all__ = [
+    "ALSO_ABOUT",
+    "SUBJECT",
     "Aggregate",
     "AggregateCreated",
     "AggregateEvent",
     "Personal",
+    "begins_person",
     "event_types",
     "payload_fields",
+    "people_of",
     "personal_fields",
     "purpose_of",
     "records",
     "serves",
+    "subject_field",
+    "subject_of",
 ]
 
 T = TypeVar("T")
 
 Personal = Annotated[T, msgspec.Meta(extra={"personal": True})]
 """Marks an event field that holds personal data, so that storage can seal it with the person's own key."""
+
+
+SUBJECT = msgspec.Meta(extra={"about": "subject"})
+"""Marks the field with the id of the person that an event is about, in streams that are not that person's: what is
+personal in the event is sealed with this person's key, and gone with it."""
+ALSO_ABOUT = msgspec.Meta(extra={"about": "also"})
+"""Marks fields with the ids of further people that an event is about. It is shown to them, without what is personal."""
 
 
 def serves(purpose: str) -> msgspec.Meta:
@@ -53,6 +67,9 @@ KERNEL_FIELDS = frozenset({"originator_id", "originator_version", "timestamp", "
 
 class AggregateEvent(msgspec.Struct, CanMutateAggregate[UUID], frozen=True, kw_only=True):
     """A recorded event of an aggregate."""
+
+    FORGETS_SUBJECT: ClassVar[bool] = False
+    """Whether it is the erasure of the person it is about: why it was done must stay readable without their key."""
 
     originator_id: UUID
     originator_version: int
@@ -100,6 +117,8 @@ class Aggregate(BaseAggregate[UUID]):
 
     NOT_FOUND: ClassVar[type[Exception]] = LookupError
     """What is raised where one that its first event creates is asked for and is not there."""
+    IS_PERSON: ClassVar[bool] = False
+    """Whether its id is that of a person: then its events are about that person, unless they say otherwise."""
     REMEMBERED: ClassVar[bool] = False
     """Whether processes may keep it in memory between commands. Only of value for what is changed again and again, and
     only for what nobody else's personal data is in: what is in memory is forgotten with the person whose stream it is.
@@ -113,6 +132,7 @@ class Aggregate(BaseAggregate[UUID]):
         for name, member in list(vars(cls).items()):
             if isinstance(member, CommandMethodDecorator) and name != "__init__":
                 setattr(cls, name, _recording(decorated_func_callers[member], member.decorated_func))
+        _AGGREGATE_OF.update(dict.fromkeys(event_types(cls), cls))
 
     @staticmethod
     def create_id(*_: Any, **__: Any) -> UUID:
@@ -217,6 +237,76 @@ def payload_fields(event_type: type[AggregateEvent]) -> tuple[msgspec.structs.Fi
 @cache
 def _payload_names(event_type: type[AggregateEvent]) -> tuple[str, ...]:
     return tuple(field.name for field in payload_fields(event_type))
+
+
+class _People(msgspec.Struct, frozen=True):
+    """How the people are found that the events of one type are about."""
+
+    subject: Callable[[Any], UUID | None]
+    also: tuple[str, ...]
+    """Fields with one id, or none, or several."""
+
+
+_AGGREGATE_OF: dict[type, type[Aggregate]] = {}
+_PEOPLE: dict[type, _People] = {}
+
+
+def subject_of(event: Any) -> UUID | None:
+    """The person that an event is about, whose key seals what is personal in it; None for nobody.
+
+    Of an event of an unknown type it is not known whom it is about, unless that is whose stream it is in.
+    """
+    return _people(type(event)).subject(event)
+
+
+def people_of(event: Any) -> tuple[UUID, ...]:
+    """Everybody that an event is about, each once; its subject first."""
+    people = _people(type(event))
+    subject = people.subject(event)
+    if not people.also:
+        return () if subject is None else (subject,)
+    found = dict.fromkeys(() if subject is None else (subject,))
+    for name in people.also:
+        value = getattr(event, name)
+        found.update(dict.fromkeys(value if isinstance(value, tuple) else () if value is None else (value,)))
+    return tuple(found)
+
+
+def begins_person(event: AggregateEvent) -> bool:
+    """Whether an event is the first one about a person, so that they have no key yet."""
+    return isinstance(event, AggregateCreated) and _AGGREGATE_OF[type(event)].IS_PERSON
+
+
+def subject_field(event_type: type[AggregateEvent]) -> str | None:
+    """The field with the id of the person that events of this type are about; None if that is whose stream it is."""
+    return next(iter(_fields_about(event_type, "subject")), None)
+
+
+def _people(event_type: type) -> _People:
+    people = _PEOPLE.get(event_type)
+    if people is None:
+        people = _PEOPLE[event_type] = _declared_people(event_type)
+    return people
+
+
+def _declared_people(event_type: type) -> _People:
+    aggregate = _AGGREGATE_OF.get(event_type)
+    if aggregate is None:
+        return _People(attrgetter("originator_id"), ())
+    field = subject_field(event_type)
+    if field is not None:
+        subject: Callable[[Any], UUID | None] = attrgetter(field)
+    else:
+        subject = attrgetter("originator_id") if aggregate.IS_PERSON else _nobody
+    return _People(subject, tuple(_fields_about(event_type, "also")))
+
+
+def _nobody(_: Any) -> None:
+    return None
+
+
+def _fields_about(event_type: type[AggregateEvent], role: str) -> list[str]:
+    return [field.name for field in payload_fields(event_type) if _declared(field.type).get("about") == role]
 
 
 def personal_fields(event_type: type[AggregateEvent]) -> frozenset[str]:

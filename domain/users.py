@@ -68,6 +68,7 @@ class User(Aggregate):
 
     TOPIC = "user"
     NOT_FOUND = errors.UserNotFound
+    IS_PERSON = True
     REMEMBERED = True
 
     class Event(Aggregate.Event, frozen=True):
@@ -205,6 +206,7 @@ class User(Aggregate):
         """Nothing of the person is left; the account can never come back."""
 
         TOPIC = "user.erased"
+        FORGETS_SUBJECT = True
 
     @records(Registered)
     def __init__(  # noqa: PLR0913, PLR0917 - as many as the fact has fields

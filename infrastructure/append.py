@@ -12,9 +12,9 @@ from application.actors import Metadata
 from application.commands import CommandKey
 from domain.kernel import AggregateEvent
 from infrastructure.binary_arrays import BinaryArray, binary_array
+from infrastructure.privacy.commit_keys import NO_KEYS, CommitKeys
 from infrastructure.privacy.reasons import seal_reason
 from infrastructure.privacy.stored_events import SubjectKeyMissingError, stored_form
-from infrastructure.privacy.subject_keys import SubjectKey
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,8 +25,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     result: bytes = b""
     """The answer to be given again when the key is used again."""
     key: CommandKey | None = None
-    subject_key: SubjectKey | None = None
-    """Whose fields, and why, are sealed; a key that is not stored yet is stored with the events."""
+    keys: CommitKeys = NO_KEYS
+    """Seal what is personal, and why."""
 
 
 class OutcomeKind(StrEnum):
@@ -100,7 +100,7 @@ def _command_columns(commits: Sequence[Commit]) -> list[BinaryArray]:
 
 
 def _reason(commit: Commit) -> str | None:
-    reason, key = commit.metadata.reason, commit.subject_key
+    reason, key = commit.metadata.reason, commit.keys.of_reason
     if reason is None or not commit.events:
         return None
     if key is None:
@@ -111,7 +111,7 @@ def _reason(commit: Commit) -> str | None:
 def _event_columns(commits: Sequence[Commit]) -> list[BinaryArray]:
     numbered = [(number, commit, event) for number, commit in enumerate(commits, start=1) for event in commit.events]
     events = [event for *_, event in numbered]
-    stored = [stored_form(event, commit.subject_key) for _, commit, event in numbered]
+    stored = [stored_form(event, commit.keys.of_people) for _, commit, event in numbered]
     return [
         binary_array("integer", [number for number, *_ in numbered]),
         binary_array("uuid", [event.originator_id for event in events]),
@@ -122,7 +122,7 @@ def _event_columns(commits: Sequence[Commit]) -> list[BinaryArray]:
 
 
 def _key_columns(commits: Sequence[Commit]) -> list[BinaryArray]:
-    keys = [(number, commit.subject_key) for number, commit in enumerate(commits, start=1) if commit.subject_key]
+    keys = [(number, key) for number, commit in enumerate(commits, start=1) for key in commit.keys]
     new = [(number, key.subject_id, *wrapped) for number, key in keys if (wrapped := key.wrapped())]
     return [
         binary_array("integer", [number for number, *_ in new]),

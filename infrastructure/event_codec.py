@@ -14,7 +14,15 @@ import msgspec
 from msgspec.structs import FieldInfo
 
 from domain.aggregates import AGGREGATES
-from domain.kernel import Aggregate, AggregateCreated, AggregateEvent, event_types, payload_fields, personal_fields
+from domain.kernel import (
+    Aggregate,
+    AggregateCreated,
+    AggregateEvent,
+    event_types,
+    payload_fields,
+    personal_fields,
+    subject_field,
+)
 from domain.values import ERASED, SEALED
 from infrastructure.privacy import sealed_form
 
@@ -120,7 +128,7 @@ def _maker(
     return make
 
 
-_STAND_INS = {sealed_form.ERASED: ERASED, sealed_form.SEALED: SEALED}
+_STAND_INS = {sealed_form.ERASED: ERASED, sealed_form.SEALED: SEALED, sealed_form.SEALED_FOR: SEALED}
 """What personal fields hold that cannot be read any more, or were not to be read."""
 
 FORMS: dict[str, EventForm] = {
@@ -131,6 +139,8 @@ _FORM_OF_TYPE: dict[type, EventForm] = {form.event_type: form for form in FORMS.
 
 PERSONAL_TOPICS = frozenset(topic for topic, form in FORMS.items() if form.personal)
 """The events with personal data."""
+SUBJECTS_ELSEWHERE = frozenset(topic for topic in PERSONAL_TOPICS if subject_field(FORMS[topic].event_type))
+"""Those of them that stand in streams that are not the person's."""
 
 
 def form_of(event: AggregateEvent) -> EventForm:

@@ -21,11 +21,17 @@ from psycopg.rows import TupleRow
 from application.recorded import Recorded
 from application.unreadable import UnreadableEvent
 from domain.kernel import AggregateEvent
-from infrastructure.event_codec import FORMS, PERSONAL_TOPICS, UndecodableEventError, UnknownTopicError
+from infrastructure.event_codec import (
+    FORMS,
+    PERSONAL_TOPICS,
+    SUBJECTS_ELSEWHERE,
+    UndecodableEventError,
+    UnknownTopicError,
+)
 from infrastructure.garbage_collection import collection_paused
 from infrastructure.privacy.reasons import open_reasons
-from infrastructure.privacy.stored_events import open_row, open_rows
-from infrastructure.privacy.subject_keys import known_ciphers
+from infrastructure.privacy.stored_events import open_row, open_rows, subjects_elsewhere
+from infrastructure.privacy.subject_keys import known_ciphers, load_ciphers
 from infrastructure.read_ahead import ReadAhead
 
 Connection = psycopg.Connection[TupleRow]
@@ -164,6 +170,7 @@ class RowReader:
         self.columns = _columns(wanted)
         self.of_topics = _of_topics(connection, wanted)
         self.personal = _personal_topics(wanted)
+        self._elsewhere = self.personal & SUBJECTS_ELSEWHERE
 
     def run(self, query: bytes, parameters: Sequence[bytes | None] = (), form: Format = Format.TEXT) -> PGresult:
         """What the database sends, binary. Raises what the database raises."""
@@ -199,6 +206,8 @@ class RowReader:
         for begin in range(0, count, PIECE):
             rows = _left(self._loaded(fetched.facts, begin, min(begin + PIECE, count)), self._wanted)
             if ciphers is not None:
+                named = subjects_elsewhere(rows, self._elsewhere) if self._elsewhere else set()
+                ciphers = {**ciphers, **load_ciphers(self._connection, named - ciphers.keys())} if named else ciphers
                 rows = [open_row(row, ciphers) if row[0] in self.personal else row for row in rows]
             yield _with_reasons(self._connection, rows, self._wanted)
 

@@ -8,7 +8,6 @@ refused instead.
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from uuid import UUID
 
 from application.commands import (
     CommandContext,
@@ -23,16 +22,15 @@ from application.unit_of_work import Saved
 from application.unreadable import HistoryUnreadableError
 from domain import errors
 from domain.kernel import Aggregate, AggregateEvent
-from domain.users import User
 from infrastructure.aggregates import Aggregates
 from infrastructure.append import Commit, Outcome, OutcomeKind
 from infrastructure.attempt import Attempt, Ports, PortT, port_of
 from infrastructure.command_keys import AnsweredCommands, answer_from, answer_to
 from infrastructure.event_codec import form_of
 from infrastructure.group_commit import GroupCommit
+from infrastructure.privacy.commit_keys import NO_KEYS, CommitKeys, PersonForgottenError, keys_for
 from infrastructure.privacy.key_cache import SubjectKeys
 from infrastructure.privacy.key_encryption import KeyUnusableError
-from infrastructure.privacy.subject_keys import PLATFORM, SubjectKey
 from infrastructure.settings import Settings
 
 ATTEMPTS = 20
@@ -113,55 +111,43 @@ class RecordingAttempt(Attempt):
         if self._from_memory and any(self._is_refusal(*each) for each in zip(aggregates, recorded, strict=True)):
             raise _OutdatedError
         events = [event for of_one in recorded for event in of_one]
-        subject_key = await self._subject_key(events)
+        keys = await self._keys(events)
         outcome = await self._runner.commits.commit(
             Commit(
                 metadata=self.context.metadata,
                 key=self.context.key,
                 events=events,
                 result=answer_to(subject.id, subject.version),
-                subject_key=subject_key,
+                keys=keys,
             )
         )
         saved = _saved(aggregates, outcome)
         if outcome.kind is OutcomeKind.APPENDED:
             self._runner.aggregates.remember(aggregates, saved.recorded_at)
-            if subject_key is not None:
-                self._runner.keys.remember(subject_key.subject_id, subject_key.cipher)
+            for key in keys:
+                self._runner.keys.remember(key.subject_id, key.cipher)
         return saved
 
     def _is_refusal(self, aggregate: Aggregate, recorded: Sequence[AggregateEvent]) -> bool:
         """Whether there is nothing to do about one of them: a no, which memory may not say."""
         return not recorded and aggregate.id in self._from_memory
 
-    async def _subject_key(self, events: Sequence[AggregateEvent]) -> SubjectKey | None:
-        """What seals what is personal about a command: the key of the one person it is about."""
+    async def _keys(self, events: Sequence[AggregateEvent]) -> CommitKeys:
+        """What seals what is personal about a command, and why it was done."""
         if not events:
-            return None
-        keys = self._runner.keys
-        if isinstance(events[0], User.Registered):
-            return keys.new(events[0].originator_id)
-        # Why somebody was erased must still be readable when nothing else is.
-        is_erasure = any(isinstance(event, User.Erased) for event in events)
-        subject_id = PLATFORM if is_erasure else _subject_of(events[0])
+            return NO_KEYS
         try:
-            key = await keys.to_seal(subject_id)
+            return await keys_for(events, self._runner.keys)
+        except PersonForgottenError:
+            raise _OutdatedError from None
         except KeyUnusableError as error:
             if self.context.metadata.reason is None and not any(form_of(event).personal for event in events):
-                return None
+                return NO_KEYS
             # What was decided on was remembered from before the damage.
-            self._runner.aggregates.cache.forget(subject_id)
+            for event in events:
+                self.aggregates.cache.forget(event.originator_id)
             version = events[0].originator_version
             raise HistoryUnreadableError(events[0].originator_id, version, type(error).__name__) from error
-        if key is None:
-            raise _OutdatedError
-        return key
-
-
-def _subject_of(event: AggregateEvent) -> UUID:
-    """Whom a fact is about: the user whose it is, or the one that it names."""
-    subject_id: UUID = getattr(event, "user_id", event.originator_id)
-    return subject_id
 
 
 class _OutdatedError(Exception):

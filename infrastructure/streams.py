@@ -14,8 +14,9 @@ from psycopg_pool import AsyncConnectionPool
 from application.unreadable import HistoryUnreadableError
 from domain.kernel import AggregateEvent
 from infrastructure.binary_arrays import binary_array
-from infrastructure.event_codec import decode
+from infrastructure.event_codec import SUBJECTS_ELSEWHERE, decode
 from infrastructure.privacy.key_cache import Row, SubjectKeys
+from infrastructure.privacy.sealed_form import subject_in
 from infrastructure.privacy.stored_events import readable_form
 
 PIECE = 500
@@ -115,6 +116,9 @@ class StreamLoader:
             # Keys come from the same snapshot as the events, so nobody who was erased is ever read with an old key.
             keys: dict[UUID, Row] = {row[2]: row[2:5] for row in rows if row[2] is not None}
             ciphers.update(await self._keys.opened(keys.values()))
+            if SUBJECTS_ELSEWHERE:
+                named = {subject_in(row[6], ids[row[0] - 1]) for row in rows if row[5] in SUBJECTS_ELSEWHERE}
+                ciphers.update(await self._keys.ciphers_on(cursor.connection, named - ciphers.keys()))
             for ordinal, head, _, _, _, topic, state, version, recorded_at in rows:  # noqa: B007
                 if topic is not None:
                     stream_id = ids[ordinal - 1]

@@ -31,6 +31,9 @@ SECONDS = 300.0
 _SEALED = """
 SELECT FROM log.event WHERE stream_id = %s AND topic = ANY (%s) AND substring(state FROM 1 FOR 1) = %s LIMIT 1
 """
+_STORE = """
+INSERT INTO keys.subject_key (subject_id, master_id, wrapped) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
+"""
 
 Row = tuple[UUID, bytes | None, int | None]
 
@@ -79,21 +82,33 @@ class SubjectKeys:
         """A key for somebody who has none; not kept before it is stored."""
         return new_subject_key(subject_id, self.masters)
 
-    async def to_seal(self, subject_id: UUID) -> SubjectKey | None:
-        """Somebody's key, a new one if they have none; None if they were erased. Raises `KeyUnusableError`."""
+    async def to_seal(self, subject_id: UUID, *, in_own_stream: bool = True) -> SubjectKey | None:
+        """Somebody's key, a new one if they have none; None if they were erased. Raises `KeyUnusableError`.
+
+        A new one is to be stored with the events. If none of them is in the person's own stream, no version keeps
+        others from making one, too, and it is stored here: of several the first is theirs.
+        """
         kept = self._kept.get(subject_id)
         if kept is not None and kept[0] > time.monotonic():
             return SubjectKey(subject_id, kept[1])
         rows = await self._rows([subject_id])
         if not rows:
             await self._must_not_have_had_one(subject_id)
-            return self.new(subject_id)
+            if in_own_stream:
+                return self.new(subject_id)
+            rows = await self._stored(self.new(subject_id))
         ciphers = await self.opened(rows)
         if subject_id not in ciphers:
             # A new one could not take its place in the table: what it sealed could never be read.
             raise KeyUnusableError(f"The key of {subject_id} is damaged.")
         cipher = ciphers[subject_id]
         return None if cipher is None else SubjectKey(subject_id, cipher)
+
+    async def _stored(self, key: SubjectKey) -> list[Row]:
+        """The row of somebody's key, which is this one unless they have got one meanwhile."""
+        async with self._pool.connection() as connection:
+            await connection.execute(_STORE, (key.subject_id, *(key.wrapped() or ())))
+        return await self._rows([key.subject_id])
 
     async def _must_not_have_had_one(self, subject_id: UUID) -> None:
         """Raise `KeyUnusableError` if something is sealed with a key that is gone: it may yet come back."""
@@ -107,11 +122,14 @@ class SubjectKeys:
         wanted = list(subjects)
         return await self.opened(await self._rows(wanted)) if wanted else {}
 
+    async def ciphers_on(self, connection: psycopg.AsyncConnection[Any], subjects: Iterable[UUID]) -> Ciphers:
+        """The same for a caller who holds a connection already."""
+        wanted = list(subjects)
+        return await self.opened(await _rows_on(connection, wanted)) if wanted else {}
+
     async def _rows(self, subjects: list[UUID]) -> list[Row]:
         async with self._pool.connection() as connection:
-            cursor = connection.cursor(binary=True)
-            await cursor.execute(KEYS_OF, (subjects,), prepare=True)
-            return await cursor.fetchall()
+            return await _rows_on(connection, subjects)
 
     async def opened(self, rows: Iterable[Row]) -> Ciphers:
         """What opens the fields of the people in these rows of the key table; without those whose key is damaged."""
@@ -128,3 +146,9 @@ class SubjectKeys:
             else:
                 self.remember(subject_id, cipher)
         return found
+
+
+async def _rows_on(connection: psycopg.AsyncConnection[Any], subjects: list[UUID]) -> list[Row]:
+    cursor = connection.cursor(binary=True)
+    await cursor.execute(KEYS_OF, (subjects,), prepare=True)
+    return await cursor.fetchall()

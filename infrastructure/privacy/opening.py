@@ -13,10 +13,6 @@ from infrastructure.privacy.master_keys import MasterKeys
 from infrastructure.privacy.subject_keys import PLATFORM
 from infrastructure.settings import Settings
 
-_STORE = """
-INSERT INTO keys.subject_key (subject_id, master_id, wrapped) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
-"""
-
 log = structlog.get_logger(__name__)
 
 
@@ -31,14 +27,8 @@ async def opened_keys(settings: Settings, pool: AsyncConnectionPool[psycopg.Asyn
         await masters.load_or_make(connection, key_encryption_key(settings))
     keys = SubjectKeys(pool, masters)
     try:
-        key = await keys.to_seal(PLATFORM)
+        await keys.to_seal(PLATFORM, in_own_stream=False)
     except KeyUnusableError as error:
         # Only reasons of erasures are sealed with it; everything else goes on.
         log.warning("keys.damaged", error=str(error))
-        return keys
-    wrapped = key.wrapped() if key else None
-    if wrapped is not None:
-        async with pool.connection() as connection:
-            await connection.execute(_STORE, (PLATFORM, *wrapped))
-        keys.forget(PLATFORM)
     return keys

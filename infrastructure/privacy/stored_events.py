@@ -1,14 +1,23 @@
 """Between events and what the log holds of them: seals on the way in, opens on the way out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
-from domain.kernel import AggregateEvent
+from domain.kernel import AggregateEvent, subject_of
 from infrastructure.event_codec import FORMS, PERSONAL_TOPICS, form_of
-from infrastructure.privacy.sealed_form import JSON, SEALED, SealBrokenError, seal, unseal, without_personal
+from infrastructure.privacy.sealed_form import (
+    JSON,
+    SEALED_FOR,
+    SealBrokenError,
+    is_sealed,
+    seal,
+    subject_in,
+    unseal,
+    without_personal,
+)
 from infrastructure.privacy.subject_keys import Ciphers, SubjectKey, load_ciphers
 
 UNREADABLE = b""
@@ -19,28 +28,33 @@ class SubjectKeyMissingError(Exception):
     """An event says something personal, and no key was given to seal it with."""
 
 
-def stored_form(event: AggregateEvent, key: SubjectKey | None) -> tuple[str, bytes]:
+def stored_form(event: AggregateEvent, keys: Mapping[UUID, SubjectKey]) -> tuple[str, bytes]:
     """The topic of an event and what the log is to hold of it. Raises `SubjectKeyMissingError`."""
     form = form_of(event)
     if not form.personal:
         return form.topic, form.encode(event)
-    if key is None or key.subject_id != event.originator_id:
+    subject_id = subject_of(event)
+    key = None if subject_id is None else keys.get(subject_id)
+    if key is None:
         raise SubjectKeyMissingError(form.topic)
     clear, personal = form.encode_parts(event)
-    return form.topic, seal(key.cipher, clear, personal, event.originator_id, event.originator_version, form.topic)
+    place = event.originator_id, event.originator_version, form.topic
+    return form.topic, seal(key.cipher, clear, personal, *place, key.subject_id)
 
 
 def readable_form(topic: str, state: bytes, stream_id: UUID, version: int, ciphers: Ciphers) -> bytes:
     """What the codec can make an event of, given the keys of those people who have, or had, one."""
     if topic not in PERSONAL_TOPICS:
         return state
-    if stream_id not in ciphers:
-        return UNREADABLE if state[:1] == SEALED else state
-    cipher = ciphers[stream_id]
+    # Nearly always it is the stream's own person, so that is looked at first.
+    subject_id = stream_id if stream_id in ciphers else subject_in(state, stream_id)
+    if subject_id not in ciphers:
+        return UNREADABLE if is_sealed(state) else state
+    cipher = ciphers[subject_id]
     try:
         if cipher is None:
             return without_personal(state, FORMS[topic].personal)
-        if state[:1] != SEALED:  # recorded before there was sealing
+        if not is_sealed(state):  # recorded before there was sealing
             return state if state[:1] == JSON else UNREADABLE
         return unseal(cipher, state, stream_id, version, topic)
     except SealBrokenError:
@@ -51,7 +65,7 @@ def open_rows(
     connection: psycopg.Connection[Any], rows: list[tuple[Any, ...]], topics: frozenset[str]
 ) -> list[tuple[Any, ...]]:
     """Rows that begin with topic, state, stream and version, those of some topics opened, with one look at the keys."""
-    subjects = {row[2] for row in rows if row[0] in topics}
+    subjects = subjects_in(rows, topics)
     if not subjects:
         return rows
     ciphers = load_ciphers(connection, subjects)
@@ -63,6 +77,11 @@ def open_row(row: tuple[Any, ...], ciphers: Ciphers) -> tuple[Any, ...]:
     return (row[0], readable_form(row[0], row[1], row[2], row[3], ciphers), *row[2:])
 
 
-def subjects_in(rows: Iterable[tuple[Any, ...]]) -> set[UUID]:
-    """Whose keys are needed to open such rows."""
-    return {row[2] for row in rows if row[0] in PERSONAL_TOPICS}
+def subjects_in(rows: Iterable[tuple[Any, ...]], topics: frozenset[str] = PERSONAL_TOPICS) -> set[UUID]:
+    """Whose keys are needed to open such rows of some topics."""
+    return {subject_in(row[1], row[2]) for row in rows if row[0] in topics}
+
+
+def subjects_elsewhere(rows: Iterable[tuple[Any, ...]], topics: frozenset[str]) -> set[UUID]:
+    """Those of them whose streams these are not."""
+    return {subject_in(row[1], row[2]) for row in rows if row[0] in topics and row[1][:1] == SEALED_FOR}

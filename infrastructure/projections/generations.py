@@ -15,7 +15,6 @@ from infrastructure.projections.tables import ModelTable
 # At first, a fingerprint held the whole module of the key of its model, and later still its imports, which both have
 # nothing to do with the model.
 EARLIER_FINGERPRINTS = {
-    ("user_timeline", 5): ("707fc3a70bd7dbadb356a152800f365d6a7e6232074591ef0f65428800aa8888",),
     ("access_log", 1): (
         "623c91e1d9946e5f4bc11067b5e03cbe5192cd8d0b82633301eec729036e4f84",
         "c1b2f3422e3dfc7f6c2da6540372066419438ee44b62fa8f7ea3ebdc503f1fe5",

@@ -35,7 +35,7 @@ def add_primary_key(connection: Connection, table: str, columns: Sequence[str]) 
 
 
 def create_index(connection: Connection, name: str, table: str, method: str, columns: Sequence[str]) -> None:
-    """A way to find rows; `method` is btree, gin for what is in a list, word for a word, words for those in a text."""
+    """A way to find rows: btree, gin for what is in a list (members, if few rows have one), word, words for a text."""
     connection.execute("SELECT projection.create_index(%s, %s, %s, %s)", (name, table, method, list(columns)))
 
 

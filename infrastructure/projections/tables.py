@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from psycopg import sql
 
-from application.projections import Index, Projection, WordIndex, WordsIndex
+from application.projections import Index, MembersIndex, Projection, WordIndex, WordsIndex
 from infrastructure.binary_arrays import binary_array
 from infrastructure.log_reader import Connection
 from infrastructure.projections.columns import SCHEMA, element_types, table_name
@@ -21,7 +21,7 @@ from infrastructure.projections.making_tables import (
 from infrastructure.projections.tallies import TallyTable
 
 Row = TypeVar("Row", bound=msgspec.Struct)
-_WORD_METHODS: dict[type[Index], str] = {WordIndex: "word", WordsIndex: "words"}
+_WORD_METHODS: dict[type[Index], str] = {MembersIndex: "members", WordIndex: "word", WordsIndex: "words"}
 
 
 class ModelTable(Generic[Row]):

@@ -12,7 +12,8 @@ from application.user_timeline import USER_TIMELINE, TimelineEntry, TimelineRow
 from infrastructure.event_codec import UndecodableEventError, UnknownTopicError, check, payload
 from infrastructure.keyring import Cursors
 from infrastructure.privacy.key_cache import SubjectKeys
-from infrastructure.privacy.reasons import open_reason, subjects_of
+from infrastructure.privacy.reasons import open_reason, subject_of, subjects_of
+from infrastructure.privacy.subject_keys import PLATFORM
 from infrastructure.queries.opened_rows import open_with
 from infrastructure.queries.pages import Pages, page_size
 from infrastructure.queries.read_model import Lists, ReadModel, Selected, Selection
@@ -36,12 +37,12 @@ class TimelineQueries:
         parameters = {"user_id": user_id} | _after(self._of_user.place(user_id, page))
         selection = _selection(parameters, page_size(page) + 1, also=_STORED)
         selected = await self._model.select(selection, page.freshness)
-        entries = await self._entries(selected)
-        facts = [(topic, state, row.stream_id, row.version) for row, (_, topic, state) in selected.rows]
-        opened = await open_with(self._keys, facts)
-        items = [
-            TimelineItem(entry=entry, data=_content(*fact[:2])) for entry, fact in zip(entries, opened, strict=True)
-        ]
+        entries = await self._entries(selected, for_user=user_id)
+        facts = {row.position: (topic, state, row.stream_id, row.version) for row, (_, topic, state) in selected.rows}
+        # What is personal about somebody else stays sealed, whatever they have to do with this account.
+        own = [entry.position for entry in entries if entry.user_id == user_id]
+        facts |= zip(own, await open_with(self._keys, [facts[position] for position in own]), strict=True)
+        items = [TimelineItem(entry=entry, data=_content(*facts[entry.position][:2])) for entry in entries]
         return self._of_user.page(user_id, page, items, selected.position, lambda item: _place(item.entry))
 
     async def search(self, wanted: AuditFilter, page: PageRequest) -> Page[TimelineEntry]:
@@ -70,9 +71,11 @@ class TimelineQueries:
         parameters = dict(_given(wanted)) | {"after": after} | ({} if upto is None else {"upto": upto})
         return await self._model.select(_selection(parameters, BATCH), freshness)
 
-    async def _entries(self, selected: Selected[TimelineRow]) -> list[TimelineEntry]:
-        """Rows of the model, and why, which is in the log only."""
+    async def _entries(self, selected: Selected[TimelineRow], for_user: UUID | None = None) -> list[TimelineEntry]:
+        """Rows of the model, and why, which is in the log only; for a user, without what was stated about others."""
         rows = [(row, reason) for row, (reason, *_) in selected.rows]
+        if for_user is not None:
+            rows = [(row, reason if subject_of(reason) in {None, for_user, PLATFORM} else None) for row, reason in rows]
         ciphers = await self._keys.ciphers(subjects_of(reason for _, reason in rows))
         return [
             TimelineEntry(**msgspec.structs.asdict(row), reason=open_reason(ciphers, reason, row.command_id))

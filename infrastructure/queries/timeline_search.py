@@ -11,7 +11,7 @@ from typing import Any, LiteralString, NamedTuple
 
 _CONDITIONS: dict[str, LiteralString] = {
     "command_id": "m.command_id = %(command_id)s",
-    "user_id": "m.user_id = %(user_id)s",
+    "user_id": "(m.user_id = %(user_id)s OR to_jsonb(m) -> 'others' ? %(user_id)s::text)",
     "correlation_id": "m.correlation_id = %(correlation_id)s",
     "actor": "m.actor = %(actor)s",
     "topic": "m.topic = %(topic)s",
@@ -27,7 +27,6 @@ _UPTO: dict[str, LiteralString] = {
 }
 # What a user or an operation comes to is mostly little: looked up for a key that the planner does not know, it is taken
 # for little always, and never looked for in another way.
-_FEW: tuple[LiteralString, ...] = ("user_id", "correlation_id")
 _OF_ONE: LiteralString = """(
     SELECT fact.* FROM unnest(ARRAY[%({key})s]::uuid[]) AS known (key) CROSS JOIN LATERAL (
         SELECT m.* FROM {{table}} m
@@ -35,6 +34,23 @@ _OF_ONE: LiteralString = """(
         ORDER BY m."position" LIMIT %(limit)s
     ) fact
 )"""
+# A fact may be about further people, too. A table that an earlier release made has no column for them; then the name
+# stands for that of the query around it, and there are none.
+_OF_PERSON: LiteralString = """(
+    SELECT fact.* FROM unnest(ARRAY[%(user_id)s]::uuid[]) AS known (key)
+    CROSS JOIN (SELECT NULL::uuid[]) AS earlier_release (others)
+    CROSS JOIN LATERAL (
+        (SELECT m.* FROM {{table}} m
+         WHERE m.user_id = known.key AND m."position" > {after} AND m."position" <= {upto} AND {others}
+         ORDER BY m."position" LIMIT %(limit)s)
+        UNION ALL
+        (SELECT m.* FROM {{table}} m
+         WHERE others @> ARRAY[known.key] AND others IS NOT NULL
+           AND m."position" > {after} AND m."position" <= {upto} AND {others}
+         ORDER BY m."position" LIMIT %(limit)s)
+    ) fact
+)"""
+_FEW: dict[LiteralString, LiteralString] = {"user_id": _OF_PERSON, "correlation_id": _OF_ONE}
 # Each is the beginning of an index that ends with the position; from what leaves least to what leaves most.
 _LEADING: tuple[tuple[LiteralString, ...], ...] = (("actor", "topic"), ("topic",), ())
 # An actor's facts are in order by topic. There are few topics: they are found one after the other, also those that this
@@ -80,7 +96,7 @@ def search_for(parameters: Mapping[str, Any]) -> Search:
         return Search("{table}", f"WHERE {_all([bounds, *_others(filters)])} ORDER BY {order}", dict(parameters))
     key = next((name for name in _FEW if name in filters), None)
     if key is not None:
-        source = _OF_ONE.format(key=key, after=after, upto=upto, others=_all(["true", *_others(filters - {key})]))
+        source = _FEW[key].format(key=key, after=after, upto=upto, others=_all(["true", *_others(filters - {key})]))
         return Search(source, f'ORDER BY m."position"{_LIMIT}', dict(parameters))
     if filters == {"actor"}:
         source = _OF_ACTOR.format(after=after, upto=upto)

@@ -13,6 +13,7 @@ from application.fold_code import code_of_key, meaning
 from application.projections import LIKE_THE_LOG, Holds, Index, Projection, Tally, position, stream_id
 from application.read_models import READ_MODELS
 from application.recorded import Recorded
+from domain.kernel import personal_fields, subject_field
 from domain.users import User
 from tests.support.instants import NOW
 from tests.support.scenarios import event_of
@@ -100,6 +101,15 @@ def test_a_read_model_s_rows_are_frozen_and_its_indexes_have_names_of_their_own(
 
     assert model.row.__struct_config__.frozen
     assert len({index.name for index in model.indexes}) == len(model.indexes)
+
+
+@pytest.mark.parametrize("name", READ_MODELS)
+def test_a_read_model_keeps_nothing_personal_that_an_erasure_would_not_take_out(name: str) -> None:
+    """Of somebody whose stream it is not: their erasure is in another stream, which the row does not follow."""
+    model = READ_MODELS[name]
+    read = model.events if model.reads_personal is None else model.reads_personal
+
+    assert [event for event in read if personal_fields(event) and subject_field(event)] == []
 
 
 DEFINITIONS = Path(__file__).parents[1] / "samples" / "definitions.jsonl"

@@ -2,25 +2,37 @@
 
 import re
 from datetime import UTC, datetime
-from uuid import uuid4
+from typing import Annotated, Any
+from uuid import UUID, uuid4
 
 import pytest
 from eventsourcing.domain import OriginatorIDError, OriginatorVersionError
 
+from application.unreadable import UnreadableEvent
+from domain.access_records import AccessRecord, Reading
 from domain.aggregates import AGGREGATES
+from domain.data_exports import DataExport
 from domain.email_claims import EmailClaim
 from domain.errors import NotFound
 from domain.kernel import (
+    ALSO_ABOUT,
     KERNEL_FIELDS,
+    SUBJECT,
     Aggregate,
     AggregateCreated,
     AggregateEvent,
+    begins_person,
     event_types,
     payload_fields,
+    people_of,
     personal_fields,
     purpose_of,
+    records,
+    subject_field,
+    subject_of,
 )
 from domain.users import User
+from domain.values import Country
 from tests.support.instants import NOW
 from tests.support.scenarios import event_of
 from tests.support.users import an_active_user
@@ -166,6 +178,77 @@ def test_what_is_repeated_about_another_aggregate_is_the_same_but_for_its_place(
         EmailClaim.Released(originator_id=other.id, originator_version=3, timestamp=released.timestamp, user_id=holder),
     )
     assert (other.version, other.holder) == (3, None)
+
+
+WHOM = {
+    EmailClaim: "user_id",
+    DataExport: "user_id",
+    User: None,
+    AccessRecord: None,
+}
+"""By kind, the field that names the person its events are about; None where that is the stream, or nobody."""
+
+
+@pytest.mark.parametrize(("aggregate", "event_type"), EVENTS)
+def test_every_event_says_whom_it_is_about(aggregate: type[Aggregate], event_type: type[AggregateEvent]) -> None:
+    assert subject_field(event_type) == WHOM[aggregate]
+    # What is personal is sealed with the key of one person; in a person's own stream, with that person's.
+    if personal_fields(event_type):
+        assert (subject_field(event_type) is None) == aggregate.IS_PERSON
+
+
+def test_a_fact_is_about_whose_stream_it_is_in_or_whom_it_names() -> None:
+    ada, bob, stream = uuid4(), uuid4(), uuid4()
+    place: dict[str, Any] = {"originator_id": stream, "originator_version": 1, "timestamp": NOW}
+
+    assert people_of(User.CountryChanged(**place, country=Country("SE"))) == (stream,)
+    assert people_of(EmailClaim.Released(**place, user_id=ada)) == (ada,)
+    read = AccessRecord.PeopleRead(**place, reading=Reading.PROFILE, first_at=NOW, user_ids=(ada, bob, ada))
+    assert (subject_of(read), people_of(read)) == (None, (ada, bob))
+    assert people_of(AccessRecord.ReadingsLost(**place, count=1, first_at=NOW)) == ()
+    assert people_of(UnreadableEvent(**place)) == (stream,)
+
+
+def test_a_fact_may_name_further_people_one_or_none_or_several() -> None:
+    ada, bob, eve, stream = uuid4(), uuid4(), uuid4(), uuid4()
+
+    class Team(Aggregate):
+        TOPIC = "team"
+
+        class Event(Aggregate.Event, frozen=True):
+            TOPIC = "team.event"
+
+        class Named(AggregateEvent, frozen=True):
+            TOPIC = "team.named"
+            captain: Annotated[UUID, SUBJECT]
+            coach: Annotated[UUID | None, ALSO_ABOUT] = None
+            players: Annotated[tuple[UUID, ...], ALSO_ABOUT] = ()
+
+        @records(Named)
+        def _named(self, captain: UUID, coach: UUID | None = None, players: tuple[UUID, ...] = ()) -> None: ...
+
+    place: dict[str, Any] = {"originator_id": stream, "originator_version": 1, "timestamp": NOW}
+    assert people_of(Team.Named(**place, captain=ada)) == (ada,)
+    assert people_of(Team.Named(**place, captain=ada, coach=bob, players=(eve, ada, bob))) == (ada, bob, eve)
+    assert subject_of(Team.Named(**place, captain=ada, coach=bob)) == ada
+
+
+def test_only_a_registration_is_the_first_fact_about_a_person_and_only_an_erasure_the_last() -> None:
+    user, claim = an_active_user(), EmailClaim.blank(uuid4())
+    claim.claim(user.id, NOW)
+    user.erase()
+
+    facts = [*user.collect_events(), *claim.collect_events()]
+
+    assert [type(fact) for fact in facts if begins_person(fact)] == [User.Registered]
+    assert [event_type for _, event_type in EVENTS if event_type.FORGETS_SUBJECT] == [User.Erased]
+
+
+def test_nothing_of_others_is_kept_in_memory() -> None:
+    kept = [aggregate for aggregate in AGGREGATES if aggregate.REMEMBERED]
+
+    assert kept == [User]
+    assert all(aggregate.IS_PERSON for aggregate in kept)
 
 
 def test_an_event_cannot_be_changed() -> None:

@@ -36,6 +36,7 @@ from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.event_codec import decode
 from infrastructure.group_commit import GroupCommit
 from infrastructure.keyring import MailedTokens, load_keyring
+from infrastructure.privacy.commit_keys import CommitKeys
 from infrastructure.privacy.key_cache import SubjectKeys
 from infrastructure.privacy.master_keys import MasterKeys
 from infrastructure.privacy.subject_keys import new_subject_key
@@ -339,7 +340,7 @@ def test_a_small_memory_forgets_and_nothing_else_changes(database: str, service:
 
 BAD = {
     "PostgreSQL has no NUL in text": {"metadata": replace(context().metadata, actor=Actor(Role.SERVICE, "\0"))},
-    "there is no master key": {"subject_key": new_subject_key(uuid.uuid4(), MasterKeys())},
+    "there is no master key": {"keys": CommitKeys.of_one(new_subject_key(uuid.uuid4(), MasterKeys()))},
 }
 
 

@@ -18,6 +18,7 @@ from domain.values import ERASED, SEALED
 from infrastructure.event_codec import UndecodableEventError, decode, form_of, payload
 from infrastructure.privacy.key_encryption import KeyUnusableError, LocalKeyEncryptionKey
 from infrastructure.privacy.reasons import open_reason, seal_reason, subjects_of
+from infrastructure.privacy.sealed_form import SealBrokenError, clear_part, seal, subject_in, unseal, without_personal
 from infrastructure.privacy.stored_events import SubjectKeyMissingError, readable_form, stored_form
 from infrastructure.privacy.subject_keys import SubjectKey, unwrap, wrap
 from tests.support.instants import NOW
@@ -47,27 +48,31 @@ def registered() -> Any:
     return event_of(User.Registered, stream_id=ADA, email="ada@example.com", display_name="Ada", country="SE")
 
 
+def stored(event: AggregateEvent, key: SubjectKey | None) -> tuple[str, bytes]:
+    return stored_form(event, {} if key is None else {key.subject_id: key})
+
+
 @pytest.mark.parametrize("event_type", PERSONAL)
 @for_all(st.data())
 def test_every_event_survives_being_sealed(event_type: type[AggregateEvent], data: st.DataObject) -> None:
     event = data.draw(events(event_type))
     key = SubjectKey(event.originator_id, AESGCM(bytes(32)))
 
-    topic, state = stored_form(event, key)
+    topic, state = stored(event, key)
     readable = readable_form(topic, state, event.originator_id, event.originator_version, {key.subject_id: key.cipher})
 
     assert decode(topic, readable, event.originator_id, event.originator_version, event.timestamp) == event
 
 
 def test_nothing_personal_is_in_the_stored_form_and_all_the_rest_is() -> None:
-    _, state = stored_form(registered(), ADA_S)
+    _, state = stored(registered(), ADA_S)
 
     assert b"ada" not in state.lower()
     assert b'{"country":"SE"}' in state
 
 
 def test_the_same_is_sealed_differently_each_time() -> None:
-    assert stored_form(renamed(), ADA_S) != stored_form(renamed(), ADA_S)
+    assert stored(renamed(), ADA_S) != stored(renamed(), ADA_S)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +85,7 @@ def test_the_same_is_sealed_differently_each_time() -> None:
     ids=["another version", "another stream", "another topic"],
 )
 def test_what_was_sealed_for_one_place_is_good_for_no_other(stream_id: UUID, version: int, topic: str) -> None:
-    _, state = stored_form(event_of(User.Suspended, stream_id=ADA, version=3, reason="Fraud"), ADA_S)
+    _, state = stored(event_of(User.Suspended, stream_id=ADA, version=3, reason="Fraud"), ADA_S)
 
     readable = readable_form(topic, state, stream_id, version, {ADA: ADA_S.cipher, BOB: ADA_S.cipher})
 
@@ -89,14 +94,14 @@ def test_what_was_sealed_for_one_place_is_good_for_no_other(stream_id: UUID, ver
 
 
 def test_one_person_s_key_opens_nothing_of_another() -> None:
-    topic, state = stored_form(renamed(), ADA_S)
+    topic, state = stored(renamed(), ADA_S)
 
     with pytest.raises(UndecodableEventError):
         decode(topic, readable_form(topic, state, ADA, 3, {ADA: BOB_S.cipher}), ADA, 3, NOW)
 
 
 def test_no_octet_can_be_changed_unnoticed() -> None:
-    topic, state = stored_form(registered(), ADA_S)
+    topic, state = stored(registered(), ADA_S)
 
     for at in range(len(state)):
         changed = state[:at] + bytes([state[at] ^ 1]) + state[at + 1 :]
@@ -106,7 +111,7 @@ def test_no_octet_can_be_changed_unnoticed() -> None:
 
 @pytest.mark.parametrize("length", range(0, 60, 7))
 def test_a_stored_form_that_was_cut_off_is_refused(length: int) -> None:
-    topic, state = stored_form(registered(), ADA_S)
+    topic, state = stored(registered(), ADA_S)
 
     with pytest.raises(UndecodableEventError):
         decode(topic, readable_form(topic, state[:length], ADA, 1, {ADA: ADA_S.cipher}), ADA, 1, NOW)
@@ -120,7 +125,7 @@ def test_what_is_personal_about_an_erased_person_reads_as_erased(
     event = data.draw(events(event_type))
     place = (event.originator_id, event.originator_version)
 
-    topic, state = stored_form(event, SubjectKey(event.originator_id, AESGCM(bytes(32))))
+    topic, state = stored(event, SubjectKey(event.originator_id, AESGCM(bytes(32))))
     found = decode(topic, readable_form(topic, state, *place, {event.originator_id: None}), *place, event.timestamp)
 
     personal = personal_fields(event_type)
@@ -141,7 +146,7 @@ def test_events_from_before_sealing_are_read_as_ever_and_erased_like_all() -> No
 
 
 def test_whoever_does_not_want_what_is_personal_reads_without_a_key() -> None:
-    topic, state = stored_form(registered(), ADA_S)
+    topic, state = stored(registered(), ADA_S)
 
     found = decode(topic, state, ADA, 1, NOW)
 
@@ -150,7 +155,7 @@ def test_whoever_does_not_want_what_is_personal_reads_without_a_key() -> None:
 
 
 def test_a_payload_tells_what_is_erased() -> None:
-    topic, state = stored_form(registered(), ADA_S)
+    topic, state = stored(registered(), ADA_S)
 
     told = payload(topic, readable_form(topic, state, ADA, 1, {ADA: None}))
 
@@ -161,7 +166,7 @@ def test_a_payload_tells_what_is_erased() -> None:
 @pytest.mark.parametrize("key", [None, BOB_S], ids=["no key", "another person's key"])
 def test_nothing_personal_is_stored_without_its_owner_s_key(key: SubjectKey | None) -> None:
     with pytest.raises(SubjectKeyMissingError):
-        stored_form(renamed(), key)
+        stored(renamed(), key)
 
 
 def test_a_reason_is_sealed_for_its_command() -> None:
@@ -213,3 +218,53 @@ def test_what_was_sealed_once_can_be_opened_for_ever(sample: Sample) -> None:
     readable = readable_form(sample.topic, b64decode(sample.stored), sample.stream_id, sample.version, ciphers)
 
     assert readable.decode() == sample.readable
+
+
+HOUSEHOLD = uuid4()
+CLEAR, TEXT = b'{"user_id":"x"}', b'{"nickname":"Countess"}'
+
+
+def sealed_elsewhere(subject_id: UUID = ADA, stream_id: UUID = HOUSEHOLD) -> bytes:
+    return seal(ADA_S.cipher, CLEAR, TEXT, stream_id, 7, "household.named", subject_id)
+
+
+def test_in_a_stream_that_is_not_the_person_s_the_form_says_whose_key_it_is() -> None:
+    state = sealed_elsewhere()
+
+    assert (subject_in(state, HOUSEHOLD), clear_part(state)) == (ADA, CLEAR)
+    assert unseal(ADA_S.cipher, state, HOUSEHOLD, 7, "household.named") == b'{"user_id":"x","nickname":"Countess"}'
+    assert without_personal(state, frozenset({"nickname"})) == b"\x00" + CLEAR
+    assert b"Countess" not in state
+
+
+def test_in_the_person_s_own_stream_the_form_is_what_it_always_was() -> None:
+    state = sealed_elsewhere(subject_id=ADA, stream_id=ADA)
+
+    assert (state[:1], subject_in(state, ADA)) == (b"\x01", ADA)
+    assert len(state) == 1 + 2 + len(CLEAR) + 12 + len(TEXT) + 16
+
+
+def test_what_is_sealed_elsewhere_is_good_for_its_own_place_and_person_only() -> None:
+    state = sealed_elsewhere()
+
+    for at in range(1, len(state)):
+        changed = state[:at] + bytes([state[at] ^ 1]) + state[at + 1 :]
+        with pytest.raises(SealBrokenError):
+            unseal(ADA_S.cipher, changed, HOUSEHOLD, 7, "household.named")
+    for place in ((ADA, 7, "household.named"), (HOUSEHOLD, 8, "household.named"), (HOUSEHOLD, 7, "household.left")):
+        with pytest.raises(SealBrokenError):
+            unseal(ADA_S.cipher, state, *place)
+    with pytest.raises(SealBrokenError):
+        unseal(BOB_S.cipher, state, HOUSEHOLD, 7, "household.named")
+
+
+def test_a_seal_of_one_form_is_none_of_the_other() -> None:
+    state = sealed_elsewhere()
+
+    with pytest.raises(SealBrokenError):
+        unseal(ADA_S.cipher, b"\x01" + state[17:], HOUSEHOLD, 7, "household.named")
+
+
+@pytest.mark.parametrize("length", range(17))
+def test_where_the_person_s_id_is_cut_off_nobody_is_named(length: int) -> None:
+    assert subject_in(sealed_elsewhere()[:length], HOUSEHOLD) == HOUSEHOLD

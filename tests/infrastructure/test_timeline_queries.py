@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from msgspec.structs import replace
 
@@ -20,6 +21,7 @@ from application.register_user import register_user
 from application.service import Service
 from application.user_timeline import TimelineEntry
 from domain.ids import uuid7
+from domain.values import SEALED
 from infrastructure.queries.timeline import BATCH
 from infrastructure.service import open_service
 from tests.support.audited import append_events
@@ -67,10 +69,11 @@ def questions(facts: list[TimelineEntry], count: int) -> Iterator[AuditFilter]:
 
 
 def fulfils(fact: TimelineEntry, wanted: AuditFilter) -> bool:
-    names = ("actor", "user_id", "topic", "command_id", "correlation_id")
+    names = ("actor", "topic", "command_id", "correlation_id")
     given = ((getattr(fact, name), getattr(wanted, name)) for name in names)
     return (
         all(asked is None or value == asked for value, asked in given)
+        and (wanted.user_id is None or wanted.user_id in {fact.user_id, *(fact.others or ())})
         and (wanted.recorded_from is None or fact.recorded_at >= wanted.recorded_from)
         and (wanted.recorded_to is None or fact.recorded_at < wanted.recorded_to)
     )
@@ -92,11 +95,27 @@ async def whole(service: Service, wanted: AuditFilter) -> list[TimelineEntry]:
     return [entry async for batch in findings.batches for entry in batch]
 
 
+def have_others(database: str, *, one_in: int) -> None:
+    """Have some facts be about further people, too, as those are that have several ids."""
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute(
+            """
+            UPDATE read_model.user_timeline_1 m SET others = (
+                SELECT array_agg(DISTINCT o.user_id) FROM read_model.user_timeline_1 o
+                WHERE o.user_id <> m.user_id AND mod(o."position", 30) = mod(m."position", 30)
+            ) WHERE mod(m."position", %s) = 0
+            """,
+            (one_in,),
+        )
+
+
 async def test_every_search_finds_what_a_naive_one_finds(database: str, home: Path) -> None:
     async with open_service(settings_in(home), database) as service:
         await happenings(service, 60)
         await asyncio.to_thread(follow_to_head, database)
+        await asyncio.to_thread(have_others, database, one_in=7)
         everything = await whole(service, AuditFilter())
+        assert any(fact.others for fact in everything)
         assert [fact.position for fact in everything] == list(range(1, len(everything) + 1))
 
         for number, wanted in enumerate(questions(everything, 300)):
@@ -129,3 +148,56 @@ async def test_what_is_recorded_while_it_is_read_is_not_part_of_it(database: str
 
     assert found.position == BATCH
     assert positions == list(range(1, BATCH + 1))
+
+
+async def test_somebody_else_s_fact_is_in_one_s_timeline_without_what_is_personal_in_it(
+    database: str, home: Path
+) -> None:
+    async with open_service(settings_in(home), database) as service:
+        why = CommandContext(metadata=Metadata(command_id=uuid7(), actor=ACTORS[1], reason="Ada is a minor"))
+        ada = (await service.commands.run(register_user, registration("ada"), why)).aggregate_id
+        bob = (await service.commands.run(register_user, registration("bob"), why)).aggregate_id
+        await asyncio.to_thread(follow_to_head, database)
+        with psycopg.connect(database, autocommit=True) as owner:
+            owner.execute("UPDATE read_model.user_timeline_1 SET others = %s WHERE user_id = %s", ([bob], ada))
+
+        timeline = await service.timeline.of_user(bob, PageRequest(limit=10))
+        hers = await service.timeline.of_user(ada, PageRequest(limit=10))
+
+    assert [(item.entry.user_id, item.entry.position) for item in timeline.items] == [
+        (ada, 1),
+        (ada, 2),
+        (bob, 3),
+        (bob, 4),
+    ]
+    about_ada, _, about_bob, _ = timeline.items
+    assert about_ada.data is not None
+    assert (about_ada.data["country"], about_ada.data["email"]) == ("SE", SEALED)
+    assert (about_ada.entry.reason, about_bob.entry.reason) == (None, "Ada is a minor")
+    assert about_bob.data is not None
+    assert about_bob.data["email"] == "bob@example.com"
+    assert [item.entry.reason for item in hers.items] == ["Ada is a minor"] * 2
+
+
+async def test_rows_that_an_earlier_release_made_are_searched_while_they_are_made_again(
+    database: str, home: Path
+) -> None:
+    """Its table has no column for further people."""
+    append_events(database, 5)
+    follow_to_head(database)
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute("ALTER TABLE read_model.user_timeline_1 DROP COLUMN others")
+    async with open_service(settings_in(home), database) as service:
+        everything = await whole(service, AuditFilter())
+        (first, *_) = everything
+        asked = [
+            AuditFilter(user_id=first.user_id),
+            AuditFilter(user_id=first.user_id, command_id=first.command_id),
+            AuditFilter(user_id=first.user_id, topic=parse_topic("user.registered")),
+        ]
+        found = [await paged(service, wanted, 10) for wanted in asked]
+        timeline = await service.timeline.of_user(first.user_id, PageRequest(limit=10))
+
+    assert len(everything) == 5
+    assert found == [[first]] * 3
+    assert [item.entry for item in timeline.items] == [first]

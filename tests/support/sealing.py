@@ -6,6 +6,7 @@ from uuid import UUID
 from domain.kernel import AggregateEvent
 from infrastructure.append import Commit
 from infrastructure.connections import APP_ROLE, in_role, reading_pool
+from infrastructure.privacy.commit_keys import CommitKeys
 from infrastructure.privacy.opening import opened_keys
 from infrastructure.privacy.subject_keys import SubjectKey
 from infrastructure.settings import Settings
@@ -25,7 +26,7 @@ class NewKeys:
         if key.subject_id in self._stored:
             key = SubjectKey(key.subject_id, key.cipher)
         self._stored.add(key.subject_id)
-        return Commit(metadata=context().metadata, events=events, subject_key=key)
+        return Commit(metadata=context().metadata, events=events, keys=CommitKeys.of_one(key))
 
 
 async def new_keys(settings: Settings, conninfo: str, people: Iterable[UUID]) -> NewKeys:
