@@ -27,9 +27,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from infrastructure.privacy.key_encryption import NONCE_OCTETS
 
 JSON, SEALED, SEALED_FOR, ERASED = b"{", b"\x01", b"\x02", b"\x00"
-_LENGTH_OCTETS = 2
-# Where the length of the clear part stands.
-_BEGINS = {SEALED: 1, SEALED_FOR: 1 + 16}
+_CLEAR_BEGINS = 3
+_NAME_ENDS = 17
 
 
 class SealBrokenError(ValueError):
@@ -48,33 +47,34 @@ def seal(
     """The stored form of a payload, given as two JSON objects; with the person's id if it is not their stream."""
     nonce = os.urandom(NONCE_OCTETS)
     named = b"" if subject_id is None or subject_id == stream_id else subject_id.bytes
-    sealed = cipher.encrypt(nonce, personal, _place(stream_id, version, topic, clear, named))
-    form = SEALED_FOR + named if named else SEALED
-    return b"".join((form, len(clear).to_bytes(_LENGTH_OCTETS), clear, nonce, sealed))
+    sealed = cipher.encrypt(nonce, personal, _place(stream_id, version, topic, clear) + named)
+    return b"".join((SEALED_FOR if named else SEALED, named, len(clear).to_bytes(2), clear, nonce, sealed))
 
 
-def unseal(cipher: AESGCM, state: bytes, stream_id: UUID, version: int, topic: str) -> bytes:
-    """The payload as JSON, from its sealed form. Raises `SealBrokenError`."""
-    begins = _BEGINS[state[:1]]
-    clear_begins = begins + _LENGTH_OCTETS
-    end = clear_begins + int.from_bytes(state[begins:clear_begins])
-    nonce_ends = end + NONCE_OCTETS
+def unseal(cipher: AESGCM, state: bytes, stream_id: UUID, version: int, topic: str, named: bytes = b"") -> bytes:
+    """The payload as JSON, from its sealed form in the person's own stream. Raises `SealBrokenError`."""
+    end = _CLEAR_BEGINS + int.from_bytes(state[1:_CLEAR_BEGINS])
+    begin = end + NONCE_OCTETS
     try:
-        place = _place(stream_id, version, topic, state[clear_begins:end], state[1:begins])
-        personal = cipher.decrypt(state[end:nonce_ends], state[nonce_ends:], place)
+        place = _place(stream_id, version, topic, state[_CLEAR_BEGINS:end])
+        if named:
+            place += named
+        personal = cipher.decrypt(state[end:begin], state[begin:], place)
     except (InvalidTag, ValueError):
         raise SealBrokenError(topic) from None
-    return personal if end == clear_begins + 2 else state[clear_begins : end - 1] + b"," + personal[1:]
+    return personal if end == _CLEAR_BEGINS + 2 else state[_CLEAR_BEGINS : end - 1] + b"," + personal[1:]
 
 
-def is_sealed(state: bytes) -> bool:
-    """Whether this is a sealed form."""
-    return state[:1] in _BEGINS
+def unseal_for(cipher: AESGCM, state: bytes, stream_id: UUID, version: int, topic: str) -> bytes:
+    """The same from the form that names the person."""
+    return unseal(cipher, SEALED + state[_NAME_ENDS:], stream_id, version, topic, named=state[1:_NAME_ENDS])
 
 
 def subject_in(state: bytes, stream_id: UUID) -> UUID:
     """Whose key opens a stored form: the person it names, or else the one whose stream it is."""
-    return UUID(bytes=state[1:17]) if state[:1] == SEALED_FOR and len(state) > 16 else stream_id  # noqa: PLR2004 - an id
+    if state[:1] == SEALED_FOR and len(state) >= _NAME_ENDS:
+        return UUID(bytes=state[1:_NAME_ENDS])
+    return stream_id
 
 
 def without_personal(state: bytes, personal: frozenset[str]) -> bytes:
@@ -82,7 +82,7 @@ def without_personal(state: bytes, personal: frozenset[str]) -> bytes:
 
     Raises `SealBrokenError` for what is neither.
     """
-    if is_sealed(state):
+    if state[:1] in {SEALED, SEALED_FOR}:
         return ERASED + clear_part(state)
     try:
         fields = msgspec.json.decode(state, type=dict[str, msgspec.Raw])
@@ -93,12 +93,12 @@ def without_personal(state: bytes, personal: frozenset[str]) -> bytes:
 
 def clear_part(state: bytes) -> bytes:
     """The readable part of a payload in any form, as JSON."""
-    begins = _BEGINS.get(state[:1])
-    if begins is None:
-        return state[1:] if state[:1] == ERASED else state
-    clear_begins = begins + _LENGTH_OCTETS
-    return state[clear_begins : clear_begins + int.from_bytes(state[begins:clear_begins])]
+    if state[:1] == SEALED_FOR:
+        state = SEALED + state[_NAME_ENDS:]
+    if state[:1] == SEALED:
+        return state[_CLEAR_BEGINS : _CLEAR_BEGINS + int.from_bytes(state[1:_CLEAR_BEGINS])]
+    return state[1:] if state[:1] == ERASED else state
 
 
-def _place(stream_id: UUID, version: int, topic: str, clear: bytes, named: bytes) -> bytes:
-    return b"".join((stream_id.bytes, version.to_bytes(4), topic.encode(), clear, named))
+def _place(stream_id: UUID, version: int, topic: str, clear: bytes) -> bytes:
+    return b"".join((stream_id.bytes, version.to_bytes(4), topic.encode(), clear))

@@ -18,7 +18,15 @@ from domain.values import ERASED, SEALED
 from infrastructure.event_codec import UndecodableEventError, decode, form_of, payload
 from infrastructure.privacy.key_encryption import KeyUnusableError, LocalKeyEncryptionKey
 from infrastructure.privacy.reasons import open_reason, seal_reason, subjects_of
-from infrastructure.privacy.sealed_form import SealBrokenError, clear_part, seal, subject_in, unseal, without_personal
+from infrastructure.privacy.sealed_form import (
+    SealBrokenError,
+    clear_part,
+    seal,
+    subject_in,
+    unseal,
+    unseal_for,
+    without_personal,
+)
 from infrastructure.privacy.stored_events import SubjectKeyMissingError, readable_form, stored_form
 from infrastructure.privacy.subject_keys import SubjectKey, unwrap, wrap
 from tests.support.instants import NOW
@@ -232,7 +240,7 @@ def test_in_a_stream_that_is_not_the_person_s_the_form_says_whose_key_it_is() ->
     state = sealed_elsewhere()
 
     assert (subject_in(state, HOUSEHOLD), clear_part(state)) == (ADA, CLEAR)
-    assert unseal(ADA_S.cipher, state, HOUSEHOLD, 7, "household.named") == b'{"user_id":"x","nickname":"Countess"}'
+    assert unseal_for(ADA_S.cipher, state, HOUSEHOLD, 7, "household.named") == b'{"user_id":"x","nickname":"Countess"}'
     assert without_personal(state, frozenset({"nickname"})) == b"\x00" + CLEAR
     assert b"Countess" not in state
 
@@ -250,12 +258,12 @@ def test_what_is_sealed_elsewhere_is_good_for_its_own_place_and_person_only() ->
     for at in range(1, len(state)):
         changed = state[:at] + bytes([state[at] ^ 1]) + state[at + 1 :]
         with pytest.raises(SealBrokenError):
-            unseal(ADA_S.cipher, changed, HOUSEHOLD, 7, "household.named")
+            unseal_for(ADA_S.cipher, changed, HOUSEHOLD, 7, "household.named")
     for place in ((ADA, 7, "household.named"), (HOUSEHOLD, 8, "household.named"), (HOUSEHOLD, 7, "household.left")):
         with pytest.raises(SealBrokenError):
-            unseal(ADA_S.cipher, state, *place)
+            unseal_for(ADA_S.cipher, state, *place)
     with pytest.raises(SealBrokenError):
-        unseal(BOB_S.cipher, state, HOUSEHOLD, 7, "household.named")
+        unseal_for(BOB_S.cipher, state, HOUSEHOLD, 7, "household.named")
 
 
 def test_a_seal_of_one_form_is_none_of_the_other() -> None:
