@@ -188,8 +188,8 @@ class ModelTable(Generic[Row]):
         return sql.Identifier(self.projection.key_column)
 
 
-def _flat(lists: Sequence[Sequence[Any]]) -> list[str]:
-    return [f"{{{','.join(map(str, values))}}}" for values in lists]
+def _flat(lists: Sequence[Sequence[Any] | None]) -> list[str | None]:
+    return [None if values is None else f"{{{','.join(map(str, values))}}}" for values in lists]
 
 
 @lru_cache(maxsize=64)
