@@ -39,6 +39,7 @@ __all__ = [
     "records",
     "serves",
     "subject_field",
+    "subject_getter",
     "subject_of",
 ]
 
@@ -124,6 +125,9 @@ class Aggregate(BaseAggregate[UUID]):
     only for what nobody else's personal data is in: what is in memory is forgotten with the person whose stream it is.
     """
 
+    _is_created: ClassVar[bool] = False
+    """Whether a first event creates aggregates of this kind."""
+
     class Event(AggregateEvent, frozen=True):
         """The root of an aggregate's events."""
 
@@ -132,7 +136,9 @@ class Aggregate(BaseAggregate[UUID]):
         for name, member in list(vars(cls).items()):
             if isinstance(member, CommandMethodDecorator) and name != "__init__":
                 setattr(cls, name, _recording(decorated_func_callers[member], member.decorated_func))
-        _AGGREGATE_OF.update(dict.fromkeys(event_types(cls), cls))
+        events = event_types(cls)
+        cls._is_created = any(issubclass(event, AggregateCreated) for event in events)
+        _AGGREGATE_OF.update(dict.fromkeys(events, cls))
 
     @staticmethod
     def create_id(*_: Any, **__: Any) -> UUID:
@@ -142,7 +148,7 @@ class Aggregate(BaseAggregate[UUID]):
     @classmethod
     def before_events(cls, stream_id: UUID) -> Self | None:
         """What there is before the first event: one of version 0, or None where the first event creates it."""
-        return None if _is_created(cls) else cls.blank(stream_id)
+        return None if cls._is_created else cls.blank(stream_id)
 
     @classmethod
     def blank(cls, stream_id: UUID) -> Self:
@@ -223,12 +229,6 @@ def event_types(aggregate: type[Aggregate]) -> tuple[type[AggregateEvent], ...]:
     return tuple(m for m in members if issubclass(m, AggregateEvent) and m is not aggregate.Event)
 
 
-@cache
-def _is_created(aggregate: type[Aggregate]) -> bool:
-    """Whether a first event creates aggregates of this kind."""
-    return any(issubclass(event, AggregateCreated) for event in event_types(aggregate))
-
-
 def payload_fields(event_type: type[AggregateEvent]) -> tuple[msgspec.structs.FieldInfo, ...]:
     """The fields an event type adds to those of the kernel."""
     return tuple(field for field in msgspec.structs.fields(event_type) if field.name not in KERNEL_FIELDS)
@@ -256,12 +256,13 @@ def subject_of(event: Any) -> UUID | None:
 
     Of an event of an unknown type it is not known whom it is about, unless that is whose stream it is in.
     """
-    return _people(type(event)).subject(event)
+    people = _PEOPLE.get(type(event)) or _people(type(event))
+    return people.subject(event)
 
 
 def people_of(event: Any) -> tuple[UUID, ...]:
     """Everybody that an event is about, each once; its subject first."""
-    people = _people(type(event))
+    people = _PEOPLE.get(type(event)) or _people(type(event))
     subject = people.subject(event)
     if not people.also:
         return () if subject is None else (subject,)
@@ -272,9 +273,14 @@ def people_of(event: Any) -> tuple[UUID, ...]:
     return tuple(found)
 
 
-def begins_person(event: AggregateEvent) -> bool:
-    """Whether an event is the first one about a person, so that they have no key yet."""
-    return isinstance(event, AggregateCreated) and _AGGREGATE_OF[type(event)].IS_PERSON
+def begins_person(event_type: type[AggregateEvent]) -> bool:
+    """Whether an event of this type is the first one about a person, so that they have no key yet."""
+    return issubclass(event_type, AggregateCreated) and _AGGREGATE_OF[event_type].IS_PERSON
+
+
+def subject_getter(event_type: type[AggregateEvent]) -> Callable[[Any], UUID | None]:
+    """What `subject_of` does for events of one type."""
+    return _people(event_type).subject
 
 
 def subject_field(event_type: type[AggregateEvent]) -> str | None:
@@ -283,9 +289,7 @@ def subject_field(event_type: type[AggregateEvent]) -> str | None:
 
 
 def _people(event_type: type) -> _People:
-    people = _PEOPLE.get(event_type)
-    if people is None:
-        people = _PEOPLE[event_type] = _declared_people(event_type)
+    people = _PEOPLE[event_type] = _declared_people(event_type)
     return people
 
 

@@ -111,7 +111,7 @@ def _reason(commit: Commit) -> str | None:
 def _event_columns(commits: Sequence[Commit]) -> list[BinaryArray]:
     numbered = [(number, commit, event) for number, commit in enumerate(commits, start=1) for event in commit.events]
     events = [event for *_, event in numbered]
-    stored = [stored_form(event, commit.keys.of_people) for _, commit, event in numbered]
+    stored = [stored_form(event, commit.keys.keys) for _, commit, event in numbered]
     return [
         binary_array("integer", [number for number, *_ in numbered]),
         binary_array("uuid", [event.originator_id for event in events]),
@@ -122,7 +122,7 @@ def _event_columns(commits: Sequence[Commit]) -> list[BinaryArray]:
 
 
 def _key_columns(commits: Sequence[Commit]) -> list[BinaryArray]:
-    keys = [(number, key) for number, commit in enumerate(commits, start=1) for key in commit.keys]
+    keys = [(number, key) for number, commit in enumerate(commits, start=1) for key in commit.keys.keys]
     new = [(number, key.subject_id, *wrapped) for number, key in keys if (wrapped := key.wrapped())]
     return [
         binary_array("integer", [number for number, *_ in new]),

@@ -1,6 +1,6 @@
 """One attempt at a command, as far as it reads: the unit of work that its use case sees, without recording."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar, cast
 from uuid import UUID
@@ -16,11 +16,6 @@ Ports = Mapping[type, object]
 """What a process has for the ports of its areas, by port."""
 
 
-def port_of(ports: Ports, port: type[PortT]) -> PortT:
-    """What there is for one of them."""
-    return cast("PortT", ports[port])
-
-
 class Attempt:
     """What one attempt has loaded. *Memory may only say yes* (`infrastructure/platform.py`)."""
 
@@ -30,9 +25,10 @@ class Attempt:
         self.context = context
         self._ports = ports
         self._fresh = fresh
-        self._loaded: dict[UUID, Aggregate] = {}
-        self._mirrors: dict[UUID, tuple[Aggregate, ...]] = {}
-        self._from_memory: set[UUID] = set()
+        # Few of each, in lists: an id is compared by identity first, and hashed in Python.
+        self._loaded: list[Aggregate] = []
+        self._mirrors: list[tuple[Aggregate, tuple[Aggregate, ...]]] = []
+        self._from_memory: list[UUID] = []
 
     @property
     def rests_on_memory(self) -> bool:
@@ -41,7 +37,7 @@ class Attempt:
 
     def using(self, port: type[PortT]) -> PortT:
         """What this process has for a port of the command's area."""
-        return port_of(self._ports, port)
+        return cast("PortT", self._ports[port])
 
     async def target(self, kind: type[AggregateT], stream_id: UUID) -> AggregateT:
         """The aggregate that the command is about, in the version that its sender named, if they did."""
@@ -51,24 +47,23 @@ class Attempt:
 
     async def load(self, kind: type[AggregateT], stream_id: UUID, *, likely_new: bool = False) -> AggregateT:
         """An aggregate, to be changed; what is loaded twice is the same object."""
-        loaded = self._loaded.get(stream_id)
-        if isinstance(loaded, kind):
-            return loaded
-        found = await self._find(kind, stream_id, likely_new=likely_new)
-        self._loaded[stream_id] = found
-        return found
-
-    async def _find(self, kind: type[AggregateT], stream_id: UUID, *, likely_new: bool) -> AggregateT:
-        known = None if self._fresh else self._known(kind, stream_id, likely_new=likely_new)
-        if known is None:
-            known = await self.aggregates.load(kind, stream_id)
+        for loaded in self._loaded:
+            if (loaded.id is stream_id or loaded.id == stream_id) and isinstance(loaded, kind):
+                return loaded
+        found = None if self._fresh else self._known(kind, stream_id, likely_new=likely_new)
+        if found is None:
+            found = await self.aggregates.load(kind, stream_id)
         else:
-            self._from_memory.add(stream_id)
-        return known.twin()
+            self._from_memory.append(stream_id)
+        if kind.REMEMBERED:
+            found = found.twin()
+        self._loaded.append(found)
+        return found
 
     def _known(self, kind: type[AggregateT], stream_id: UUID, *, likely_new: bool) -> AggregateT | None:
         """What is taken for the aggregate until the append finds out."""
-        return self.aggregates.cache.get(kind, stream_id) or (kind.before_events(stream_id) if likely_new else None)
+        kept = self.aggregates.cache.get(kind, stream_id) if kind.REMEMBERED else None
+        return kind.before_events(stream_id) if kept is None and likely_new else kept
 
     def expect(self, target: Aggregate) -> None:
         """Raise `VersionIsStale` if the sender named another version of it."""
@@ -78,13 +73,15 @@ class Attempt:
 
     def mirror(self, leader: Aggregate, *others: Aggregate) -> None:
         """Whenever the leader is saved, have the same recorded about these others."""
-        self._mirrors[leader.id] = others
+        if all(known is not leader for known, _ in self._mirrors):
+            self._mirrors.append((leader, others))
 
-    def mirrored(self, subject: Aggregate, *others: Aggregate) -> list[Aggregate]:
+    def mirrored(self, aggregates: Sequence[Aggregate]) -> list[Aggregate]:
         """What is to be saved, each once, with what mirrors it."""
-        aggregates = {aggregate.id: aggregate for aggregate in (subject, *others)}
-        for leader in list(aggregates.values()):
-            for other in self._mirrors.get(leader.id, ()) if leader.pending_events else ():
-                other.repeat(leader.pending_events)
-                aggregates[other.id] = other
-        return list(aggregates.values())
+        each = {id(aggregate): aggregate for aggregate in aggregates}
+        for leader, others in self._mirrors:
+            if id(leader) in each and leader.pending_events:
+                for other in others:
+                    other.repeat(leader.pending_events)
+                    each[id(other)] = other
+        return list(each.values())

@@ -18,10 +18,12 @@ from domain.kernel import (
     Aggregate,
     AggregateCreated,
     AggregateEvent,
+    begins_person,
     event_types,
     payload_fields,
     personal_fields,
     subject_field,
+    subject_getter,
 )
 from domain.values import ERASED, SEALED
 from infrastructure.privacy import sealed_form
@@ -46,6 +48,9 @@ class EventForm:
         self.topic: str = event_type.TOPIC  # type: ignore[attr-defined] # every event of ours has one; a test insists
         self.event_type = event_type
         self.personal = personal_fields(event_type)
+        self.subject_of = subject_getter(event_type)
+        self.begins_person = begins_person(event_type)
+        self.forgets_subject = event_type.FORGETS_SUBJECT
         fields = payload_fields(event_type)
         whole = _payload_type(event_type, fields)
         clear = _payload_type(event_type, [field for field in fields if field.name not in self.personal])

@@ -204,7 +204,7 @@ def _marks(commit: Commit) -> list[bytes | int]:
 
 
 async def _look_up_master_keys(commits: list[Commit], connection: psycopg.AsyncConnection[Any]) -> None:
-    for masters in {id(key.masters): key.masters for c in commits for key in c.keys if key.masters}.values():
+    for masters in {id(key.masters): key.masters for c in commits for key in c.keys.keys if key.masters}.values():
         await masters.load(connection)
 
 

@@ -8,6 +8,7 @@ refused instead.
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import cast
 
 from application.commands import (
     CommandContext,
@@ -24,7 +25,7 @@ from domain import errors
 from domain.kernel import Aggregate, AggregateEvent
 from infrastructure.aggregates import Aggregates
 from infrastructure.append import Commit, Outcome, OutcomeKind
-from infrastructure.attempt import Attempt, Ports, PortT, port_of
+from infrastructure.attempt import Attempt, Ports, PortT
 from infrastructure.command_keys import AnsweredCommands, answer_from, answer_to
 from infrastructure.event_codec import form_of
 from infrastructure.group_commit import GroupCommit
@@ -57,7 +58,7 @@ class CommandRunner:
 
     def using(self, port: type[PortT]) -> PortT:
         """What this process has for a port."""
-        return port_of(self.ports, port)
+        return cast("PortT", self.ports[port])
 
     async def run(self, use_case: UseCase[CommandT], command: CommandT, context: CommandContext) -> Saved:
         """Carry out a command once, and return its result.
@@ -106,7 +107,7 @@ class RecordingAttempt(Attempt):
 
     async def save(self, subject: Aggregate, *others: Aggregate) -> Saved:
         """Record what is new about these aggregates; about those from memory, there must be something new."""
-        aggregates = self.mirrored(subject, *others)
+        aggregates = self.mirrored((subject, *others))
         recorded = [aggregate.collect_events() for aggregate in aggregates]
         if self._from_memory and any(self._is_refusal(*each) for each in zip(aggregates, recorded, strict=True)):
             raise _OutdatedError
@@ -124,7 +125,7 @@ class RecordingAttempt(Attempt):
         saved = _saved(aggregates, outcome)
         if outcome.kind is OutcomeKind.APPENDED:
             self._runner.aggregates.remember(aggregates, saved.recorded_at)
-            for key in keys:
+            for key in keys.keys:
                 self._runner.keys.remember(key.subject_id, key.cipher)
         return saved
 

@@ -82,15 +82,20 @@ class SubjectKeys:
         """A key for somebody who has none; not kept before it is stored."""
         return new_subject_key(subject_id, self.masters)
 
+    def kept(self, subject_id: UUID) -> SubjectKey | None:
+        """Somebody's key, if it is in memory."""
+        kept = self._kept.get(subject_id)
+        return SubjectKey(subject_id, kept[1]) if kept is not None and kept[0] > time.monotonic() else None
+
     async def to_seal(self, subject_id: UUID, *, in_own_stream: bool = True) -> SubjectKey | None:
         """Somebody's key, a new one if they have none; None if they were erased. Raises `KeyUnusableError`.
 
         A new one is to be stored with the events. If none of them is in the person's own stream, no version keeps
         others from making one, too, and it is stored here: of several the first is theirs.
         """
-        kept = self._kept.get(subject_id)
-        if kept is not None and kept[0] > time.monotonic():
-            return SubjectKey(subject_id, kept[1])
+        kept = self.kept(subject_id)
+        if kept is not None:
+            return kept
         rows = await self._rows([subject_id])
         if not rows:
             await self._must_not_have_had_one(subject_id)

@@ -42,13 +42,15 @@ def seal(
     stream_id: UUID,
     version: int,
     topic: str,
-    subject_id: UUID | None = None,
+    named: UUID | None = None,
 ) -> bytes:
     """The stored form of a payload, given as two JSON objects; with the person's id if it is not their stream."""
     nonce = os.urandom(NONCE_OCTETS)
-    named = b"" if subject_id is None or subject_id == stream_id else subject_id.bytes
-    sealed = cipher.encrypt(nonce, personal, _place(stream_id, version, topic, clear) + named)
-    return b"".join((SEALED_FOR if named else SEALED, named, len(clear).to_bytes(2), clear, nonce, sealed))
+    place = _place(stream_id, version, topic, clear)
+    if named is None:
+        return b"".join((SEALED, len(clear).to_bytes(2), clear, nonce, cipher.encrypt(nonce, personal, place)))
+    sealed = cipher.encrypt(nonce, personal, place + named.bytes)
+    return b"".join((SEALED_FOR, named.bytes, len(clear).to_bytes(2), clear, nonce, sealed))
 
 
 def unseal(cipher: AESGCM, state: bytes, stream_id: UUID, version: int, topic: str, named: bytes = b"") -> bytes:

@@ -1,12 +1,12 @@
 """Between events and what the log holds of them: seals on the way in, opens on the way out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
-from domain.kernel import AggregateEvent, subject_of
+from domain.kernel import AggregateEvent
 from infrastructure.event_codec import FORMS, PERSONAL_TOPICS, form_of
 from infrastructure.privacy.sealed_form import (
     JSON,
@@ -19,7 +19,7 @@ from infrastructure.privacy.sealed_form import (
     unseal_for,
     without_personal,
 )
-from infrastructure.privacy.subject_keys import Ciphers, SubjectKey, load_ciphers
+from infrastructure.privacy.subject_keys import Ciphers, SubjectKey, key_in, load_ciphers
 
 UNREADABLE = b""
 """Handed to the codec, which refuses it, in place of what cannot be opened."""
@@ -29,18 +29,18 @@ class SubjectKeyMissingError(Exception):
     """An event says something personal, and no key was given to seal it with."""
 
 
-def stored_form(event: AggregateEvent, keys: Mapping[UUID, SubjectKey]) -> tuple[str, bytes]:
+def stored_form(event: AggregateEvent, keys: Sequence[SubjectKey]) -> tuple[str, bytes]:
     """The topic of an event and what the log is to hold of it. Raises `SubjectKeyMissingError`."""
     form = form_of(event)
     if not form.personal:
         return form.topic, form.encode(event)
-    subject_id = subject_of(event)
-    key = None if subject_id is None else keys.get(subject_id)
+    key = key_in(keys, form.subject_of(event))
     if key is None:
         raise SubjectKeyMissingError(form.topic)
     clear, personal = form.encode_parts(event)
-    place = event.originator_id, event.originator_version, form.topic
-    return form.topic, seal(key.cipher, clear, personal, *place, key.subject_id)
+    stream_id, version = event.originator_id, event.originator_version
+    named = None if key.subject_id is stream_id or key.subject_id == stream_id else key.subject_id
+    return form.topic, seal(key.cipher, clear, personal, stream_id, version, form.topic, named)
 
 
 def readable_form(topic: str, state: bytes, stream_id: UUID, version: int, ciphers: Ciphers) -> bytes:

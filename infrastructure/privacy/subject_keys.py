@@ -43,6 +43,14 @@ class SubjectKey(msgspec.Struct, frozen=True):
         return master_id, wrap(master, self.subject_id, self.secret)
 
 
+def key_in(keys: Iterable[SubjectKey], subject_id: UUID | None) -> SubjectKey | None:
+    """Somebody's key, if it is among these."""
+    for key in keys:
+        if key.subject_id is subject_id or key.subject_id == subject_id:
+            return key
+    return None
+
+
 def new_subject_key(subject_id: UUID, masters: MasterKeys) -> SubjectKey:
     """A key for somebody who has none."""
     secret = os.urandom(KEY_OCTETS)

@@ -57,7 +57,7 @@ def registered() -> Any:
 
 
 def stored(event: AggregateEvent, key: SubjectKey | None) -> tuple[str, bytes]:
-    return stored_form(event, {} if key is None else {key.subject_id: key})
+    return stored_form(event, () if key is None else (key,))
 
 
 @pytest.mark.parametrize("event_type", PERSONAL)
@@ -232,8 +232,8 @@ HOUSEHOLD = uuid4()
 CLEAR, TEXT = b'{"user_id":"x"}', b'{"nickname":"Countess"}'
 
 
-def sealed_elsewhere(subject_id: UUID = ADA, stream_id: UUID = HOUSEHOLD) -> bytes:
-    return seal(ADA_S.cipher, CLEAR, TEXT, stream_id, 7, "household.named", subject_id)
+def sealed_elsewhere() -> bytes:
+    return seal(ADA_S.cipher, CLEAR, TEXT, HOUSEHOLD, 7, "household.named", named=ADA)
 
 
 def test_in_a_stream_that_is_not_the_person_s_the_form_says_whose_key_it_is() -> None:
@@ -246,7 +246,7 @@ def test_in_a_stream_that_is_not_the_person_s_the_form_says_whose_key_it_is() ->
 
 
 def test_in_the_person_s_own_stream_the_form_is_what_it_always_was() -> None:
-    state = sealed_elsewhere(subject_id=ADA, stream_id=ADA)
+    state = seal(ADA_S.cipher, CLEAR, TEXT, ADA, 7, "household.named")
 
     assert (state[:1], subject_in(state, ADA)) == (b"\x01", ADA)
     assert len(state) == 1 + 2 + len(CLEAR) + 12 + len(TEXT) + 16
