@@ -19,7 +19,8 @@ from litestar.typing import FieldDefinition
 from api.json_content import content_form
 from api.media_types import JSON, preferred
 from api.observation import note_actor, note_token_fault
-from api.permissions import ROLES, Permission
+from api.permissions import PERSON, ROLES, Permission
+from api.preconditions import VERSIONED
 from api.problems import Kind, Refused
 from api.readings import READS, stated_purpose
 from api.requests import ApiRequest, accept_patch, header_refused
@@ -119,7 +120,7 @@ def _check_permission(permission: Permission, request: ApiRequest) -> None:
     access = request.access
     if access.role not in ROLES[permission]:
         raise Refused(Kind.PERMISSION_DENIED)
-    if access.role is Role.USER and not access.is_own(request.path_params.get("user_id", "")):
+    if access.role is Role.USER and not access.is_own(request.path_params.get(PERSON, "")):
         raise Refused(Kind.PERMISSION_DENIED)
 
 
@@ -172,7 +173,7 @@ def _check_encoding(query: bytes) -> None:
 
 def _check_precondition(request: ApiRequest) -> None:
     """Refuse a precondition where there is no version: ignoring it would be unsafe."""
-    if request.header(b"if-match") is not None and "user_id" not in request.path_params:
+    if request.header(b"if-match") is not None and VERSIONED.isdisjoint(request.path_params):
         raise header_refused(b"if-match", "This resource has no version that a precondition could name.")
 
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
-from uuid import UUID
 
 import msgspec
 from litestar.response import Response
@@ -31,11 +30,13 @@ HEAD = "reprise.head"
 
 
 class Receipt(msgspec.Struct, frozen=True, rename="camel"):
-    """The result of a command: the user's new version, and the log position that includes the change."""
+    """The result of a command: the id of what it is about, its new version, and the position that includes the change.
 
-    user_id: UUID
-    version: int
-    position: int
+    Each kind of aggregate has its own, which names the id; the fields come in this order.
+    """
+
+
+ReceiptT = TypeVar("ReceiptT", bound=Receipt)
 
 
 class PageView(msgspec.Struct, Generic[ItemT], frozen=True, kw_only=True, rename="camel"):
@@ -152,15 +153,15 @@ def position_header(position: int) -> tuple[bytes, bytes]:
     return b"log-position", b"%d" % position
 
 
-def done(saved: Saved) -> Answer[Receipt]:
+def done(saved: Saved, receipt: type[ReceiptT]) -> Answer[ReceiptT]:
     """The answer to a command."""
-    return Answer(_receipt(saved), _headers_of(saved))
+    return Answer(_receipt(saved, receipt), _headers_of(saved))
 
 
-def created(saved: Saved) -> Answer[Receipt]:
-    """The answer to a command that registered a user."""
-    location = (b"location", b"/v1/users/%s" % str(saved.aggregate_id).encode())
-    return Answer(_receipt(saved), [*_headers_of(saved), location], status=201)
+def created(saved: Saved, receipt: type[ReceiptT], path: str) -> Answer[ReceiptT]:
+    """The answer to a command that made something, which is found under a path and its id."""
+    location = (b"location", f"{path}/{saved.aggregate_id}".encode())
+    return Answer(_receipt(saved, receipt), [*_headers_of(saved), location], status=201)
 
 
 def page_of(page: Page[Any], items: list[T]) -> Answer[PageView[T]]:
@@ -173,8 +174,8 @@ def page_view(page: Page[Any], items: list[T]) -> PageView[T]:
     return PageView(items=items, next_cursor=page.next_cursor)
 
 
-def _receipt(saved: Saved) -> Receipt:
-    return Receipt(saved.aggregate_id, saved.version, saved.position)
+def _receipt(saved: Saved, receipt: type[ReceiptT]) -> ReceiptT:
+    return receipt(saved.aggregate_id, saved.version, saved.position)
 
 
 def _headers_of(saved: Saved) -> Headers:

@@ -104,8 +104,8 @@ class Operation(NamedTuple):
 
     @property
     def answers_with_receipt(self) -> bool:
-        """Whether it answers with the user's new version."""
-        return self.answers == (Receipt,)
+        """Whether it answers with a new version."""
+        return len(self.answers) == 1 and isinstance(self.answers[0], type) and issubclass(self.answers[0], Receipt)
 
     @property
     def is_conditional(self) -> bool:

@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from application.actors import Role
 
+PERSON = "user_id"
+"""The parameter of paths that names the person whose account it is."""
+
 
 class Permission(StrEnum):
     """What a route asks for; declared beside it."""

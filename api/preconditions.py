@@ -5,6 +5,8 @@ import re
 from api.problems import Kind, Refused
 from api.requests import ApiRequest, header_refused
 
+VERSIONED = frozenset({"user_id"})
+"""The parameters of paths that name something with versions, which a precondition can be about."""
 NO_VERSION = 0
 """Versions begin at 1."""
 _TAG = rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'

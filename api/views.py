@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from api.answers import Receipt
 from application.queries import TimelineItem, UserAt
 from application.user_directory import UserEntry
 from application.user_timeline import TimelineEntry
@@ -80,6 +81,14 @@ class UserStateView(View, frozen=True):
     position: int
     recorded_at: Instant
     user: UserView
+
+
+class UserReceipt(Receipt, frozen=True, rename="camel"):
+    """The result of a command: the user's new version, and the log position that includes the change."""
+
+    user_id: UUID
+    version: int
+    position: int
 
 
 class FactView(View, frozen=True):

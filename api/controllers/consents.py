@@ -5,12 +5,13 @@ from uuid import UUID
 from litestar import Controller, put
 from litestar.params import FromPath, JSONBody
 
-from api.answers import Answer, Receipt, done
+from api.answers import Answer, done
 from api.commands import run
 from api.permissions import Permission
 from api.problems import Place, parsed
 from api.refusals import EXISTING_ACCOUNT
 from api.requests import ApiRequest
+from api.views import UserReceipt
 from application.record_consent import ConsentChoice, RecordConsent, record_consent
 from domain import errors
 from domain.values import parse_purpose
@@ -33,8 +34,8 @@ class ConsentsController(Controller):
     )
     async def record_consent(
         self, request: ApiRequest, user_id: FromPath[UUID], purpose: FromPath[str], data: JSONBody[ConsentChoice]
-    ) -> Answer[Receipt]:
+    ) -> Answer[UserReceipt]:
         """Grant or withdraw consent to a purpose, as described in a version of a document. Idempotent."""
         named = parsed(parse_purpose, purpose, Place("path", "purpose"))
         command = RecordConsent(user_id=user_id, purpose=named, choice=data)
-        return done(await run(request, record_consent, command))
+        return done(await run(request, record_consent, command), UserReceipt)

@@ -5,11 +5,12 @@ from uuid import UUID
 from litestar import Controller, delete, post
 from litestar.params import FromPath
 
-from api.answers import Answer, Receipt, done
+from api.answers import Answer, done
 from api.commands import run
 from api.permissions import Permission
 from api.refusals import EXISTING_ACCOUNT
 from api.requests import ApiRequest
+from api.views import UserReceipt
 from application.deactivate_user import DeactivateUser, deactivate_user
 from application.reactivate_user import ReactivateUser, reactivate_user
 from domain import errors
@@ -24,11 +25,11 @@ class DeactivationController(Controller):
     tags = ("Deactivation",)
 
     @post(permission=Permission.USERS_DEACTIVATE, status_code=200, refusals=NOT_WHILE)
-    async def deactivate_user(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[Receipt]:
+    async def deactivate_user(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[UserReceipt]:
         """Deactivate a user. 409 while suspended or waiting to be deleted."""
-        return done(await run(request, deactivate_user, DeactivateUser(user_id=user_id)))
+        return done(await run(request, deactivate_user, DeactivateUser(user_id=user_id)), UserReceipt)
 
     @delete(permission=Permission.USERS_DEACTIVATE, status_code=200, refusals=NOT_WHILE)
-    async def reactivate_user(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[Receipt]:
+    async def reactivate_user(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[UserReceipt]:
         """Reactivate a user. 409 while suspended or waiting to be deleted."""
-        return done(await run(request, reactivate_user, ReactivateUser(user_id=user_id)))
+        return done(await run(request, reactivate_user, ReactivateUser(user_id=user_id)), UserReceipt)

@@ -5,11 +5,12 @@ from uuid import UUID
 from litestar import Controller, delete, post
 from litestar.params import FromPath
 
-from api.answers import Answer, Receipt, done
+from api.answers import Answer, done
 from api.commands import run
 from api.permissions import Permission
 from api.refusals import EXISTING_ACCOUNT
 from api.requests import ApiRequest
+from api.views import UserReceipt
 from application.request_deletion import RequestDeletion, request_deletion
 from application.withdraw_deletion import WithdrawDeletion, withdraw_deletion
 from domain import errors
@@ -22,15 +23,15 @@ class DeletionController(Controller):
     tags = ("Deletion",)
 
     @post(permission=Permission.USERS_DELETE, status_code=200, refusals=EXISTING_ACCOUNT)
-    async def request_deletion(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[Receipt]:
+    async def request_deletion(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[UserReceipt]:
         """Request that a user is erased when the grace period ends. Repeating the request does not extend it."""
-        return done(await run(request, request_deletion, RequestDeletion(user_id=user_id)))
+        return done(await run(request, request_deletion, RequestDeletion(user_id=user_id)), UserReceipt)
 
     @delete(
         permission=Permission.USERS_DELETE,
         status_code=200,
         refusals=(*EXISTING_ACCOUNT, errors.GracePeriodIsOver),
     )
-    async def withdraw_deletion(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[Receipt]:
+    async def withdraw_deletion(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[UserReceipt]:
         """Withdraw the request for deletion. 409 when the grace period has ended."""
-        return done(await run(request, withdraw_deletion, WithdrawDeletion(user_id=user_id)))
+        return done(await run(request, withdraw_deletion, WithdrawDeletion(user_id=user_id)), UserReceipt)

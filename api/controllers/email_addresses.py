@@ -6,11 +6,12 @@ import msgspec
 from litestar import Controller, post
 from litestar.params import FromPath, JSONBody
 
-from api.answers import Answer, Receipt, done
+from api.answers import Answer, done
 from api.commands import run, run_as
 from api.permissions import Permission
 from api.refusals import OPEN_ACCOUNT
 from api.requests import ApiRequest
+from api.views import UserReceipt
 from application.actors import Actor, Role
 from application.confirm_email import ConfirmEmail, confirm_email
 from application.record_filters import RECIPIENT_OF_MAIL
@@ -46,7 +47,7 @@ class EmailChangeController(Controller):
     )
     async def request_email_change(
         self, request: ApiRequest, user_id: FromPath[UUID], data: JSONBody[WantedAddress]
-    ) -> Answer[Receipt]:
+    ) -> Answer[UserReceipt]:
         """Request another address. A token is mailed to it; the current address stays until the token is confirmed.
 
         The address is reserved while the token is valid, unless it was reserved before. Staff and services get 409 if
@@ -54,7 +55,7 @@ class EmailChangeController(Controller):
         """
         is_person = request.access.is_person
         command = RequestEmailChange(user_id=user_id, email=data.email, discloses_holder=not is_person)
-        return done(await run(request, request_email_change, command))
+        return done(await run(request, request_email_change, command), UserReceipt)
 
 
 class EmailVerificationsController(Controller):
@@ -64,6 +65,6 @@ class EmailVerificationsController(Controller):
     tags = ("Email addresses",)
 
     @post(public=True, status_code=200, refusals=(*OPEN_ACCOUNT, errors.VerificationTokenInvalid))
-    async def confirm_email(self, request: ApiRequest, data: JSONBody[ConfirmEmail]) -> Answer[Receipt]:
+    async def confirm_email(self, request: ApiRequest, data: JSONBody[ConfirmEmail]) -> Answer[UserReceipt]:
         """Confirm an address with the token that was mailed to it, once, before it expires. Needs no access token."""
-        return done(await run_as(RECIPIENT, f"recipient\n{data.token}", request, confirm_email, data))
+        return done(await run_as(RECIPIENT, f"recipient\n{data.token}", request, confirm_email, data), UserReceipt)

@@ -5,7 +5,7 @@ from uuid import UUID
 from litestar import Controller, get, post
 from litestar.params import FromPath, JSONBody
 
-from api.answers import Answer, Receipt, done, position_header
+from api.answers import Answer, done, position_header
 from api.commands import run
 from api.controllers.suspension import StatedReason
 from api.erasure_views import ErasureView, erasure_view
@@ -13,6 +13,7 @@ from api.permissions import Permission
 from api.problems import Kind, Refused
 from api.queries import reached
 from api.requests import ApiRequest
+from api.views import UserReceipt
 from application.erase_user import EraseUser, erase_user
 from domain import errors
 from domain.values import parse_reason
@@ -31,14 +32,14 @@ class ErasureController(Controller):
     )
     async def erase_user(
         self, request: ApiRequest, user_id: FromPath[UUID], data: JSONBody[StatedReason]
-    ) -> Answer[Receipt]:
+    ) -> Answer[UserReceipt]:
         """Erase a user now. The reason is recorded and stays readable: refer to the case and name nobody.
 
         Nobody can read the person's data any more, and it cannot be restored. The log stays unchanged, and the user's
         addresses become available. Erasing an erased user changes nothing. Unreadable accounts can be erased, too.
         """
         reason = parse_reason(data.reason)
-        return done(await run(request, erase_user, EraseUser(user_id=user_id), reason=reason))
+        return done(await run(request, erase_user, EraseUser(user_id=user_id), reason=reason), UserReceipt)
 
     @get(permission=Permission.USERS_ERASURE_READ, refusals=(Kind.ERASURE_NOT_FOUND,))
     async def get_erasure(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[ErasureView]:

@@ -6,11 +6,12 @@ import msgspec
 from litestar import Controller, delete, post
 from litestar.params import FromPath, JSONBody
 
-from api.answers import Answer, Receipt, done
+from api.answers import Answer, done
 from api.commands import run, stated_reason
 from api.permissions import Permission
 from api.refusals import EXISTING_ACCOUNT
 from api.requests import ApiRequest
+from api.views import UserReceipt
 from application.reinstate_user import ReinstateUser, reinstate_user
 from application.suspend_user import SuspendUser, suspend_user
 from domain import errors
@@ -31,14 +32,14 @@ class SuspensionController(Controller):
     @post(permission=Permission.USERS_SUSPEND, status_code=200, refusals=(*EXISTING_ACCOUNT, errors.ReasonInvalid))
     async def suspend_user(
         self, request: ApiRequest, user_id: FromPath[UUID], data: JSONBody[StatedReason]
-    ) -> Answer[Receipt]:
+    ) -> Answer[UserReceipt]:
         """Suspend a user. The reason is recorded."""
-        return done(await run(request, suspend_user, SuspendUser(user_id=user_id, reason=data.reason)))
+        return done(await run(request, suspend_user, SuspendUser(user_id=user_id, reason=data.reason)), UserReceipt)
 
     @delete(permission=Permission.USERS_REINSTATE, status_code=200, refusals=(*EXISTING_ACCOUNT, errors.ReasonInvalid))
     async def reinstate_user(
         self, request: ApiRequest, user_id: FromPath[UUID], data: JSONBody[StatedReason | None] = None
-    ) -> Answer[Receipt]:
+    ) -> Answer[UserReceipt]:
         """Reinstate a user. The reason is sent as content or, where DELETE cannot have any, in Reprise-Reason."""
         reason = data.reason if data else stated_reason(request) or ""
-        return done(await run(request, reinstate_user, ReinstateUser(user_id=user_id, reason=reason)))
+        return done(await run(request, reinstate_user, ReinstateUser(user_id=user_id, reason=reason)), UserReceipt)

@@ -6,7 +6,7 @@ from uuid import UUID
 from litestar import Controller, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from api.answers import Answer, PageView, Receipt, created, done, page_of, position_header
+from api.answers import Answer, PageView, created, done, page_of, position_header
 from api.commands import run
 from api.permissions import Permission
 from api.preconditions import etag, is_known
@@ -15,7 +15,7 @@ from api.queries import Cursor, Limit, instant, page_request, reached
 from api.readings import put_on_record
 from api.refusals import OPEN_ACCOUNT
 from api.requests import ApiRequest
-from api.views import UserListItem, UserView, user_list_item, user_view
+from api.views import UserListItem, UserReceipt, UserView, user_list_item, user_view
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.directory_search import WORDS_LIMIT, TooManyWordsError, name_or_address
 from application.queries import DirectoryFilter
@@ -81,9 +81,9 @@ class UsersController(Controller):
         status_code=201,
         refusals=(errors.EmailTaken, Kind.HISTORY_UNREADABLE, *PROFILE_RULES, *EMAIL_RULES),
     )
-    async def register_user(self, request: ApiRequest, data: JSONBody[RegisterUser]) -> Answer[Receipt]:
+    async def register_user(self, request: ApiRequest, data: JSONBody[RegisterUser]) -> Answer[UserReceipt]:
         """Register a user. A token to verify the address is mailed to it. 409 if the address is in use."""
-        return created(await run(request, register_user, data))
+        return created(await run(request, register_user, data), UserReceipt, "/v1/users")
 
     @get(
         "/{user_id:str}",
@@ -134,9 +134,9 @@ class UsersController(Controller):
     @patch("/{user_id:str}", permission=Permission.USERS_CHANGE, refusals=(*OPEN_ACCOUNT, *PROFILE_RULES))
     async def change_profile(
         self, request: ApiRequest, user_id: FromPath[UUID], data: JSONBody[ProfilePatch]
-    ) -> Answer[Receipt]:
+    ) -> Answer[UserReceipt]:
         """Change the given fields of the profile (JSON merge patch, RFC 7396). Records an event for each change."""
-        return done(await run(request, change_profile, ChangeProfile(user_id=user_id, patch=data)))
+        return done(await run(request, change_profile, ChangeProfile(user_id=user_id, patch=data)), UserReceipt)
 
 
 def _address(text: str) -> EmailAddress:

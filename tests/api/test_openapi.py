@@ -80,7 +80,7 @@ def test_every_operation_says_what_it_is_who_may_and_how_it_refuses(document: di
 
 
 def test_every_command_can_be_repeated_and_tells_its_version_and_position(document: dict[str, Any]) -> None:
-    receipt = {"$ref": "#/components/schemas/Receipt"}
+    receipt = {"$ref": "#/components/schemas/UserReceipt"}
     for operation in operations_in(document):
         good = operation["responses"].get("200", operation["responses"].get("201", {}))
         if good.get("content", {}).get("application/json", {}).get("schema") == receipt:
