@@ -20,8 +20,8 @@ from domain import errors
 from domain.free_text import search_key
 from domain.users import EmailRequest
 from domain.values import EmailAddress, email_key
+from infrastructure.files.private_files import write_whole
 from infrastructure.mac import Mac
-from infrastructure.private_files import write_whole
 
 KEY_OCTETS = 32
 TOKEN_MAC_OCTETS = 24

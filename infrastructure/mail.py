@@ -13,8 +13,8 @@ from uuid import UUID
 from email_validator import EmailNotValidError, validate_email
 
 from application.mailing import Mail, Mailer, MailRefusedError
+from infrastructure.files.private_files import write_whole
 from infrastructure.network import is_loopback
-from infrastructure.private_files import write_whole
 from infrastructure.settings import DEFAULT_MAIL_SENDER, SettingInvalidError, Settings
 
 OUTBOX = "outbox:"

@@ -15,8 +15,8 @@ from joserfc.jwk import ECKey, OKPKey
 from joserfc.jws import JWSRegistry
 
 from application.access import KeysFault
-from infrastructure.embedded_postgres.file_lock import FileLock
-from infrastructure.private_files import write_whole
+from infrastructure.files.file_lock import FileLock
+from infrastructure.files.private_files import write_whole
 from infrastructure.settings import OWN_JWKS_FILE, SettingInvalidError, Settings
 
 log = structlog.get_logger(__name__)

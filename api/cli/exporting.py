@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from api.exports import ExportFormat, exported
 from application.queries import Findings
 from application.user_timeline import TimelineEntry
-from infrastructure.private_files import whole_file
+from infrastructure.files.private_files import whole_file
 
 
 async def write_export(found: Findings[TimelineEntry], path: Path, form: ExportFormat) -> int:

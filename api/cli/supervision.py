@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from api.cli.failures import Failure
 from api.cli.lifeline import LIFELINE
-from infrastructure.private_files import open_to_append
+from infrastructure.files.private_files import open_to_append
 
 T = TypeVar("T")
 

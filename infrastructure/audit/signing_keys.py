@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
 from application.proof.signed_notes import KEY_OCTETS, SigningKey, VerifierKey, is_key_name, parse_verifier_key
-from infrastructure.embedded_postgres.file_lock import FileLock
-from infrastructure.private_files import write_whole
+from infrastructure.files.file_lock import FileLock
+from infrastructure.files.private_files import write_whole
 from infrastructure.settings import Settings
 
 FILE = "checkpoint-key.json"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from infrastructure.private_files import write_whole
+from infrastructure.files.private_files import write_whole
 
 MANIFEST = "manifest.json"
 FORMAT = 1

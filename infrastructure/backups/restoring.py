@@ -8,7 +8,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from infrastructure.backups.manifest import BackupInvalidError, Manifest, Part, read_manifest
-from infrastructure.private_files import write_whole
+from infrastructure.files.private_files import write_whole
 from infrastructure.schema import migrate, migrations
 
 CHUNK = 1 << 20

@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Composed, Identifier
 
 from infrastructure.backups.manifest import FORMAT, Manifest, Part, digest_of, write_manifest
 from infrastructure.data_map import TABLES, Backup, Table
-from infrastructure.private_files import whole_file, write_whole
+from infrastructure.files.private_files import whole_file, write_whole
 
 BUFFER = 1 << 20
 ROWS_BETWEEN_REPORTS = 10_000

@@ -9,9 +9,9 @@ from threading import Thread
 from typing import final
 
 from infrastructure.embedded_postgres.errors import EmbeddedPostgresError
-from infrastructure.embedded_postgres.file_lock import FileLock
 from infrastructure.embedded_postgres.server_account import ServerAccount
 from infrastructure.embedded_postgres.server_log import ServerLog
+from infrastructure.files.file_lock import FileLock
 
 # Not ours, which may hold secrets that anyone who may run commands in the database could read.
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}

@@ -16,7 +16,6 @@ from psycopg.sql import SQL, Identifier
 
 from infrastructure.embedded_postgres.data_directory import forget_misleading_process_id, initialise
 from infrastructure.embedded_postgres.errors import EmbeddedPostgresError
-from infrastructure.embedded_postgres.file_lock import FileLock
 from infrastructure.embedded_postgres.launch import Launcher, ServerProcess
 from infrastructure.embedded_postgres.programs import installed_programs
 from infrastructure.embedded_postgres.server_account import ServerAccount, invoking_user, owner_of
@@ -29,6 +28,7 @@ from infrastructure.embedded_postgres.server_socket import (
     socket_in,
 )
 from infrastructure.embedded_postgres.settings import command_line, write_authentication
+from infrastructure.files.file_lock import FileLock
 from infrastructure.libpq_environment import forget_environment
 
 DATABASE = "reprise"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from infrastructure.private_files import open_to_append
+from infrastructure.files.private_files import open_to_append
 
 _LAST_WORDS = 2000  # bytes
 

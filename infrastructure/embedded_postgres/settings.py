@@ -7,7 +7,7 @@ from pathlib import Path
 
 from infrastructure.embedded_postgres.programs import Programs
 from infrastructure.embedded_postgres.server_socket import PORT
-from infrastructure.private_files import write_whole
+from infrastructure.files.private_files import write_whole
 
 MEGABYTE = 1 << 20
 _GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")

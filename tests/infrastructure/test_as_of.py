@@ -15,11 +15,11 @@ from application.projections import Projection
 from application.read_models import READ_MODELS
 from application.user_directory import USER_DIRECTORY
 from application.user_statistics import USER_STATISTICS
-from infrastructure import row_files
 from infrastructure.connections import as_projector
+from infrastructure.files import row_files
+from infrastructure.files.row_files import FileFormError, write_rows
 from infrastructure.projections import parts as sizes
 from infrastructure.projections.as_of import PositionNotInLogError, counts_as_of, position_at, rows_as_of
-from infrastructure.row_files import FileFormError, write_rows
 from tests.support.cli import CommandLine
 from tests.support.read_models import head_of, replayed_rows
 from tests.support.running import projector

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure.private_files import NotAFileError, appended_file, open_to_append, whole_file, write_whole
+from infrastructure.files.private_files import NotAFileError, appended_file, open_to_append, whole_file, write_whole
 from tests.support.waiting import PATIENCE_SECONDS
 
 SOURCES = ("api", "application", "domain", "infrastructure")
-ROOM = "infrastructure/private_files.py"
+ROOM = "infrastructure/files/private_files.py"
 ELSEWHERE = {
     ("api/cli/__init__.py", "os.open"): "opens /dev/null in place of an output that nobody reads any more",
     ("api/cli/supervision.py", "path.replace"): "puts a log that has grown too long aside, under a name of its own",
@@ -23,7 +23,7 @@ ELSEWHERE = {
     ("api/person_package/packing.py", "self._package.open"): "a member of a ZIP file, which the room writes",
     ("infrastructure/embedded_postgres/data_directory.py", "unfinished.rename"): "a folder, which initdb has filled",
     ("infrastructure/embedded_postgres/data_directory.py", "os.open"): "opens a folder to make it durable",
-    ("infrastructure/embedded_postgres/file_lock.py", "os.open"): "a file to be locked; it holds nothing",
+    ("infrastructure/files/file_lock.py", "os.open"): "a file to be locked; it holds nothing",
     ("infrastructure/embedded_postgres/programs.py", "program.chmod"): "PostgreSQL's own programs",
     ("infrastructure/embedded_postgres/server.py", "directory.chmod"): "a folder that the server's user passes through",
     ("infrastructure/embedded_postgres/server_socket.py", "run.symlink_to"): "a link to the folder of a socket",
@@ -131,7 +131,7 @@ def test_an_error_leaves_nothing_and_what_was_there_before(tmp_path: Path) -> No
 
 def test_a_crash_leaves_no_half_file_that_others_can_read(tmp_path: Path) -> None:
     program = (
-        "import os, sys; from pathlib import Path; from infrastructure.private_files import whole_file\n"
+        "import os, sys; from pathlib import Path; from infrastructure.files.private_files import whole_file\n"
         "os.umask(0)\n"
         "with whole_file(Path(sys.argv[1])) as file:\n"
         "    file.write(b'half of it'); file.flush(); os._exit(9)\n"

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from application.csv_rows import csv_lines
-from infrastructure.private_files import whole_file
+from infrastructure.files.private_files import whole_file
 
 ROWS_AT_ONCE = 20_000
 """Rows in one group of a Parquet file, and kept at once."""
