@@ -29,11 +29,11 @@ from application.release import Release
 from application.service import Service
 from infrastructure.access_tokens import tokens_of
 from infrastructure.garbage_collection import make_collection_rare
+from infrastructure.postgres.unavailability import is_unavailable
 from infrastructure.release import this_release
 from infrastructure.service import open_service
 from infrastructure.settings import SettingInvalidError, Settings, settings_from
 from infrastructure.token_issuing import TokenIssuer
-from infrastructure.unavailability import is_unavailable
 
 ServiceOpener = Callable[[], AbstractAsyncContextManager[Service]]
 

@@ -23,8 +23,8 @@ from domain.kernel import AggregateEvent
 from domain.users import User
 from domain.values import Country, DisplayName, EmailAddress
 from infrastructure.append import Commit, OutcomeKind
-from infrastructure.connections import APP_ROLE, in_role
 from infrastructure.group_commit import GroupCommit
+from infrastructure.postgres.connections import APP_ROLE, in_role
 from infrastructure.privacy.commit_keys import CommitKeys
 from infrastructure.privacy.master_keys import MasterKeys
 from infrastructure.privacy.subject_keys import SubjectKey, new_subject_key

@@ -16,9 +16,9 @@ import psycopg
 from application.user_directory import USER_DIRECTORY, UserEntry, name_columns
 from benchmarks.population import COUNTRIES
 from domain.ids import uuid7
-from infrastructure.connections import as_projector
-from infrastructure.database import embedded_as
-from infrastructure.logins import Login
+from infrastructure.postgres.connections import as_projector
+from infrastructure.postgres.database import embedded_as
+from infrastructure.postgres.logins import Login
 from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.tables import model_table
 

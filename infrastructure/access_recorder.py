@@ -23,7 +23,7 @@ from domain.access_records import AccessRecord, Reading
 from domain.ids import uuid7
 from domain.kernel import AggregateEvent
 from infrastructure.append import Commit, Outcome, OutcomeKind
-from infrastructure.unavailability import is_unavailable
+from infrastructure.postgres.unavailability import is_unavailable
 
 FLUSH_SECONDS = 1.0
 """How long readings wait for others, and for another try; what a killed process loses."""

@@ -11,7 +11,7 @@ import psycopg
 from application.actors import Metadata
 from application.commands import CommandKey
 from domain.kernel import AggregateEvent
-from infrastructure.binary_arrays import BinaryArray, binary_array
+from infrastructure.postgres.binary_arrays import BinaryArray, binary_array
 from infrastructure.privacy.commit_keys import NO_KEYS, CommitKeys
 from infrastructure.privacy.reasons import seal_reason
 from infrastructure.privacy.stored_events import SubjectKeyMissingError, stored_form

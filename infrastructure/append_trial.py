@@ -9,8 +9,8 @@ from application.queries import LogFault
 from domain.access_records import AccessRecord
 from domain.ids import uuid7
 from infrastructure.append import Commit, append
-from infrastructure.connections import connect
-from infrastructure.unavailability import is_unavailable
+from infrastructure.postgres.connections import connect
+from infrastructure.postgres.unavailability import is_unavailable
 
 _IS_READ_ONLY = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
 

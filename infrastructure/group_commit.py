@@ -18,8 +18,8 @@ from application.commands import LogUnavailableError
 from application.queries import LogFault
 from infrastructure.append import Commit, Outcome, append
 from infrastructure.append_trial import fault_of_log
-from infrastructure.connections import connect
-from infrastructure.unavailability import is_unavailable
+from infrastructure.postgres.connections import connect
+from infrastructure.postgres.unavailability import is_unavailable
 
 BATCH_LIMIT = 256
 """Commands in one append: beyond this the batch gets slower, not the commands cheaper."""

@@ -10,11 +10,11 @@ import psycopg
 from application.recorded import Recorded
 from domain.aggregates import AGGREGATES
 from domain.kernel import AggregateEvent
-from infrastructure.connections import APP_ROLE, in_role
-from infrastructure.database import migrated_database, require_data
 from infrastructure.event_codec import FORMS
 from infrastructure.log_reader import Connection, Wanted, facts_from, open_facts, read_head, read_pieces
-from infrastructure.logins import Login
+from infrastructure.postgres.connections import APP_ROLE, in_role
+from infrastructure.postgres.database import migrated_database, require_data
+from infrastructure.postgres.logins import Login
 from infrastructure.settings import Settings, settings_from
 
 A = TypeVar("A", bound=AggregateEvent)

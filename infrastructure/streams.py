@@ -13,8 +13,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from application.unreadable import HistoryUnreadableError
 from domain.kernel import AggregateEvent
-from infrastructure.binary_arrays import binary_array
 from infrastructure.event_codec import SUBJECTS_ELSEWHERE, decode
+from infrastructure.postgres.binary_arrays import binary_array
 from infrastructure.privacy.key_cache import Row, SubjectKeys
 from infrastructure.privacy.sealed_form import subject_in
 from infrastructure.privacy.stored_events import readable_form

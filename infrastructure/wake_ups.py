@@ -12,7 +12,7 @@ from typing import Any, Self
 import psycopg
 import structlog
 
-from infrastructure.connections import connect
+from infrastructure.postgres.connections import connect
 
 LOG_CHANNEL = "reprise_log"
 """Says that the log has grown."""

@@ -16,11 +16,11 @@ from hypothesis import settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from infrastructure.database import embedded_as, migrate_embedded
 from infrastructure.embedded_postgres import EmbeddedPostgres, embedded_postgres
-from infrastructure.logins import Login
+from infrastructure.postgres.database import embedded_as, migrate_embedded
+from infrastructure.postgres.logins import Login
+from infrastructure.postgres.schema import migrate
 from infrastructure.privacy import keychain
-from infrastructure.schema import migrate
 from infrastructure.service import open_service
 from tests.support.read_models import make_history
 from tests.support.running import settings_in

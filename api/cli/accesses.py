@@ -18,8 +18,8 @@ from application.access_log import ACCESS_LOG, AccessEntry
 from application.access_records import AccessFilter
 from application.record_filters import ActorName
 from domain.access_records import Reading
-from infrastructure.database import migrated_database, require_data
-from infrastructure.logins import Login
+from infrastructure.postgres.database import migrated_database, require_data
+from infrastructure.postgres.logins import Login
 from infrastructure.service import open_service
 from infrastructure.settings import settings_from
 

@@ -32,8 +32,8 @@ from application.service import Service
 from application.unreadable import UNREADABLE, HistoryUnreadableError
 from application.user_timeline import USER_TIMELINE, TimelineEntry
 from domain.access_records import Reading
-from infrastructure.database import migrated_database, require_data
-from infrastructure.logins import Login
+from infrastructure.postgres.database import migrated_database, require_data
+from infrastructure.postgres.logins import Login
 from infrastructure.service import open_service
 from infrastructure.settings import settings_from
 

@@ -6,8 +6,8 @@ from typing import Any
 import psycopg
 
 from application.projections import Projection
-from infrastructure.connections import as_projector
 from infrastructure.log_reader import read_head
+from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.following import follow_batch
 from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.segments import FencedOffError

@@ -105,7 +105,7 @@ def _of_projections(error: Exception) -> Failure | None:
 
 
 def _of_login(error: Exception) -> Failure | None:
-    from infrastructure.logins import LoginMayTooLittleError, LoginMayTooMuchError
+    from infrastructure.postgres.logins import LoginMayTooLittleError, LoginMayTooMuchError
 
     match error:
         case LoginMayTooMuchError() | LoginMayTooLittleError():
@@ -139,10 +139,10 @@ def _of_reprise(error: Exception) -> Failure | None:
 
     from application.commands import LogUnavailableError
     from domain.errors import DomainError
-    from infrastructure.database import DatabaseUnavailableError
     from infrastructure.embedded_postgres import EmbeddedPostgresError
     from infrastructure.erasures.scrubbing import StillSeenError
-    from infrastructure.schema import EncodingUnusableError, MigrationEditedError, SchemaIsOutOfDateError
+    from infrastructure.postgres.database import DatabaseUnavailableError
+    from infrastructure.postgres.schema import EncodingUnusableError, MigrationEditedError, SchemaIsOutOfDateError
 
     match error:
         case DomainError():

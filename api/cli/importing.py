@@ -17,10 +17,10 @@ from api.cli.import_reports import Bar, JsonReport, Report, TextReport
 from application.commands import CommandKeys, Commands
 from application.import_people import import_people
 from application.import_tally import Tally
-from infrastructure.database import migrated_database
 from infrastructure.import_trial import open_trial
-from infrastructure.logins import Login
 from infrastructure.people_file import MarksOnDisk, read_lines
+from infrastructure.postgres.database import migrated_database
+from infrastructure.postgres.logins import Login
 from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
 

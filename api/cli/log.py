@@ -9,9 +9,9 @@ from psycopg.rows import dict_row
 
 from api.cli.failures import ExitCode, Failure
 from api.cli.terminal import say, write_json, write_table
-from infrastructure.connections import APP_ROLE, in_role
-from infrastructure.database import migrated_database, require_data
-from infrastructure.logins import Login
+from infrastructure.postgres.connections import APP_ROLE, in_role
+from infrastructure.postgres.database import migrated_database, require_data
+from infrastructure.postgres.logins import Login
 from infrastructure.settings import settings_from
 
 app = App(name="log", help="Show the state of the log.")

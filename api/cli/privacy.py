@@ -8,11 +8,11 @@ from cyclopts import App
 from api.cli.failures import Failure
 from api.cli.progress import EventProgress
 from api.cli.terminal import say, shown, write_json, write_table
-from infrastructure.connections import as_projector
 from infrastructure.data_map import data_map
-from infrastructure.database import migrated_database, require_data
 from infrastructure.erasures.scrubbing import scrub as scrub_database
-from infrastructure.logins import Login
+from infrastructure.postgres.connections import as_projector
+from infrastructure.postgres.database import migrated_database, require_data
+from infrastructure.postgres.logins import Login
 from infrastructure.receipts import noting_erasures, read_receipts
 from infrastructure.settings import settings_from
 

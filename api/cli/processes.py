@@ -12,10 +12,10 @@ from api.cli.failures import ExitCode
 from api.cli.ports import free_port
 from api.cli.terminal import say, write_json
 from api.cli.values import Port, settings_for
-from infrastructure.database import migrate_owned, migrated_database, owners_database
-from infrastructure.logins import Login, check_login
+from infrastructure.postgres.database import migrate_owned, migrated_database, owners_database
+from infrastructure.postgres.logins import Login, check_login
+from infrastructure.postgres.roles import others_with_roles_of
 from infrastructure.projections.duties import Duty
-from infrastructure.roles import others_with_roles_of
 from infrastructure.settings import settings_from
 
 WORKER_NICENESS = 10

@@ -16,10 +16,10 @@ from api.cli.terminal import say, shown, write_json
 from api.cli.values import instant
 from application.projections import Projection
 from application.read_models import READ_MODELS
-from infrastructure.connections import as_projector
-from infrastructure.database import migrated_database, require_data
 from infrastructure.files.row_files import FileFormError, write_rows
-from infrastructure.logins import Login
+from infrastructure.postgres.connections import as_projector
+from infrastructure.postgres.database import migrated_database, require_data
+from infrastructure.postgres.logins import Login
 from infrastructure.projections.as_of import PositionNotInLogError, counts_as_of, position_at, rows_as_of
 from infrastructure.settings import settings_from
 

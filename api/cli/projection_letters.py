@@ -10,10 +10,10 @@ from api.cli.terminal import say, write_json, write_table
 from application.queries import LetterStatus
 from application.read_models import READ_MODELS
 from domain.values import parse_reason
-from infrastructure.connections import APP_ROLE, as_projector, in_role, reading_pool
-from infrastructure.database import migrated_database, require_data
 from infrastructure.log_reader import PoisonEventError
-from infrastructure.logins import Login
+from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool
+from infrastructure.postgres.database import migrated_database, require_data
+from infrastructure.postgres.logins import Login
 from infrastructure.projections.holding import LetterNotOpenError, settle
 from infrastructure.projections.letters import Wish, model_of_letter
 from infrastructure.queries.projections import ProjectionQueries

@@ -11,9 +11,9 @@ from api.cli.failures import ExitCode, Failure
 from api.cli.projection_letters import must_be_known
 from api.cli.terminal import say, shown, write_json, write_table
 from application.read_models import READ_MODELS
-from infrastructure.connections import as_projector
-from infrastructure.database import migrated_database, require_data
-from infrastructure.logins import Login
+from infrastructure.postgres.connections import as_projector
+from infrastructure.postgres.database import migrated_database, require_data
+from infrastructure.postgres.logins import Login
 from infrastructure.projections.generations import Generation, live_generation
 from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verifications import note_verification

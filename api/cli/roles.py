@@ -5,15 +5,15 @@ from cyclopts import App
 
 from api.cli.failures import Failure
 from api.cli.terminal import say, write_json, write_table
-from infrastructure.database import admit_named_logins, migrated_database, named_logins, require_data
-from infrastructure.logins import Login, dismiss_logins
-from infrastructure.role_separation import (
+from infrastructure.postgres.database import admit_named_logins, migrated_database, named_logins, require_data
+from infrastructure.postgres.logins import Login, dismiss_logins
+from infrastructure.postgres.role_separation import (
     RolesNotSharedError,
     SeparationUnderWayError,
     retire_shared_roles,
     separate_roles,
 )
-from infrastructure.roles import former_roles_of, roles_of, sharers
+from infrastructure.postgres.roles import former_roles_of, roles_of, sharers
 from infrastructure.settings import settings_from
 
 app = App(name="roles", help="Show the database's roles; separate them from other databases'.")

@@ -20,10 +20,10 @@ from api.cli.run_reports import JsonRunReport, Running, RunReport, RunToken, Tex
 from api.cli.supervision import Child, Supervisor, supervision
 from api.cli.values import Port, settings_for
 from application.actors import Role
-from infrastructure.connections import APP_ROLE, in_role
-from infrastructure.database import embedded_as, migrate_owned, owners_database, reached_as
 from infrastructure.embedded_postgres import EmbeddedPostgresError, serving_process
-from infrastructure.logins import ROLES, Login, check_login
+from infrastructure.postgres.connections import APP_ROLE, in_role
+from infrastructure.postgres.database import embedded_as, migrate_owned, owners_database, reached_as
+from infrastructure.postgres.logins import ROLES, Login, check_login
 from infrastructure.production import check_production
 from infrastructure.settings import Settings
 

@@ -27,9 +27,9 @@ from api.views import View
 from application.statistics import Counts, CountsWanted, DaysInvalidError, span_of_days
 from application.user_statistics import USER_STATISTICS
 from domain.values import parse_country, parse_purpose
-from infrastructure.connections import APP_ROLE, in_role, reading_pool
-from infrastructure.database import migrated_database, require_data
-from infrastructure.logins import Login
+from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
+from infrastructure.postgres.database import migrated_database, require_data
+from infrastructure.postgres.logins import Login
 from infrastructure.queries.read_model import Lists
 from infrastructure.queries.statistics import StatisticsQueries
 from infrastructure.settings import settings_from

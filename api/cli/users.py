@@ -27,8 +27,8 @@ from application.unit_of_work import Saved
 from domain.access_records import Reading
 from domain.ids import uuid7
 from domain.values import Reason, parse_reason
-from infrastructure.database import migrated_database, require_data
-from infrastructure.logins import Login
+from infrastructure.postgres.database import migrated_database, require_data
+from infrastructure.postgres.logins import Login
 from infrastructure.service import open_commands, open_service
 from infrastructure.settings import Settings, settings_from
 

@@ -88,9 +88,9 @@ def _verify_file(file: Path, keys: Sequence[VerifierKey], old: Path | None, *, j
 def _verify_log(given: Sequence[VerifierKey], old: Path | None, *, json: bool) -> None:
     from api.cli.progress import EventProgress
     from infrastructure.audit.verification import verify_log
-    from infrastructure.connections import as_sealer
-    from infrastructure.database import migrated_database, require_data
-    from infrastructure.logins import Login
+    from infrastructure.postgres.connections import as_sealer
+    from infrastructure.postgres.database import migrated_database, require_data
+    from infrastructure.postgres.logins import Login
     from infrastructure.settings import settings_from
 
     settings = settings_from()
@@ -121,7 +121,7 @@ def _published(conninfo: str) -> tuple[list[VerifierKey], list[str]]:
     import psycopg
 
     from infrastructure.audit.key_rotation import published_handovers
-    from infrastructure.connections import as_sealer
+    from infrastructure.postgres.connections import as_sealer
 
     with psycopg.connect(as_sealer(conninfo), autocommit=True) as connection:
         keys = parsed_keys([key for (key,) in connection.execute("SELECT key FROM audit.verifier_key")])

@@ -19,7 +19,7 @@ from benchmarks.load_generator import NUMBER, SUBJECT
 from benchmarks.population import COUNTRIES
 from benchmarks.processes import Api, ProcessFailedError
 from benchmarks.steady_load import Sent, SteadyLoad, failed, largest_gap
-from infrastructure.connections import as_projector
+from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.filling import fill, processes_for
 from infrastructure.projections.generations import add_generation, ensure_live
 from infrastructure.projections.parts import parts, plan

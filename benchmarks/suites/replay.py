@@ -9,10 +9,10 @@ import psycopg
 from benchmarks.figures import Figure, at_least, figure
 from benchmarks.laboratory import Laboratory
 from benchmarks.rounds import in_turn, ratio
-from infrastructure.connections import as_projector
 from infrastructure.event_codec import FORMS
 from infrastructure.garbage_collection import collection_paused
 from infrastructure.log_reader import Connection, Wanted, read_pieces
+from infrastructure.postgres.connections import as_projector
 
 AT_ONCE = 2_500
 """Rows that are fetched at a time without anything else: more, and fewer, are slower."""

@@ -10,7 +10,7 @@ from benchmarks.laboratory import Laboratory
 from infrastructure.audit.sealing import seal_to_head
 from infrastructure.audit.signing_keys import CheckpointKeyFile
 from infrastructure.audit.verification import Verification, verify_log
-from infrastructure.connections import as_sealer
+from infrastructure.postgres.connections import as_sealer
 
 
 def measure(lab: Laboratory) -> Figure:

@@ -9,7 +9,7 @@ from psycopg.sql import SQL, Identifier
 
 from infrastructure.backups.manifest import BackupInvalidError, Manifest, Part, read_manifest
 from infrastructure.files.private_files import write_whole
-from infrastructure.schema import migrate, migrations
+from infrastructure.postgres.schema import migrate, migrations
 
 CHUNK = 1 << 20
 

@@ -17,6 +17,7 @@ from psycopg.sql import SQL, Identifier
 from infrastructure.embedded_postgres.data_directory import forget_misleading_process_id, initialise
 from infrastructure.embedded_postgres.errors import EmbeddedPostgresError
 from infrastructure.embedded_postgres.launch import Launcher, ServerProcess
+from infrastructure.embedded_postgres.libpq_environment import forget_environment
 from infrastructure.embedded_postgres.programs import installed_programs
 from infrastructure.embedded_postgres.server_account import ServerAccount, invoking_user, owner_of
 from infrastructure.embedded_postgres.server_log import ServerLog
@@ -29,7 +30,6 @@ from infrastructure.embedded_postgres.server_socket import (
 )
 from infrastructure.embedded_postgres.settings import command_line, write_authentication
 from infrastructure.files.file_lock import FileLock
-from infrastructure.libpq_environment import forget_environment
 
 DATABASE = "reprise"
 SUPERUSER = "postgres"

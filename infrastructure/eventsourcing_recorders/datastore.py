@@ -11,7 +11,7 @@ from eventsourcing import persistence
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from infrastructure.connections import APP_ROLE, in_role
+from infrastructure.postgres.connections import APP_ROLE, in_role
 
 POOL_TIMEOUT_SECONDS = 30.0
 """For how long a call waits for a connection, and so for a database that is being restarted."""

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from application.projections import Projection
 from application.read_models import READ_MODELS
 from domain.ids import uuid7
-from infrastructure.connections import as_projector
 from infrastructure.log_reader import Connection
+from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.generations import DefinitionChangedError, check_definition, live_generation
 from infrastructure.projections.rebuild_watch import named_for, watched
 from infrastructure.projections.rebuilding import (

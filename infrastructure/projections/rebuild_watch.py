@@ -14,7 +14,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from infrastructure.log_reader import Connection
-from infrastructure.unavailability import is_unavailable
+from infrastructure.postgres.unavailability import is_unavailable
 
 LOOK_SECONDS = 1.0
 STALLED_SECONDS = 60.0

@@ -9,6 +9,7 @@ import psycopg
 
 from application.projections import Projection
 from infrastructure.log_reader import Connection, PoisonEventError, read_head
+from infrastructure.postgres.unavailability import is_unavailable
 from infrastructure.projections.comparing import compare_with_live
 from infrastructure.projections.filling import fill, processes_for
 from infrastructure.projections.following import Progress, follow_batch
@@ -19,7 +20,6 @@ from infrastructure.projections.segments import all_segments
 from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verifications import forget_verification
 from infrastructure.projections.verifying import verify_sample
-from infrastructure.unavailability import is_unavailable
 
 SWITCH_WITHIN = 500
 """Positions that the new generation may be behind when the switch begins: it folds in the rest under the lock."""

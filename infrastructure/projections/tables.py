@@ -8,8 +8,8 @@ import msgspec
 from psycopg import sql
 
 from application.projections import Index, MembersIndex, Projection, WordIndex, WordsIndex
-from infrastructure.binary_arrays import binary_array
 from infrastructure.log_reader import Connection
+from infrastructure.postgres.binary_arrays import binary_array
 from infrastructure.projections.columns import SCHEMA, element_types, table_name
 from infrastructure.projections.making_tables import (
     add_primary_key,

@@ -23,12 +23,13 @@ from infrastructure.audit.signing_keys import checkpoint_key_file
 from infrastructure.child_processes import end, end_with_parent
 from infrastructure.command_retention import forgetting
 from infrastructure.confirmation_mails import ConfirmationMails
-from infrastructure.connections import as_projector, as_sealer
 from infrastructure.erasures.due_deletions import DueDeletions
 from infrastructure.erasures.sweeping import Sweeping
 from infrastructure.keyring import MailedTokens, load_keyring
 from infrastructure.log_reader import Connection
 from infrastructure.mail import mailer_for, outbox_of
+from infrastructure.postgres.connections import as_projector, as_sealer
+from infrastructure.postgres.unavailability import is_unavailable
 from infrastructure.privacy.keychain import grant, granted
 from infrastructure.privacy.master_keys import MasterKeys
 from infrastructure.projections.duties import Duty
@@ -44,7 +45,6 @@ from infrastructure.projections.sharing import Share
 from infrastructure.receipts import noting_erasures, receipts_path
 from infrastructure.service import open_commands
 from infrastructure.settings import Settings
-from infrastructure.unavailability import is_unavailable
 from infrastructure.wake_ups import WakeUpListener
 
 LOOK_SECONDS = 0.25

@@ -13,9 +13,9 @@ import pytest
 from cyclopts import App
 
 from api.cli import COMMANDS, command_line
-from infrastructure.database import embedded_as
 from infrastructure.embedded_postgres import EmbeddedPostgres
-from infrastructure.logins import Login
+from infrastructure.postgres.database import embedded_as
+from infrastructure.postgres.logins import Login
 from tests.support.cli import CommandLine, head_of, new_database
 from tests.support.cli_people import consent, file_of, line, person
 

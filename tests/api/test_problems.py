@@ -26,7 +26,7 @@ from application.queries import (
     TooManyWaitingError,
 )
 from domain import errors
-from infrastructure.unavailability import is_unavailable
+from infrastructure.postgres.unavailability import is_unavailable
 from tests.support.api import refusal, serving
 from tests.support.cut_line import CuttableLine
 from tests.support.running import settings_in

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from infrastructure.database import OLDEST_VERSION, migrate_embedded
+from infrastructure.postgres.database import OLDEST_VERSION, migrate_embedded
 from tests.support.api import Api, a_person, refusal
 from tests.support.installed_server import NOBODY, installation_of, installed_server
 from tests.support.processes import serving_process

@@ -11,9 +11,9 @@ import psutil  # type: ignore[import-untyped] # its stubs are a package of their
 import psycopg
 import pytest
 
-from infrastructure.database import owners_database
 from infrastructure.embedded_postgres import EmbeddedPostgres
 from infrastructure.embedded_postgres.server_socket import listening_process, socket_in
+from infrastructure.postgres.database import owners_database
 from tests.support.cli import CHECKOUT, CommandLine
 from tests.support.cli_run import Running, kill, running, wait_until_gone
 from tests.support.deployments import deployment

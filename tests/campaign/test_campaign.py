@@ -12,8 +12,8 @@ import pytest
 
 from application.read_models import READ_MODELS
 from benchmarks.busy_log import fill_busily
-from infrastructure.database import migrate_embedded
 from infrastructure.embedded_postgres import embedded_postgres
+from infrastructure.postgres.database import migrate_embedded
 from infrastructure.privacy.keychain import grant
 from tests.campaign.campaign import Campaign
 from tests.campaign.trouble import Victims

@@ -15,9 +15,9 @@ from application.projections import Projection
 from application.read_models import READ_MODELS
 from application.user_directory import USER_DIRECTORY
 from application.user_statistics import USER_STATISTICS
-from infrastructure.connections import as_projector
 from infrastructure.files import row_files
 from infrastructure.files.row_files import FileFormError, write_rows
+from infrastructure.postgres.connections import as_projector
 from infrastructure.projections import parts as sizes
 from infrastructure.projections.as_of import PositionNotInLogError, counts_as_of, position_at, rows_as_of
 from tests.support.cli import CommandLine

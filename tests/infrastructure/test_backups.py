@@ -26,11 +26,11 @@ from infrastructure.backups.manifest import MANIFEST, BackupInvalidError, Manife
 from infrastructure.backups.restoring import NotEmptyError, restore_backup
 from infrastructure.backups.writing import take_backup
 from infrastructure.claims.key_in_force import ClaimsKeyForeignError
-from infrastructure.connections import as_sealer
 from infrastructure.data_map import TABLES, Backup
 from infrastructure.embedded_postgres import EmbeddedPostgres
-from infrastructure.logins import provide_logins
-from infrastructure.schema import migrate, migrations
+from infrastructure.postgres.connections import as_sealer
+from infrastructure.postgres.logins import provide_logins
+from infrastructure.postgres.schema import migrate, migrations
 from infrastructure.service import open_service
 from tests.support.audited import sealer
 from tests.support.cli import new_database

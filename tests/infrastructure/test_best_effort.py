@@ -10,7 +10,7 @@ from psycopg import sql
 
 from application.queries import Freshness, PositionNotReachedError
 from application.user_directory import USER_DIRECTORY, UserEntry
-from infrastructure.connections import APP_ROLE, in_role, reading_pool
+from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.queries.read_model import Lists, ReadModel, Selection
 from infrastructure.queries.waiting import PLACES_OF_ONE
 from tests.support.running import follow_to_head, registered

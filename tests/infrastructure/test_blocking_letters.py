@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from application.user_directory import USER_DIRECTORY
 from application.user_timeline import USER_TIMELINE
-from infrastructure.connections import as_projector
-from infrastructure.database import embedded_as
 from infrastructure.log_reader import Connection, PoisonEventError
-from infrastructure.logins import Login
+from infrastructure.postgres.connections import as_projector
+from infrastructure.postgres.database import embedded_as
+from infrastructure.postgres.logins import Login
 from infrastructure.projections.following import OtherVersionError
 from infrastructure.projections.generations import live_generation
 from infrastructure.projections.holding import settle

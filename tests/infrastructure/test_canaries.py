@@ -21,10 +21,10 @@ from application.request_email_change import RequestEmailChange, request_email_c
 from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
 from application.user_directory import USER_DIRECTORY
-from infrastructure.connections import as_projector
-from infrastructure.database import migrate_embedded
 from infrastructure.embedded_postgres import embedded_postgres
 from infrastructure.erasures.scrubbing import scrub
+from infrastructure.postgres.connections import as_projector
+from infrastructure.postgres.database import migrate_embedded
 from infrastructure.projections.rebuilding import rebuild
 from infrastructure.service import open_service
 from infrastructure.settings import Settings

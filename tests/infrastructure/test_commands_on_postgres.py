@@ -32,10 +32,10 @@ from domain.users import User
 from domain.values import Country
 from infrastructure.aggregates import AggregateCache, Aggregates
 from infrastructure.append import Commit
-from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.event_codec import decode
 from infrastructure.group_commit import GroupCommit
 from infrastructure.keyring import MailedTokens, load_keyring
+from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.privacy.commit_keys import CommitKeys
 from infrastructure.privacy.key_cache import SubjectKeys
 from infrastructure.privacy.master_keys import MasterKeys

@@ -13,8 +13,8 @@ from application.projections import Projection
 from application.read_models import READ_MODELS
 from application.recorded import Recorded
 from application.user_directory import USER_DIRECTORY
-from infrastructure.connections import as_projector
 from infrastructure.log_reader import PoisonEventError
+from infrastructure.postgres.connections import as_projector
 from infrastructure.projections import filling
 from infrastructure.projections import letters as letters_module
 from infrastructure.projections.following import follow_batch

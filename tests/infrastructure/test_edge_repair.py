@@ -12,7 +12,7 @@ from infrastructure.audit.edge_repair import EdgeNotRepairableError, repair_edge
 from infrastructure.audit.sealing import TreeUnsoundError, seal_batch, seal_to_head
 from infrastructure.audit.signing_keys import CheckpointKeyFile, CheckpointKeys
 from infrastructure.audit.verification import verify_log
-from infrastructure.connections import as_sealer
+from infrastructure.postgres.connections import as_sealer
 from tests.support.audited import append_events, sealer
 from tests.support.cli import CommandLine
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import errors
 
-from infrastructure.connections import APP_ROLE, PROJECTOR_ROLE, in_role
+from infrastructure.postgres.connections import APP_ROLE, PROJECTOR_ROLE, in_role
 from tests.support.appending import Command, append
 
 

@@ -15,7 +15,7 @@ from infrastructure.audit.sealing import seal_batch, seal_to_head
 from infrastructure.audit.signing_keys import CheckpointKeyFile, CheckpointKeys
 from infrastructure.audit.stored_tree import consistency_proof
 from infrastructure.audit.verification import Progress, Verification, verify_log
-from infrastructure.connections import as_sealer
+from infrastructure.postgres.connections import as_sealer
 from tests.support.audited import append_events, append_versions, sealer
 
 SEALED, MARK = 700, 400

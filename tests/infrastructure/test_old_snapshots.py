@@ -8,8 +8,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from infrastructure.connections import APP_ROLE, in_role
 from infrastructure.log_reader import read_head
+from infrastructure.postgres.connections import APP_ROLE, in_role
 from tests.support.audited import append_event
 
 APPENDS = 8_000

@@ -22,8 +22,8 @@ from application.unreadable import HistoryUnreadableError
 from application.user_directory import USER_DIRECTORY
 from application.user_timeline import USER_TIMELINE
 from domain.errors import DomainError
-from infrastructure.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.log_reader import PoisonEventError, Wanted, read_range
+from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.privacy import keychain, master_keys
 from infrastructure.privacy.key_cache import SubjectKeys
 from infrastructure.privacy.key_encryption import KeyUnusableError

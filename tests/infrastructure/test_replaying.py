@@ -17,7 +17,7 @@ from application.service import Service
 from infrastructure.backups.replaying import bring_nobody_back
 from infrastructure.backups.restoring import restore_backup
 from infrastructure.backups.writing import take_backup
-from infrastructure.logins import provide_logins
+from infrastructure.postgres.logins import provide_logins
 from infrastructure.receipts import noting_erasures, read_receipts, receipts_path
 from infrastructure.service import open_commands, open_service
 from infrastructure.settings import Settings

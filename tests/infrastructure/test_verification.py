@@ -14,7 +14,7 @@ from application.recorded import Recorded
 from application.user_directory import USER_DIRECTORY, UserEntry
 from application.user_timeline import USER_TIMELINE
 from domain.users import User
-from infrastructure.connections import as_projector
+from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.columns import SCHEMA, table_name
 from infrastructure.projections.comparing import compare_with_live
 from infrastructure.projections.following import follow_batch

@@ -15,7 +15,7 @@ from application.queries import PositionNotReachedError
 from application.read_models import READ_MODELS
 from application.recorded import Recorded
 from application.user_directory import USER_DIRECTORY, UserEntry
-from infrastructure.connections import APP_ROLE, as_projector, in_role, reading_pool
+from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool
 from infrastructure.projections import filling
 from infrastructure.projections.duties import Duty
 from infrastructure.projections.filling import OtherProgramError

@@ -17,7 +17,7 @@ from application.queries import (
 )
 from application.register_user import register_user
 from application.user_directory import USER_DIRECTORY, UserEntry
-from infrastructure.connections import APP_ROLE, in_role, reading_pool
+from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.queries.read_model import Lists, ReadModel, Selection
 from infrastructure.queries.waiting import PLACES, PLACES_OF_ONE, Waiting
 from infrastructure.service import open_service

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from application.user_timeline import USER_TIMELINE
-from infrastructure.connections import APP_ROLE, in_role
 from infrastructure.log_reader import Connection, Wanted, read_range
+from infrastructure.postgres.connections import APP_ROLE, in_role
 from infrastructure.projections.as_of import position_at
 from infrastructure.projections.following import follow_batch
 from infrastructure.projections.generations import ensure_live

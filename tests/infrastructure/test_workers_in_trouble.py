@@ -24,7 +24,7 @@ import psycopg
 
 from application.read_models import READ_MODELS
 from application.user_directory import USER_DIRECTORY
-from infrastructure.connections import as_projector
+from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.following import follow_batch
 from infrastructure.projections.generations import ensure_live, generations
 from infrastructure.projections.rebuilding import rebuild

@@ -25,8 +25,8 @@ from api.openapi import openapi_document
 from application.access import Access, KeysFault, TokenRefusedError
 from application.actors import Role
 from application.service import Service
-from infrastructure.database import embedded_as
-from infrastructure.logins import Login
+from infrastructure.postgres.database import embedded_as
+from infrastructure.postgres.logins import Login
 from infrastructure.release import this_release
 from infrastructure.settings import Settings
 from infrastructure.token_issuing import TokenIssuer

@@ -18,9 +18,9 @@ import psycopg
 from psycopg import sql
 
 from api.cli import main
-from infrastructure.database import embedded_as
 from infrastructure.embedded_postgres import EmbeddedPostgres
-from infrastructure.logins import EMBEDDED, Login
+from infrastructure.postgres.database import embedded_as
+from infrastructure.postgres.logins import EMBEDDED, Login
 from tests.support.waiting import PATIENCE_SECONDS
 
 CHECKOUT = Path(__file__).parents[2]

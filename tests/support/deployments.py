@@ -9,8 +9,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from infrastructure.logins import Login
-from infrastructure.schema import Migration
+from infrastructure.postgres.logins import Login
+from infrastructure.postgres.schema import Migration
 from tests.support.cli import CommandLine
 
 _LEDGER = """

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from infrastructure.database import OLDEST_VERSION
+from infrastructure.postgres.database import OLDEST_VERSION
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 NOBODY = 65_534

@@ -10,7 +10,7 @@ from eventsourcing.postgres import PostgresFactory
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
-from infrastructure.connections import APP_ROLE, in_role
+from infrastructure.postgres.connections import APP_ROLE, in_role
 
 Connection = psycopg.Connection[TupleRow]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped] # it has no stubs of its own
 
-from infrastructure.database import migrate_embedded
 from infrastructure.embedded_postgres import embedded_postgres
+from infrastructure.postgres.database import migrate_embedded
 
 
 class OwnServer:

@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 
 from api.cli.lifeline import LIFELINE
-from infrastructure.database import embedded_as
-from infrastructure.logins import Login
+from infrastructure.postgres.database import embedded_as
+from infrastructure.postgres.logins import Login
 from infrastructure.settings import Settings, http_url
 from tests.support.api import Api
 from tests.support.ports import reserved_port

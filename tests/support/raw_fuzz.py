@@ -16,8 +16,8 @@ from pathlib import Path
 import msgspec
 
 from api.connections.limits import Limits
-from infrastructure.database import migrate_embedded
 from infrastructure.embedded_postgres import embedded_postgres
+from infrastructure.postgres.database import migrate_embedded
 from tests.support.api import Api, serving
 from tests.support.raw_http import PATIENCE, PROBE, address, answers_in
 from tests.support.raw_requests import RAW_REQUESTS

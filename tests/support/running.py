@@ -13,10 +13,10 @@ from application.actors import Actor, Metadata, Role
 from application.commands import CommandContext, CommandKey
 from application.read_models import READ_MODELS
 from application.register_user import RegisterUser, register_user
-from infrastructure.connections import as_projector
-from infrastructure.database import embedded_as
 from infrastructure.log_reader import Connection
-from infrastructure.logins import Login
+from infrastructure.postgres.connections import as_projector
+from infrastructure.postgres.database import embedded_as
+from infrastructure.postgres.logins import Login
 from infrastructure.projections.duties import Duty
 from infrastructure.projections.following import follow_batch
 from infrastructure.projections.generations import ensure_live

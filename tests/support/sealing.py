@@ -5,7 +5,7 @@ from uuid import UUID
 
 from domain.kernel import AggregateEvent
 from infrastructure.append import Commit
-from infrastructure.connections import APP_ROLE, in_role, reading_pool
+from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.privacy.commit_keys import CommitKeys
 from infrastructure.privacy.opening import opened_keys
 from infrastructure.privacy.subject_keys import SubjectKey

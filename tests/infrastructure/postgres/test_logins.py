@@ -10,8 +10,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from structlog.testing import capture_logs
 
-from infrastructure.connections import APP_ROLE, PROJECTOR_ROLE, in_role
-from infrastructure.database import (
+from infrastructure.postgres.connections import APP_ROLE, PROJECTOR_ROLE, in_role
+from infrastructure.postgres.database import (
     DatabaseUnavailableError,
     embedded_as,
     migrate_embedded,
@@ -19,7 +19,7 @@ from infrastructure.database import (
     owners_database,
     reached_as,
 )
-from infrastructure.logins import (
+from infrastructure.postgres.logins import (
     EMBEDDED,
     ROLES,
     Login,
@@ -29,7 +29,7 @@ from infrastructure.logins import (
     provide_logins,
     require_roles,
 )
-from infrastructure.schema import SchemaIsOutOfDateError, check_schema, migrate, migrations
+from infrastructure.postgres.schema import SchemaIsOutOfDateError, check_schema, migrate, migrations
 from infrastructure.settings import SettingInvalidError
 from tests.support.running import follow_to_head, settings_in
 

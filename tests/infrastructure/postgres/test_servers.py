@@ -12,12 +12,12 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from domain.users import User
-from infrastructure.connections import APP_ROLE, in_role
-from infrastructure.database import OLDEST_VERSION, DatabaseUnavailableError, embedded_as, reached_as
 from infrastructure.embedded_postgres.programs import installed_programs
-from infrastructure.logins import Login, check_login
+from infrastructure.postgres.connections import APP_ROLE, in_role
+from infrastructure.postgres.database import OLDEST_VERSION, DatabaseUnavailableError, embedded_as, reached_as
+from infrastructure.postgres.logins import Login, check_login
+from infrastructure.postgres.schema import EncodingUnusableError, migrate
 from infrastructure.replay import Log
-from infrastructure.schema import EncodingUnusableError, migrate
 from tests.support.certificates import Authority
 from tests.support.cli import CommandLine
 from tests.support.cli_run import Running, running

@@ -6,8 +6,8 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
-from infrastructure.connections import APP_ROLE, PROJECTOR_ROLE, SEALER_ROLE
-from infrastructure.logins import EMBEDDED, Login
+from infrastructure.postgres.connections import APP_ROLE, PROJECTOR_ROLE, SEALER_ROLE
+from infrastructure.postgres.logins import EMBEDDED, Login
 from tests.support.running import follow_to_head
 
 PUBLIC = "public"

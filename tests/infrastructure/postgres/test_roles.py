@@ -11,18 +11,18 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from infrastructure.connections import APP_ROLE, PROJECTOR_ROLE, as_projector, in_role
 from infrastructure.embedded_postgres import EmbeddedPostgres
-from infrastructure.logins import Login, admit_logins, check_login, require_roles
-from infrastructure.role_separation import (
+from infrastructure.postgres.connections import APP_ROLE, PROJECTOR_ROLE, as_projector, in_role
+from infrastructure.postgres.logins import Login, admit_logins, check_login, require_roles
+from infrastructure.postgres.role_separation import (
     RolesNotSharedError,
     SeparationUnderWayError,
     _rights,
     retire_shared_roles,
     separate_roles,
 )
-from infrastructure.roles import PLAIN, others_with_roles_of, roles_at
-from infrastructure.schema import migrate, migrations
+from infrastructure.postgres.roles import PLAIN, others_with_roles_of, roles_at
+from infrastructure.postgres.schema import migrate, migrations
 from tests.support.deployments import Deployment, deployment, drop, migrate_as_before
 
 OF_BEFORE = [migration for migration in migrations() if migration.name < "0024"]

@@ -12,11 +12,11 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-from infrastructure.connections import APP_ROLE, PROJECTOR_ROLE, SEALER_ROLE, in_role
-from infrastructure.database import embedded_as
 from infrastructure.embedded_postgres import EmbeddedPostgres
-from infrastructure.logins import EMBEDDED, ROLES, Login
-from infrastructure.schema import migrate
+from infrastructure.postgres.connections import APP_ROLE, PROJECTOR_ROLE, SEALER_ROLE, in_role
+from infrastructure.postgres.database import embedded_as
+from infrastructure.postgres.logins import EMBEDDED, ROLES, Login
+from infrastructure.postgres.schema import migrate
 from tests.support.appending import Command, append
 from tests.support.cli import new_database
 from tests.support.running import follow_to_head

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from infrastructure.binary_arrays import binary_array
+from infrastructure.postgres.binary_arrays import binary_array
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "uuid": st.uuids(),

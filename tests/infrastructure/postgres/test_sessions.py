@@ -10,7 +10,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from infrastructure.connections import (
+from infrastructure.embedded_postgres.libpq_environment import forget_environment
+from infrastructure.postgres.connections import (
     APP_ROLE,
     as_projector,
     as_sealer,
@@ -19,10 +20,9 @@ from infrastructure.connections import (
     pinned,
     reading_pool,
 )
-from infrastructure.database import DatabaseUnavailableError, embedded_as, reached_as
-from infrastructure.libpq_environment import forget_environment
-from infrastructure.logins import Login
-from infrastructure.schema import check_schema, migrate
+from infrastructure.postgres.database import DatabaseUnavailableError, embedded_as, reached_as
+from infrastructure.postgres.logins import Login
+from infrastructure.postgres.schema import check_schema, migrate
 from tests.support.cli import CommandLine
 from tests.support.cut_line import CuttableLine
 from tests.support.running import settings_in

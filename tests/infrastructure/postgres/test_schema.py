@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
-from infrastructure.schema import (
+from infrastructure.postgres.schema import (
     Migration,
     MigrationEditedError,
     SchemaIsOutOfDateError,

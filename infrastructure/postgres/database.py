@@ -6,13 +6,13 @@ from contextlib import contextmanager
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from infrastructure.connections import is_pinned, pinned
-from infrastructure.database_security import check_database_urls
 from infrastructure.embedded_postgres import embedded_postgres
-from infrastructure.libpq_environment import forget_environment
-from infrastructure.logins import EMBEDDED, ROLES, Login, admit_logins, provide_logins, require_roles
+from infrastructure.embedded_postgres.libpq_environment import forget_environment
+from infrastructure.postgres.connections import is_pinned, pinned
+from infrastructure.postgres.database_security import check_database_urls
+from infrastructure.postgres.logins import EMBEDDED, ROLES, Login, admit_logins, provide_logins, require_roles
+from infrastructure.postgres.schema import check_schema, migrate
 from infrastructure.privacy.keychain import grant
-from infrastructure.schema import check_schema, migrate
 from infrastructure.settings import SettingInvalidError, Settings
 
 OLDEST_VERSION = 15

@@ -7,7 +7,7 @@ from importlib.resources import files
 import msgspec
 import psycopg
 
-from infrastructure.roles import Names, named, settle_roles
+from infrastructure.postgres.roles import Names, named, settle_roles
 
 MIGRATION_LOCK = 0x5265707269736531
 """Key of the advisory lock under which migrations run; spells a word, means nothing."""

@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from infrastructure.roles import Names, claim_roles, former_roles_of, record, roles_of, sharers
-from infrastructure.schema import MIGRATION_LOCK
+from infrastructure.postgres.roles import Names, claim_roles, former_roles_of, record, roles_of, sharers
+from infrastructure.postgres.schema import MIGRATION_LOCK
 
 _ALONE = "SELECT pg_advisory_xact_lock(%s)"
 # What somebody has been given in this database; names come quoted.

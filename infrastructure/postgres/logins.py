@@ -15,7 +15,7 @@ import psycopg
 import structlog
 from psycopg.sql import SQL, Identifier
 
-from infrastructure.roles import APP_ROLE, PROJECTOR_ROLE, SEALER_ROLE, Names, former_roles_of, roles_of
+from infrastructure.postgres.roles import APP_ROLE, PROJECTOR_ROLE, SEALER_ROLE, Names, former_roles_of, roles_of
 
 
 class Login(StrEnum):

@@ -5,7 +5,7 @@ import pytest
 from psycopg import errors
 from psycopg_pool import PoolTimeout
 
-from infrastructure.unavailability import is_unavailable
+from infrastructure.postgres.unavailability import is_unavailable
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import errors
 from psycopg.sql import SQL, Identifier
 
-from infrastructure.unavailability import is_unavailable
+from infrastructure.postgres.unavailability import is_unavailable
 
 APP_ROLE = "reprise_app"
 PROJECTOR_ROLE = "reprise_projector"

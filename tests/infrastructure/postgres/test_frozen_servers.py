@@ -8,9 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from infrastructure import connections
-from infrastructure.connections import APP_ROLE, in_role, reading_pool
-from infrastructure.unavailability import is_unavailable
+from infrastructure.postgres import connections
+from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
+from infrastructure.postgres.unavailability import is_unavailable
 from tests.support.frozen_proxy import Proxy, proxy_to
 
 

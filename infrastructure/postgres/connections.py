@@ -10,7 +10,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
-from infrastructure.roles import APP_ROLE, PROJECTOR_ROLE, SEALER_ROLE, known_roles
+from infrastructure.postgres.roles import APP_ROLE, PROJECTOR_ROLE, SEALER_ROLE, known_roles
 
 __all__ = [
     "APP_ROLE",
