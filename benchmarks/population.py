@@ -23,7 +23,7 @@ from domain.kernel import AggregateEvent
 from domain.users import User
 from domain.values import BirthDate, Country, DisplayName, DocumentVersion, EmailAddress, Locale, Purpose
 from infrastructure.event_codec import encode
-from infrastructure.keyring import ClaimIds
+from infrastructure.secrets.keyring import ClaimIds
 
 FACTS_OF_REGISTRATION = 2
 LENGTH = timedelta(days=365)

@@ -7,8 +7,8 @@ from application.unread_users import UnreadUsers
 from domain.users import User
 from infrastructure.aggregates import StandIns
 from infrastructure.attempt import Ports
-from infrastructure.keyring import Keyring, MailedTokens
 from infrastructure.queries.read_model import Pool
+from infrastructure.secrets.keyring import Keyring, MailedTokens
 from infrastructure.settings import Settings
 from infrastructure.unread_users import UnreadUsersInLog
 

@@ -13,7 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from application.commands import CommandKey, IdempotencyKeyReusedError
 from application.unit_of_work import Saved
-from infrastructure.mac import Mac
+from infrastructure.secrets.mac import Mac
 
 
 class KeyedCommandKeys:

@@ -16,7 +16,6 @@ from infrastructure.area_ports import area_ports, stand_ins
 from infrastructure.claims.key_in_force import require_claims_key
 from infrastructure.command_keys import AnsweredCommands, KeyedCommandKeys
 from infrastructure.group_commit import GroupCommit
-from infrastructure.keyring import Cursors, Keyring, load_keyring
 from infrastructure.platform import CommandRunner
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.privacy.forgetting import Forgetting
@@ -33,6 +32,7 @@ from infrastructure.queries.read_model import Lists, Pool
 from infrastructure.queries.statistics import StatisticsQueries
 from infrastructure.queries.timeline import TimelineQueries
 from infrastructure.queries.users import UserQueries
+from infrastructure.secrets.keyring import Cursors, Keyring, load_keyring
 from infrastructure.settings import Settings
 from infrastructure.streams import StreamLoader
 from infrastructure.wake_ups import WakeUpSender

@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
-from infrastructure.keyring import Keyring, SecretMissingError, load_keyring
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
+from infrastructure.secrets.keyring import Keyring, SecretMissingError, load_keyring
 from infrastructure.settings import Settings
 
 _SELECT = "SELECT fingerprint FROM keys.claims_key"

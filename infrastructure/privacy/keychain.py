@@ -7,8 +7,8 @@ keys. Only settings are stored here; a key is fetched when something is first un
 import os
 from pathlib import Path
 
-from infrastructure.keyring import secret_from
 from infrastructure.privacy.key_encryption import KeyEncryptionKey, KeyUnusableError, LocalKeyEncryptionKey
+from infrastructure.secrets.keyring import secret_from
 from infrastructure.settings import SettingInvalidError, Settings
 
 VARIABLE = "REPRISE_KEY_ENCRYPTION_KEY"

@@ -25,7 +25,6 @@ from infrastructure.command_retention import forgetting
 from infrastructure.confirmation_mails import ConfirmationMails
 from infrastructure.erasures.due_deletions import DueDeletions
 from infrastructure.erasures.sweeping import Sweeping
-from infrastructure.keyring import MailedTokens, load_keyring
 from infrastructure.log_reader import Connection
 from infrastructure.mail import mailer_for, outbox_of
 from infrastructure.postgres.connections import as_projector, as_sealer
@@ -43,6 +42,7 @@ from infrastructure.projections.sampling import checking
 from infrastructure.projections.segments import MOST, FencedOffError
 from infrastructure.projections.sharing import Share
 from infrastructure.receipts import noting_erasures, receipts_path
+from infrastructure.secrets.keyring import MailedTokens, load_keyring
 from infrastructure.service import open_commands
 from infrastructure.settings import Settings
 from infrastructure.wake_ups import WakeUpListener

@@ -11,11 +11,11 @@ from application.directory_search import entry_of, fulfils, name_or_address
 from application.queries import DirectoryFilter, Freshness, Log, Page, PageRequest, PositionUnknownError
 from application.user_directory import USER_DIRECTORY, UserEntry
 from domain.values import EmailAddress
-from infrastructure.keyring import Cursors
 from infrastructure.queries.holders import Holders
 from infrastructure.queries.name_search import WALKED, NameSearch
 from infrastructure.queries.pages import Pages, page_size
 from infrastructure.queries.read_model import Lists, ReadModel, Selected, Selection
+from infrastructure.secrets.keyring import Cursors
 
 BEFORE_ALL = UUID(int=0)
 

@@ -9,7 +9,7 @@ from domain.email_claims import EmailClaim
 from domain.users import User
 from domain.values import EmailAddress, email_key
 from infrastructure.aggregates import Aggregates
-from infrastructure.keyring import ClaimIds
+from infrastructure.secrets.keyring import ClaimIds
 
 ATTEMPTS = 20
 """How often an address may go from one account to another while it is looked up."""

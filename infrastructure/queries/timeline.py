@@ -10,7 +10,6 @@ from psycopg import sql
 from application.queries import AS_IT_IS, AuditFilter, Findings, Freshness, Page, PageRequest, TimelineItem
 from application.user_timeline import USER_TIMELINE, TimelineEntry, TimelineRow
 from infrastructure.event_codec import UndecodableEventError, UnknownTopicError, check, payload
-from infrastructure.keyring import Cursors
 from infrastructure.privacy.key_cache import SubjectKeys
 from infrastructure.privacy.reasons import open_reason, subject_of, subjects_of
 from infrastructure.privacy.subject_keys import PLATFORM
@@ -18,6 +17,7 @@ from infrastructure.queries.opened_rows import open_with
 from infrastructure.queries.pages import Pages, page_size
 from infrastructure.queries.read_model import Lists, ReadModel, Selected, Selection
 from infrastructure.queries.timeline_search import search_for
+from infrastructure.secrets.keyring import Cursors
 
 BATCH = 1_000
 """Events read at a time, if all are wanted."""

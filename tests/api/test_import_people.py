@@ -22,9 +22,9 @@ from application.request_email_change import RequestEmailChange, request_email_c
 from domain.users import User
 from domain.values import UserStatus
 from infrastructure.import_trial import open_trial
-from infrastructure.keyring import MailedTokens, load_keyring
 from infrastructure.people_file import read_lines
 from infrastructure.replay import Log
+from infrastructure.secrets.keyring import MailedTokens, load_keyring
 from infrastructure.service import open_service
 from infrastructure.settings import Settings
 from tests.support.cli import head_of

@@ -13,7 +13,7 @@ from domain import errors
 from domain.email_claims import EmailClaim
 from domain.users import EmailRequest, User
 from domain.values import EmailAddress
-from infrastructure.keyring import MailedTokens
+from infrastructure.secrets.keyring import MailedTokens
 from tests.support.in_memory_log import InMemoryLog, OutdatedError
 from tests.support.instants import CONFIRM_BY, MOMENT
 from tests.support.scenarios import happened

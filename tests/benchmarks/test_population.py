@@ -16,8 +16,8 @@ from domain.kernel import AggregateEvent
 from domain.users import User
 from infrastructure.aggregates import play
 from infrastructure.event_codec import decode
-from infrastructure.keyring import ClaimIds
 from infrastructure.privacy.keychain import grant, key_encryption_key
+from infrastructure.secrets.keyring import ClaimIds
 from tests.support.running import settings_in
 
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)

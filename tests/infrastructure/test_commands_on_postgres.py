@@ -34,12 +34,12 @@ from infrastructure.aggregates import AggregateCache, Aggregates
 from infrastructure.append import Commit
 from infrastructure.event_codec import decode
 from infrastructure.group_commit import GroupCommit
-from infrastructure.keyring import MailedTokens, load_keyring
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.privacy.commit_keys import CommitKeys
 from infrastructure.privacy.key_cache import SubjectKeys
 from infrastructure.privacy.master_keys import MasterKeys
 from infrastructure.privacy.subject_keys import new_subject_key
+from infrastructure.secrets.keyring import MailedTokens, load_keyring
 from infrastructure.service import open_service
 from infrastructure.streams import StreamLoader
 from tests.support.cut_line import CuttableLine

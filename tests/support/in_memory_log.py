@@ -19,7 +19,7 @@ from domain.email_claims import EmailClaim
 from domain.kernel import Aggregate, AggregateEvent
 from domain.users import User
 from domain.values import EmailAddress
-from infrastructure.keyring import ClaimIds, MailedTokens
+from infrastructure.secrets.keyring import ClaimIds, MailedTokens
 from tests.support.instants import NOW
 from tests.support.scenarios import Fact, fact_of, played
 from tests.support.users import OFTEN

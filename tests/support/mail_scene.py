@@ -13,7 +13,7 @@ from application.mailing import Mail, MailRefusedError
 from application.register_user import register_user
 from application.service import Service
 from infrastructure.confirmation_mails import ConfirmationMails
-from infrastructure.keyring import MailedTokens, load_keyring
+from infrastructure.secrets.keyring import MailedTokens, load_keyring
 from infrastructure.service import open_service
 from infrastructure.settings import Settings
 from tests.support.running import context, projector, registration, settings_in

@@ -21,7 +21,7 @@ from domain.free_text import search_key
 from domain.users import EmailRequest
 from domain.values import EmailAddress, email_key
 from infrastructure.files.private_files import write_whole
-from infrastructure.mac import Mac
+from infrastructure.secrets.mac import Mac
 
 KEY_OCTETS = 32
 TOKEN_MAC_OCTETS = 24

@@ -18,7 +18,7 @@ from application.queries import CursorInvalidError
 from domain.errors import VerificationTokenInvalid
 from domain.users import EmailRequest
 from domain.values import EmailAddress
-from infrastructure.keyring import ClaimIds, Cursors, Keyring, MailedTokens, SecretMissingError, load_keyring
+from infrastructure.secrets.keyring import ClaimIds, Cursors, Keyring, MailedTokens, SecretMissingError, load_keyring
 from tests.support.instants import CONFIRM_BY
 from tests.support.users import EMAIL, OTHER_EMAIL
 from tests.support.values import ANY_TEXT, emails, instants

@@ -1,0 +1,1 @@
+"""The service's own secrets, and codes that are made with them."""
