@@ -23,11 +23,11 @@ from domain.kernel import AggregateEvent
 from domain.users import User
 from domain.values import Country, DisplayName, EmailAddress
 from infrastructure.append import Commit, OutcomeKind
+from infrastructure.encryption.master_keys import MasterKeys
+from infrastructure.encryption.subject_keys import SubjectKey, new_subject_key
 from infrastructure.group_commit import GroupCommit
+from infrastructure.log.commit_keys import CommitKeys
 from infrastructure.postgres.connections import APP_ROLE, in_role
-from infrastructure.privacy.commit_keys import CommitKeys
-from infrastructure.privacy.master_keys import MasterKeys
-from infrastructure.privacy.subject_keys import SubjectKey, new_subject_key
 
 INSTANT = datetime(2026, 1, 1, tzinfo=UTC)
 """What events carry until they are recorded; it is not stored."""

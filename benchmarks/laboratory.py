@@ -25,10 +25,10 @@ from benchmarks.processes import Api, running_api, running_worker
 from benchmarks.rebuild_process import rebuild
 from benchmarks.scale import Scale
 from infrastructure.embedded_postgres import EmbeddedPostgres, embedded_postgres
+from infrastructure.encryption.keychain import grant, key_encryption_key
 from infrastructure.postgres.connections import APP_ROLE
 from infrastructure.postgres.database import embedded_as, migrate_embedded
 from infrastructure.postgres.logins import Login
-from infrastructure.privacy.keychain import grant, key_encryption_key
 from infrastructure.secrets.keyring import ClaimIds, load_keyring
 from infrastructure.settings import Settings, settings_from
 from infrastructure.token_issuing import TokenIssuer

@@ -22,8 +22,8 @@ from application.user_directory import USER_DIRECTORY
 from benchmarks.sealing import key_of
 from infrastructure.event_codec import decode
 from infrastructure.eventsourcing_recorders.tracking import LogTrackingRecorder
+from infrastructure.log.stored_events import readable_form
 from infrastructure.postgres.roles import APP_ROLE, roles_of
-from infrastructure.privacy.stored_events import readable_form
 from infrastructure.projections.tables import ModelTable
 
 INSTANT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -10,8 +10,8 @@ import msgspec
 import psycopg
 
 from benchmarks.processes import ProcessFailedError, resident_megabytes
+from infrastructure.encryption.keychain import grant
 from infrastructure.postgres.connections import as_projector
-from infrastructure.privacy.keychain import grant
 from infrastructure.projections.rebuild_requests import perform_rebuild, request_rebuild
 from infrastructure.settings import settings_from
 

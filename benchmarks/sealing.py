@@ -7,9 +7,9 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from benchmarks.population import Fact
+from infrastructure.encryption.sealed_form import seal
+from infrastructure.encryption.subject_keys import SubjectKey
 from infrastructure.event_codec import FORMS
-from infrastructure.privacy.sealed_form import seal
-from infrastructure.privacy.subject_keys import SubjectKey
 
 
 def secret_of(user_id: UUID) -> bytes:

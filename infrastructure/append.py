@@ -11,10 +11,10 @@ import psycopg
 from application.actors import Metadata
 from application.commands import CommandKey
 from domain.kernel import AggregateEvent
+from infrastructure.encryption.reasons import seal_reason
+from infrastructure.log.commit_keys import NO_KEYS, CommitKeys
+from infrastructure.log.stored_events import SubjectKeyMissingError, stored_form
 from infrastructure.postgres.binary_arrays import BinaryArray, binary_array
-from infrastructure.privacy.commit_keys import NO_KEYS, CommitKeys
-from infrastructure.privacy.reasons import seal_reason
-from infrastructure.privacy.stored_events import SubjectKeyMissingError, stored_form
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """Turns events into readable bytes, and back.
 
 The readable form is the event's payload as JSON, without defaults, for as long as there is JSON. What is personal in it
-is sealed before it is stored (infrastructure/privacy). What the log keeps in columns of its own (stream, version,
+is sealed before it is stored (infrastructure/encryption). What the log keeps in columns of its own (stream, version,
 instant) is not repeated in it. An event's `timestamp` is the instant on the log's clock.
 """
 
@@ -26,7 +26,7 @@ from domain.kernel import (
     subject_getter,
 )
 from domain.values import ERASED, SEALED
-from infrastructure.privacy import sealed_form
+from infrastructure.encryption import sealed_form
 
 
 class UnknownTopicError(LookupError):

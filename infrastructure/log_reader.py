@@ -21,6 +21,8 @@ from psycopg.rows import TupleRow
 from application.recorded import Recorded
 from application.unreadable import UnreadableEvent
 from domain.kernel import AggregateEvent
+from infrastructure.encryption.reasons import open_reasons
+from infrastructure.encryption.subject_keys import known_ciphers, load_ciphers
 from infrastructure.event_codec import (
     FORMS,
     PERSONAL_TOPICS,
@@ -29,9 +31,7 @@ from infrastructure.event_codec import (
     UnknownTopicError,
 )
 from infrastructure.garbage_collection import collection_paused
-from infrastructure.privacy.reasons import open_reasons
-from infrastructure.privacy.stored_events import open_row, open_rows, subjects_elsewhere
-from infrastructure.privacy.subject_keys import known_ciphers, load_ciphers
+from infrastructure.log.stored_events import open_row, open_rows, subjects_elsewhere
 from infrastructure.read_ahead import ReadAhead
 
 Connection = psycopg.Connection[TupleRow]

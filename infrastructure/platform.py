@@ -27,11 +27,11 @@ from infrastructure.aggregates import Aggregates
 from infrastructure.append import Commit, Outcome, OutcomeKind
 from infrastructure.attempt import Attempt, Ports, PortT
 from infrastructure.command_keys import AnsweredCommands, answer_from, answer_to
+from infrastructure.encryption.key_cache import SubjectKeys
+from infrastructure.encryption.key_encryption import KeyUnusableError
 from infrastructure.event_codec import form_of
 from infrastructure.group_commit import GroupCommit
-from infrastructure.privacy.commit_keys import NO_KEYS, CommitKeys, PersonForgottenError, keys_for
-from infrastructure.privacy.key_cache import SubjectKeys
-from infrastructure.privacy.key_encryption import KeyUnusableError
+from infrastructure.log.commit_keys import NO_KEYS, CommitKeys, PersonForgottenError, keys_for
 from infrastructure.settings import Settings
 
 ATTEMPTS = 20

@@ -5,9 +5,9 @@ checks its own needs when it begins; `check_production` checks everything before
 """
 
 from infrastructure.audit.signing_keys import checkpoint_key_file
+from infrastructure.encryption.keychain import key_encryption_key
 from infrastructure.mail import mailer_for
 from infrastructure.postgres.database_security import check_database_urls
-from infrastructure.privacy.keychain import key_encryption_key
 from infrastructure.secrets.keyring import load_keyring
 from infrastructure.settings import Settings
 from infrastructure.token_keys import check_issuer

@@ -15,11 +15,11 @@ from infrastructure.aggregates import Aggregates
 from infrastructure.area_ports import area_ports, stand_ins
 from infrastructure.claims.key_in_force import require_claims_key
 from infrastructure.command_keys import AnsweredCommands, KeyedCommandKeys
+from infrastructure.encryption.eviction import Forgetting
+from infrastructure.encryption.opening import opened_keys
 from infrastructure.group_commit import GroupCommit
 from infrastructure.platform import CommandRunner
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
-from infrastructure.privacy.forgetting import Forgetting
-from infrastructure.privacy.opening import opened_keys
 from infrastructure.queries.access_log import AccessLogQueries
 from infrastructure.queries.data_exports import DataExportQueries
 from infrastructure.queries.directory import DirectoryQueries

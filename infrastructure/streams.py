@@ -13,11 +13,11 @@ from psycopg_pool import AsyncConnectionPool
 
 from application.unreadable import HistoryUnreadableError
 from domain.kernel import AggregateEvent
+from infrastructure.encryption.key_cache import Row, SubjectKeys
+from infrastructure.encryption.sealed_form import subject_in
 from infrastructure.event_codec import SUBJECTS_ELSEWHERE, decode
+from infrastructure.log.stored_events import readable_form
 from infrastructure.postgres.binary_arrays import binary_array
-from infrastructure.privacy.key_cache import Row, SubjectKeys
-from infrastructure.privacy.sealed_form import subject_in
-from infrastructure.privacy.stored_events import readable_form
 
 PIECE = 500
 """Events that are read and folded at a time, in some milliseconds; then others get their turn."""

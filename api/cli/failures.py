@@ -115,7 +115,7 @@ def _of_login(error: Exception) -> Failure | None:
 
 
 def _of_settings(error: Exception) -> Failure | None:
-    from infrastructure.privacy.key_encryption import KeyUnusableError
+    from infrastructure.encryption.key_encryption import KeyUnusableError
     from infrastructure.secrets.keyring import SecretMissingError
     from infrastructure.settings import SettingInvalidError
     from infrastructure.token_issuing import RoleNotIssuableError, TokensIssuedElsewhereError

@@ -8,9 +8,9 @@ from domain.email_claims import EmailClaim
 from domain.values import parse_email_address
 from infrastructure.aggregates import Aggregates
 from infrastructure.claims.key_in_force import require_claims_key
+from infrastructure.encryption.key_cache import SubjectKeys
+from infrastructure.encryption.master_keys import MasterKeys
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
-from infrastructure.privacy.key_cache import SubjectKeys
-from infrastructure.privacy.master_keys import MasterKeys
 from infrastructure.secrets.keyring import load_keyring
 from infrastructure.settings import Settings
 from infrastructure.streams import StreamLoader

@@ -8,11 +8,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from infrastructure.embedded_postgres import embedded_postgres
 from infrastructure.embedded_postgres.libpq_environment import forget_environment
+from infrastructure.encryption.keychain import grant
 from infrastructure.postgres.connections import is_pinned, pinned
 from infrastructure.postgres.database_security import check_database_urls
 from infrastructure.postgres.logins import EMBEDDED, ROLES, Login, admit_logins, provide_logins, require_roles
 from infrastructure.postgres.schema import check_schema, migrate
-from infrastructure.privacy.keychain import grant
 from infrastructure.settings import SettingInvalidError, Settings
 
 OLDEST_VERSION = 15

@@ -15,7 +15,7 @@ from typing import Protocol
 import msgspec
 
 from infrastructure.child_processes import end, end_with_parent
-from infrastructure.privacy.keychain import grant, granted
+from infrastructure.encryption.keychain import grant, granted
 from infrastructure.projections.folding import OnEvents
 from infrastructure.projections.parts import Part
 from infrastructure.settings import Settings

@@ -23,14 +23,14 @@ from infrastructure.audit.signing_keys import checkpoint_key_file
 from infrastructure.child_processes import end, end_with_parent
 from infrastructure.command_retention import forgetting
 from infrastructure.confirmation_mails import ConfirmationMails
+from infrastructure.encryption.keychain import grant, granted
+from infrastructure.encryption.master_keys import MasterKeys
 from infrastructure.erasures.due_deletions import DueDeletions
 from infrastructure.erasures.sweeping import Sweeping
 from infrastructure.log_reader import Connection
 from infrastructure.mail import mailer_for, outbox_of
 from infrastructure.postgres.connections import as_projector, as_sealer
 from infrastructure.postgres.unavailability import is_unavailable
-from infrastructure.privacy.keychain import grant, granted
-from infrastructure.privacy.master_keys import MasterKeys
 from infrastructure.projections.duties import Duty
 from infrastructure.projections.generations import check_definition, ensure_live, note_failure
 from infrastructure.projections.holding import follow_past_poison, grant_wishes

@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from application.queries import ErasureReceipt
-from infrastructure.privacy.key_cache import SubjectKeys
-from infrastructure.privacy.reasons import open_reason, subjects_of
+from infrastructure.encryption.key_cache import SubjectKeys
+from infrastructure.encryption.reasons import open_reason, subjects_of
 from infrastructure.queries.read_model import Pool
 
 _RECEIPT = """

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from infrastructure.privacy.key_cache import SubjectKeys
-from infrastructure.privacy.reasons import open_reason, subjects_of
-from infrastructure.privacy.stored_events import open_row, subjects_in
+from infrastructure.encryption.key_cache import SubjectKeys
+from infrastructure.encryption.reasons import open_reason, subjects_of
+from infrastructure.log.stored_events import open_row, subjects_in
 
 _REASON, _COMMAND_ID = 9, 10
 

@@ -9,10 +9,10 @@ from psycopg import sql
 
 from application.queries import AS_IT_IS, AuditFilter, Findings, Freshness, Page, PageRequest, TimelineItem
 from application.user_timeline import USER_TIMELINE, TimelineEntry, TimelineRow
+from infrastructure.encryption.key_cache import SubjectKeys
+from infrastructure.encryption.reasons import open_reason, subject_of, subjects_of
+from infrastructure.encryption.subject_keys import PLATFORM
 from infrastructure.event_codec import UndecodableEventError, UnknownTopicError, check, payload
-from infrastructure.privacy.key_cache import SubjectKeys
-from infrastructure.privacy.reasons import open_reason, subject_of, subjects_of
-from infrastructure.privacy.subject_keys import PLATFORM
 from infrastructure.queries.opened_rows import open_with
 from infrastructure.queries.pages import Pages, page_size
 from infrastructure.queries.read_model import Lists, ReadModel, Selected, Selection

@@ -12,8 +12,8 @@ from application.unreadable import HistoryUnreadableError, mutated
 from application.user_diff import Comparison, DiffIsBackwardsError, UserDiff
 from domain.users import User
 from infrastructure.aggregates import Aggregates
+from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.log_reader import PoisonEventError, facts_from
-from infrastructure.privacy.key_cache import SubjectKeys
 from infrastructure.queries.opened_rows import open_with
 from infrastructure.queries.read_model import Pool
 from infrastructure.streams import PIECE

@@ -15,8 +15,8 @@ from benchmarks.population import Fact, Population
 from domain.kernel import AggregateEvent
 from domain.users import User
 from infrastructure.aggregates import play
+from infrastructure.encryption.keychain import grant, key_encryption_key
 from infrastructure.event_codec import decode
-from infrastructure.privacy.keychain import grant, key_encryption_key
 from infrastructure.secrets.keyring import ClaimIds
 from tests.support.running import settings_in
 

@@ -13,8 +13,8 @@ import pytest
 from application.read_models import READ_MODELS
 from benchmarks.busy_log import fill_busily
 from infrastructure.embedded_postgres import embedded_postgres
+from infrastructure.encryption.keychain import grant
 from infrastructure.postgres.database import migrate_embedded
-from infrastructure.privacy.keychain import grant
 from tests.campaign.campaign import Campaign
 from tests.campaign.trouble import Victims
 from tests.support.cli import CommandLine

@@ -32,13 +32,13 @@ from domain.users import User
 from domain.values import Country
 from infrastructure.aggregates import AggregateCache, Aggregates
 from infrastructure.append import Commit
+from infrastructure.encryption.key_cache import SubjectKeys
+from infrastructure.encryption.master_keys import MasterKeys
+from infrastructure.encryption.subject_keys import new_subject_key
 from infrastructure.event_codec import decode
 from infrastructure.group_commit import GroupCommit
+from infrastructure.log.commit_keys import CommitKeys
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
-from infrastructure.privacy.commit_keys import CommitKeys
-from infrastructure.privacy.key_cache import SubjectKeys
-from infrastructure.privacy.master_keys import MasterKeys
-from infrastructure.privacy.subject_keys import new_subject_key
 from infrastructure.secrets.keyring import MailedTokens, load_keyring
 from infrastructure.service import open_service
 from infrastructure.streams import StreamLoader

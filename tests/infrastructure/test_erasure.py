@@ -29,12 +29,12 @@ from infrastructure.audit.leaf_reader import leaves_in
 from infrastructure.audit.sealing import seal_to_head
 from infrastructure.audit.signing_keys import CheckpointKeyFile
 from infrastructure.audit.verification import verify_log
+from infrastructure.encryption.eviction import Forgetting
 from infrastructure.erasures import due_deletions
 from infrastructure.erasures.due_deletions import DueDeletions, due_users
 from infrastructure.erasures.sweeping import Sweeping
 from infrastructure.log_reader import Wanted, read_range
 from infrastructure.postgres.connections import APP_ROLE, as_projector, as_sealer, in_role, reading_pool
-from infrastructure.privacy.forgetting import Forgetting
 from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.rebuilding import rebuild, roll_back
 from infrastructure.projections.tables import ModelTable

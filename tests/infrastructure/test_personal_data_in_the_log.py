@@ -22,12 +22,12 @@ from application.unreadable import HistoryUnreadableError
 from application.user_directory import USER_DIRECTORY
 from application.user_timeline import USER_TIMELINE
 from domain.errors import DomainError
+from infrastructure.encryption import keychain, master_keys
+from infrastructure.encryption.key_cache import SubjectKeys
+from infrastructure.encryption.key_encryption import KeyUnusableError
+from infrastructure.encryption.master_keys import MasterKeys
 from infrastructure.log_reader import PoisonEventError, Wanted, read_range
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
-from infrastructure.privacy import keychain, master_keys
-from infrastructure.privacy.key_cache import SubjectKeys
-from infrastructure.privacy.key_encryption import KeyUnusableError
-from infrastructure.privacy.master_keys import MasterKeys
 from infrastructure.projections.following import follow_batch
 from infrastructure.projections.generations import ensure_live
 from infrastructure.service import open_service

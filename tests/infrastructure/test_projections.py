@@ -36,9 +36,9 @@ from application.user_timeline import USER_TIMELINE
 from domain import errors
 from domain.users import User
 from domain.values import EmailAddress
+from infrastructure.encryption.keychain import grant, granted
 from infrastructure.log_reader import PoisonEventError
 from infrastructure.postgres.connections import as_projector
-from infrastructure.privacy.keychain import grant, granted
 from infrastructure.projections.following import fold_all, follow_batch
 from infrastructure.projections.generations import ensure_live, generations, live_generation
 from infrastructure.projections.parts import EVENTS_PER_PART, count_of_parts, parts, planned

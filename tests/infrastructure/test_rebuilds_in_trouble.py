@@ -21,10 +21,10 @@ from psycopg import errors
 from application.queries import ProjectionFault, ProjectionStatus, RebuildStatus
 from application.user_directory import USER_DIRECTORY
 from application.user_timeline import USER_TIMELINE
+from infrastructure.encryption.keychain import grant, granted
 from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool
 from infrastructure.postgres.database import embedded_as
 from infrastructure.postgres.logins import Login
-from infrastructure.privacy.keychain import grant, granted
 from infrastructure.projections import filling
 from infrastructure.projections import parts as sizes
 from infrastructure.projections import worker as working

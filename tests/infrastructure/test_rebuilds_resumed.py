@@ -12,8 +12,8 @@ from application.projections import Projection
 from application.read_models import READ_MODELS
 from application.user_directory import USER_DIRECTORY
 from application.user_timeline import USER_TIMELINE
+from infrastructure.encryption.keychain import grant, granted
 from infrastructure.postgres.connections import as_projector
-from infrastructure.privacy.keychain import grant, granted
 from infrastructure.projections import parts as sizes
 from infrastructure.projections.filling import fill_part
 from infrastructure.projections.generations import add_generation, generations

@@ -15,10 +15,9 @@ from application.unreadable import UNREADABLE
 from domain.kernel import AggregateEvent, event_types, payload_fields, personal_fields
 from domain.users import User
 from domain.values import ERASED, SEALED
-from infrastructure.event_codec import UndecodableEventError, decode, form_of, payload
-from infrastructure.privacy.key_encryption import KeyUnusableError, LocalKeyEncryptionKey
-from infrastructure.privacy.reasons import open_reason, seal_reason, subjects_of
-from infrastructure.privacy.sealed_form import (
+from infrastructure.encryption.key_encryption import KeyUnusableError, LocalKeyEncryptionKey
+from infrastructure.encryption.reasons import open_reason, seal_reason, subjects_of
+from infrastructure.encryption.sealed_form import (
     SealBrokenError,
     clear_part,
     seal,
@@ -27,8 +26,9 @@ from infrastructure.privacy.sealed_form import (
     unseal_for,
     without_personal,
 )
-from infrastructure.privacy.stored_events import SubjectKeyMissingError, readable_form, stored_form
-from infrastructure.privacy.subject_keys import SubjectKey, unwrap, wrap
+from infrastructure.encryption.subject_keys import SubjectKey, unwrap, wrap
+from infrastructure.event_codec import UndecodableEventError, decode, form_of, payload
+from infrastructure.log.stored_events import SubjectKeyMissingError, readable_form, stored_form
 from tests.support.instants import NOW
 from tests.support.scenarios import event_of
 from tests.support.values import events

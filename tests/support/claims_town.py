@@ -20,9 +20,9 @@ from domain.values import EmailAddress
 from infrastructure.aggregates import Aggregates
 from infrastructure.claims.key_in_force import in_force
 from infrastructure.claims.rotation import ClaimsRotated, OnEvents, rotate_claims
+from infrastructure.encryption.key_cache import SubjectKeys
+from infrastructure.encryption.master_keys import MasterKeys
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
-from infrastructure.privacy.key_cache import SubjectKeys
-from infrastructure.privacy.master_keys import MasterKeys
 from infrastructure.secrets.keyring import ClaimIds, Keyring, MailedTokens
 from infrastructure.service import open_commands, open_service
 from infrastructure.settings import Settings

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from domain.kernel import AggregateEvent
 from infrastructure.append import Commit
+from infrastructure.encryption.opening import opened_keys
+from infrastructure.encryption.subject_keys import SubjectKey
+from infrastructure.log.commit_keys import CommitKeys
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
-from infrastructure.privacy.commit_keys import CommitKeys
-from infrastructure.privacy.opening import opened_keys
-from infrastructure.privacy.subject_keys import SubjectKey
 from infrastructure.settings import Settings
 from tests.support.running import context
 

@@ -24,8 +24,8 @@ from application.projections import Projection
 from application.recorded import Recorded
 from application.register_user import register_user
 from application.user_directory import USER_DIRECTORY
+from infrastructure.encryption.keychain import grant
 from infrastructure.postgres.connections import PROJECTOR_ROLE, in_role
-from infrastructure.privacy.keychain import grant
 from infrastructure.projections.following import follow_batch
 from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.tables import ModelTable

@@ -24,7 +24,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from infrastructure.privacy.key_encryption import NONCE_OCTETS
+from infrastructure.encryption.key_encryption import NONCE_OCTETS
 
 JSON, SEALED, SEALED_FOR, ERASED = b"{", b"\x01", b"\x02", b"\x00"
 _CLEAR_BEGINS = 3

@@ -16,10 +16,10 @@ import msgspec
 import psycopg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from infrastructure.privacy.forgetting import LOOK_SECONDS
-from infrastructure.privacy.key_encryption import KeyEncryptionKey
-from infrastructure.privacy.master_keys import MasterKeys, master_cipher, new_master_key
-from infrastructure.privacy.subject_keys import unwrap, wrap
+from infrastructure.encryption.eviction import LOOK_SECONDS
+from infrastructure.encryption.key_encryption import KeyEncryptionKey
+from infrastructure.encryption.master_keys import MasterKeys, master_cipher, new_master_key
+from infrastructure.encryption.subject_keys import unwrap, wrap
 
 SETTLE_SECONDS = 2 * LOOK_SECONDS
 """How long after the announcement the work begins: by then, every process that is not stuck has seen it."""

@@ -5,7 +5,7 @@ from typing import Any
 import boto3  # type: ignore[import-untyped] # it has none
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped] # it has none
 
-from infrastructure.privacy.key_encryption import KeyUnusableError
+from infrastructure.encryption.key_encryption import KeyUnusableError
 
 _CONTEXT = {"purpose": "reprise master key"}
 

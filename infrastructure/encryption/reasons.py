@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from application.unreadable import UNREADABLE
 from domain.values import ERASED
-from infrastructure.privacy.key_encryption import NONCE_OCTETS
-from infrastructure.privacy.subject_keys import Ciphers, load_ciphers
+from infrastructure.encryption.key_encryption import NONCE_OCTETS
+from infrastructure.encryption.subject_keys import Ciphers, load_ciphers
 
 _SEALED = "\x01"
 _NONCE_BEGINS = 16

@@ -7,7 +7,7 @@ keys. Only settings are stored here; a key is fetched when something is first un
 import os
 from pathlib import Path
 
-from infrastructure.privacy.key_encryption import KeyEncryptionKey, KeyUnusableError, LocalKeyEncryptionKey
+from infrastructure.encryption.key_encryption import KeyEncryptionKey, KeyUnusableError, LocalKeyEncryptionKey
 from infrastructure.secrets.keyring import secret_from
 from infrastructure.settings import SettingInvalidError, Settings
 
@@ -67,7 +67,7 @@ def next_key_encryption_key(settings: Settings) -> KeyEncryptionKey | None:
 
 
 def _in_aws(key_id: str) -> KeyEncryptionKey:
-    from infrastructure.privacy.aws_kms import AwsKeyEncryptionKey  # noqa: PLC0415 - boto3 is an optional extra
+    from infrastructure.encryption.aws_kms import AwsKeyEncryptionKey  # noqa: PLC0415 - boto3 is an optional extra
 
     return AwsKeyEncryptionKey(key_id)
 

@@ -10,11 +10,10 @@ import psycopg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg_pool import AsyncConnectionPool
 
-from infrastructure.event_codec import PERSONAL_TOPICS
-from infrastructure.privacy.key_encryption import KeyUnusableError
-from infrastructure.privacy.master_keys import MasterKeys
-from infrastructure.privacy.sealed_form import SEALED
-from infrastructure.privacy.subject_keys import (
+from infrastructure.encryption.key_encryption import KeyUnusableError
+from infrastructure.encryption.master_keys import MasterKeys
+from infrastructure.encryption.sealed_form import SEALED
+from infrastructure.encryption.subject_keys import (
     KEYS_OF,
     Ciphers,
     MasterKeyUnknownError,
@@ -22,6 +21,7 @@ from infrastructure.privacy.subject_keys import (
     ciphers_from,
     new_subject_key,
 )
+from infrastructure.event_codec import PERSONAL_TOPICS
 
 LIMIT = 20_000
 """Keys kept in memory by one process."""

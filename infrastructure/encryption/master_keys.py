@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from infrastructure.privacy.key_encryption import KEY_OCTETS, KeyEncryptionKey, KeyUnusableError
-from infrastructure.privacy.keychain import unwrapped
+from infrastructure.encryption.key_encryption import KEY_OCTETS, KeyEncryptionKey, KeyUnusableError
+from infrastructure.encryption.keychain import unwrapped
 
 _SELECT = "SELECT id, key_encryption_key, wrapped FROM keys.master_key ORDER BY id"
 _INSERT = "INSERT INTO keys.master_key (id, key_encryption_key, wrapped) VALUES (%s, %s, %s)"

@@ -12,7 +12,7 @@ import psycopg
 import structlog
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from infrastructure.privacy.key_cache import SubjectKeys
+from infrastructure.encryption.key_cache import SubjectKeys
 
 LOOK_SECONDS = 1.0
 """How often a process checks for erasures: the longest that it remembers an erased person, if the database answers."""

@@ -15,8 +15,8 @@ import psycopg
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from infrastructure.privacy.key_encryption import KEY_OCTETS, NONCE_OCTETS, KeyUnusableError
-from infrastructure.privacy.master_keys import MasterKeys, master_cipher
+from infrastructure.encryption.key_encryption import KEY_OCTETS, NONCE_OCTETS, KeyUnusableError
+from infrastructure.encryption.master_keys import MasterKeys, master_cipher
 
 Ciphers = Mapping[UUID, AESGCM | None]
 """By person; None for one who was erased."""

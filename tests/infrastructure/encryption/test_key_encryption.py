@@ -9,9 +9,9 @@ import boto3  # type: ignore[import-untyped] # it has none
 import pytest
 from moto import mock_aws
 
-from infrastructure.privacy.aws_kms import AwsKeyEncryptionKey
-from infrastructure.privacy.key_encryption import KeyUnusableError
-from infrastructure.privacy.keychain import VARIABLE, key_encryption_key
+from infrastructure.encryption.aws_kms import AwsKeyEncryptionKey
+from infrastructure.encryption.key_encryption import KeyUnusableError
+from infrastructure.encryption.keychain import VARIABLE, key_encryption_key
 from infrastructure.secrets.keyring import SecretMissingError
 from infrastructure.settings import SettingInvalidError
 from tests.support.running import settings_in

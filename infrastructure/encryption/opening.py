@@ -6,11 +6,11 @@ import psycopg
 import structlog
 from psycopg_pool import AsyncConnectionPool
 
-from infrastructure.privacy.key_cache import SubjectKeys
-from infrastructure.privacy.key_encryption import KeyUnusableError
-from infrastructure.privacy.keychain import grant, key_encryption_key
-from infrastructure.privacy.master_keys import MasterKeys
-from infrastructure.privacy.subject_keys import PLATFORM
+from infrastructure.encryption.key_cache import SubjectKeys
+from infrastructure.encryption.key_encryption import KeyUnusableError
+from infrastructure.encryption.keychain import grant, key_encryption_key
+from infrastructure.encryption.master_keys import MasterKeys
+from infrastructure.encryption.subject_keys import PLATFORM
 from infrastructure.settings import Settings
 
 log = structlog.get_logger(__name__)

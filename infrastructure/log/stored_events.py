@@ -7,8 +7,7 @@ from uuid import UUID
 import psycopg
 
 from domain.kernel import AggregateEvent
-from infrastructure.event_codec import FORMS, PERSONAL_TOPICS, form_of
-from infrastructure.privacy.sealed_form import (
+from infrastructure.encryption.sealed_form import (
     JSON,
     SEALED,
     SEALED_FOR,
@@ -19,7 +18,8 @@ from infrastructure.privacy.sealed_form import (
     unseal_for,
     without_personal,
 )
-from infrastructure.privacy.subject_keys import Ciphers, SubjectKey, key_in, load_ciphers
+from infrastructure.encryption.subject_keys import Ciphers, SubjectKey, key_in, load_ciphers
+from infrastructure.event_codec import FORMS, PERSONAL_TOPICS, form_of
 
 UNREADABLE = b""
 """Handed to the codec, which refuses it, in place of what cannot be opened."""

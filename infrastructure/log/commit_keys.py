@@ -6,9 +6,9 @@ from uuid import UUID
 import msgspec
 
 from domain.kernel import AggregateEvent
+from infrastructure.encryption.key_cache import SubjectKeys
+from infrastructure.encryption.subject_keys import PLATFORM, SubjectKey, key_in
 from infrastructure.event_codec import form_of
-from infrastructure.privacy.key_cache import SubjectKeys
-from infrastructure.privacy.subject_keys import PLATFORM, SubjectKey, key_in
 
 
 class PersonForgottenError(Exception):
