@@ -22,11 +22,11 @@ from domain.ids import uuid7
 from domain.kernel import AggregateEvent
 from domain.users import User
 from domain.values import Country, DisplayName, EmailAddress
-from infrastructure.append import Commit, OutcomeKind
 from infrastructure.encryption.master_keys import MasterKeys
 from infrastructure.encryption.subject_keys import SubjectKey, new_subject_key
-from infrastructure.group_commit import GroupCommit
+from infrastructure.log.append import Commit, OutcomeKind
 from infrastructure.log.commit_keys import CommitKeys
+from infrastructure.log.group_commit import GroupCommit
 from infrastructure.postgres.connections import APP_ROLE, in_role
 
 INSTANT = datetime(2026, 1, 1, tzinfo=UTC)

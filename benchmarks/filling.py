@@ -10,7 +10,7 @@ from benchmarks.sealing import sealed, secret_of
 from infrastructure.encryption.key_encryption import KeyEncryptionKey
 from infrastructure.encryption.master_keys import MasterKeys, new_master_key
 from infrastructure.encryption.subject_keys import wrap
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 
 EVENT_TYPES = ("int8", "timestamptz", "uuid", "int4", "text", "bytea", "uuid", "bytea", "text", "text")
 _COPY_EVENTS = """

@@ -20,8 +20,8 @@ from psycopg import sql
 from application.recorded import Recorded
 from application.user_directory import USER_DIRECTORY
 from benchmarks.sealing import key_of
-from infrastructure.event_codec import decode
 from infrastructure.eventsourcing_recorders.tracking import LogTrackingRecorder
+from infrastructure.log.event_codec import decode
 from infrastructure.log.stored_events import readable_form
 from infrastructure.postgres.roles import APP_ROLE, roles_of
 from infrastructure.projections.tables import ModelTable

@@ -22,7 +22,7 @@ from domain.ids import uuid7
 from domain.kernel import AggregateEvent
 from domain.users import User
 from domain.values import BirthDate, Country, DisplayName, DocumentVersion, EmailAddress, Locale, Purpose
-from infrastructure.event_codec import encode
+from infrastructure.log.event_codec import encode
 from infrastructure.secrets.keyring import ClaimIds
 
 FACTS_OF_REGISTRATION = 2

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from benchmarks.population import Fact
 from infrastructure.encryption.sealed_form import seal
 from infrastructure.encryption.subject_keys import SubjectKey
-from infrastructure.event_codec import FORMS
+from infrastructure.log.event_codec import FORMS
 
 
 def secret_of(user_id: UUID) -> bytes:

@@ -22,7 +22,7 @@ from application.commands import LogUnavailableError
 from domain.access_records import AccessRecord, Reading
 from domain.ids import uuid7
 from domain.kernel import AggregateEvent
-from infrastructure.append import Commit, Outcome, OutcomeKind
+from infrastructure.log.append import Commit, Outcome, OutcomeKind
 from infrastructure.postgres.unavailability import is_unavailable
 
 FLUSH_SECONDS = 1.0

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from application.unreadable import HistoryUnreadableError
 from domain.kernel import Aggregate, AggregateEvent
-from infrastructure.streams import StreamLoader
+from infrastructure.log.stream_loader import StreamLoader
 
 AggregateT = TypeVar("AggregateT", bound=Aggregate)
 StandIns = Mapping[type[Aggregate], Callable[[UUID], Awaitable[tuple[Any, int] | None]]]

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 
 EVERY_SECONDS = 60.0
 AT_MOST = 5_000

@@ -26,8 +26,8 @@ from domain.email_claims import EmailClaim
 from domain.users import User
 from domain.values import ERASED, has_passed
 from infrastructure.aggregates import play
-from infrastructure.event_codec import FORMS
-from infrastructure.log_reader import (
+from infrastructure.log.event_codec import FORMS
+from infrastructure.log.reader import (
     Connection,
     PoisonEventError,
     Wanted,

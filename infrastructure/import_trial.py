@@ -13,10 +13,10 @@ from infrastructure.attempt import Attempt, Ports
 from infrastructure.claims.key_in_force import require_claims_key
 from infrastructure.command_keys import AnsweredCommands, KeyedCommandKeys
 from infrastructure.encryption.opening import opened_keys
+from infrastructure.log.stream_loader import StreamLoader
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.secrets.keyring import load_keyring
 from infrastructure.settings import Settings
-from infrastructure.streams import StreamLoader
 
 CONNECTIONS = 4
 

@@ -24,14 +24,14 @@ from application.unreadable import HistoryUnreadableError
 from domain import errors
 from domain.kernel import Aggregate, AggregateEvent
 from infrastructure.aggregates import Aggregates
-from infrastructure.append import Commit, Outcome, OutcomeKind
 from infrastructure.attempt import Attempt, Ports, PortT
 from infrastructure.command_keys import AnsweredCommands, answer_from, answer_to
 from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.encryption.key_encryption import KeyUnusableError
-from infrastructure.event_codec import form_of
-from infrastructure.group_commit import GroupCommit
+from infrastructure.log.append import Commit, Outcome, OutcomeKind
 from infrastructure.log.commit_keys import NO_KEYS, CommitKeys, PersonForgottenError, keys_for
+from infrastructure.log.event_codec import form_of
+from infrastructure.log.group_commit import GroupCommit
 from infrastructure.settings import Settings
 
 ATTEMPTS = 20

@@ -16,7 +16,7 @@ import msgspec
 
 from domain.users import User
 from infrastructure.files.private_files import appended_file
-from infrastructure.log_reader import Connection, Wanted, fetch_range, read_head
+from infrastructure.log.reader import Connection, Wanted, fetch_range, read_head
 
 CHUNK = 10_000
 """Positions looked at in one piece of work."""

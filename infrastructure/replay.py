@@ -10,8 +10,8 @@ import psycopg
 from application.recorded import Recorded
 from domain.aggregates import AGGREGATES
 from domain.kernel import AggregateEvent
-from infrastructure.event_codec import FORMS
-from infrastructure.log_reader import Connection, Wanted, facts_from, open_facts, read_head, read_pieces
+from infrastructure.log.event_codec import FORMS
+from infrastructure.log.reader import Connection, Wanted, facts_from, open_facts, read_head, read_pieces
 from infrastructure.postgres.connections import APP_ROLE, in_role
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login

@@ -17,7 +17,9 @@ from infrastructure.claims.key_in_force import require_claims_key
 from infrastructure.command_keys import AnsweredCommands, KeyedCommandKeys
 from infrastructure.encryption.eviction import Forgetting
 from infrastructure.encryption.opening import opened_keys
-from infrastructure.group_commit import GroupCommit
+from infrastructure.log.group_commit import GroupCommit
+from infrastructure.log.notifications import WakeUpSender
+from infrastructure.log.stream_loader import StreamLoader
 from infrastructure.platform import CommandRunner
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.queries.access_log import AccessLogQueries
@@ -34,8 +36,6 @@ from infrastructure.queries.timeline import TimelineQueries
 from infrastructure.queries.users import UserQueries
 from infrastructure.secrets.keyring import Cursors, Keyring, load_keyring
 from infrastructure.settings import Settings
-from infrastructure.streams import StreamLoader
-from infrastructure.wake_ups import WakeUpSender
 
 READING_CONNECTIONS = 8
 """For commands, and for reads that come from the log itself."""

@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 
 from application.projections import Projection
-from infrastructure.log_reader import read_head
+from infrastructure.log.reader import read_head
 from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.following import follow_batch
 from infrastructure.projections.generations import ensure_live

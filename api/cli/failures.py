@@ -89,7 +89,7 @@ def _of_proof(error: Exception) -> Failure | None:
 
 
 def _of_projections(error: Exception) -> Failure | None:
-    from infrastructure.log_reader import PoisonEventError
+    from infrastructure.log.reader import PoisonEventError
     from infrastructure.projections.following import OtherVersionError
     from infrastructure.projections.generations import DefinitionChangedError
 

@@ -10,10 +10,10 @@ from infrastructure.aggregates import Aggregates
 from infrastructure.claims.key_in_force import require_claims_key
 from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.encryption.master_keys import MasterKeys
+from infrastructure.log.stream_loader import StreamLoader
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.secrets.keyring import load_keyring
 from infrastructure.settings import Settings
-from infrastructure.streams import StreamLoader
 
 
 async def find_user(settings: Settings, conninfo: str, wanted: str) -> UUID:

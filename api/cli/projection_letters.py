@@ -10,7 +10,7 @@ from api.cli.terminal import say, write_json, write_table
 from application.queries import LetterStatus
 from application.read_models import READ_MODELS
 from domain.values import parse_reason
-from infrastructure.log_reader import PoisonEventError
+from infrastructure.log.reader import PoisonEventError
 from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login

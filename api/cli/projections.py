@@ -15,7 +15,7 @@ from api.cli.projection_letters import letters, must_be_known, resolve, retry
 from api.cli.projection_verify import verify, write_differences
 from api.cli.terminal import console, say, shown, write_json, write_table
 from application.queries import ProjectionStatus, RebuildStatus
-from infrastructure.log_reader import PoisonEventError
+from infrastructure.log.reader import PoisonEventError
 from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login

@@ -32,7 +32,7 @@ from infrastructure.audit.sealing import seal_to_head
 from infrastructure.audit.signing_keys import checkpoint_key_file
 from infrastructure.audit.stored_tree import inclusion_proofs
 from infrastructure.files.private_files import whole_file
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 from infrastructure.postgres.connections import as_sealer
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login

@@ -9,9 +9,9 @@ import psycopg
 from benchmarks.figures import Figure, at_least, figure
 from benchmarks.laboratory import Laboratory
 from benchmarks.rounds import in_turn, ratio
-from infrastructure.event_codec import FORMS
 from infrastructure.garbage_collection import collection_paused
-from infrastructure.log_reader import Connection, Wanted, read_pieces
+from infrastructure.log.event_codec import FORMS
+from infrastructure.log.reader import Connection, Wanted, read_pieces
 from infrastructure.postgres.connections import as_projector
 
 AT_ONCE = 2_500

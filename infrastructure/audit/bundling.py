@@ -19,7 +19,7 @@ from application.proof.queries import NotSealedError, PublishedCheckpoint
 from infrastructure.audit.key_rotation import published_handovers
 from infrastructure.audit.leaf_reader import leaves_at
 from infrastructure.audit.stored_tree import consistency_proof, inclusion_proofs
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 
 PIECE = 1_000
 """Events proved at a time."""

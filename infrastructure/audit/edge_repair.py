@@ -13,7 +13,7 @@ from application.proof.checkpoints import Checkpoint, verified_checkpoint
 from application.proof.signed_notes import NoteInvalidError, VerifierKey
 from application.proof.tiles import TILE_WIDTH, TiledTree
 from infrastructure.audit.leaf_reader import LeafMissingError, leaf_hashes_in
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 
 CHUNK = 65_536
 """Events read at a time."""

@@ -8,7 +8,7 @@ from application.proof.handovers import handover
 from application.proof.signed_notes import VerifierKey
 from infrastructure.audit.sealing import sealed_checkpoint
 from infrastructure.audit.signing_keys import CheckpointKeyFile
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 
 _PUBLISH = "INSERT INTO audit.verifier_key (key, handover) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 _HANDOVERS = "SELECT handover FROM audit.verifier_key WHERE handover IS NOT NULL ORDER BY published_at"

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from application.proof.leaves import COLUMNS, ENCODING, position_of
 from application.proof.merkle_tree import leaf_hash
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\x00"
 _HEADER_OCTETS = len(_SIGNATURE) + 4 + 4

@@ -16,7 +16,7 @@ from application.proof.signed_notes import NoteInvalidError, SigningKey, Verifie
 from application.proof.tiles import Tile, TiledTree, are_hashes
 from infrastructure.audit.leaf_reader import LeafMissingError, leaf_hashes_in
 from infrastructure.audit.signing_keys import CheckpointKeyFile, CheckpointKeys
-from infrastructure.log_reader import Connection, read_head
+from infrastructure.log.reader import Connection, read_head
 
 BATCH = 65_536
 """Events in one transaction."""

@@ -6,7 +6,7 @@ from typing import Any
 from application.proof.merkle_tree import Leaves, Node, consistency_path, hash_of_range, inclusion_path
 from application.proof.queries import ConsistencyProof, InclusionProof, NotSealedError
 from application.proof.tiles import node_in_tile, tile_of, tiles_for
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 
 # Of the right edge only what is asked for; size and tiles come from one snapshot.
 TILES = """

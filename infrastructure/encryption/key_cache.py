@@ -21,7 +21,7 @@ from infrastructure.encryption.subject_keys import (
     ciphers_from,
     new_subject_key,
 )
-from infrastructure.event_codec import PERSONAL_TOPICS
+from infrastructure.log.event_codec import PERSONAL_TOPICS
 
 LIMIT = 20_000
 """Keys kept in memory by one process."""

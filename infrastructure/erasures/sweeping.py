@@ -12,7 +12,7 @@ import structlog
 
 from application.projections import Projection, stream_id
 from application.read_models import READ_MODELS
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 from infrastructure.projections.tables import ModelTable
 
 _NEXT = """

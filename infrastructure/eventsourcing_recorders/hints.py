@@ -1,4 +1,4 @@
-"""Hints that the log has grown, as of `infrastructure.wake_ups`, for the threads of the library.
+"""Hints that the log has grown, as of `infrastructure.log.notifications`, for the threads of the library.
 
 A lost one costs followers a poll.
 """
@@ -11,7 +11,7 @@ from typing import Self
 import psycopg
 
 from infrastructure.eventsourcing_recorders.datastore import Connection
-from infrastructure.wake_ups import LOG_CHANNEL
+from infrastructure.log.notifications import LOG_CHANNEL
 
 CONNECT_TIMEOUT_SECONDS = 5
 

@@ -8,7 +8,7 @@ import msgspec
 from domain.kernel import AggregateEvent
 from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.encryption.subject_keys import PLATFORM, SubjectKey, key_in
-from infrastructure.event_codec import form_of
+from infrastructure.log.event_codec import form_of
 
 
 class PersonForgottenError(Exception):

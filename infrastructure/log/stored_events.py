@@ -19,7 +19,7 @@ from infrastructure.encryption.sealed_form import (
     without_personal,
 )
 from infrastructure.encryption.subject_keys import Ciphers, SubjectKey, key_in, load_ciphers
-from infrastructure.event_codec import FORMS, PERSONAL_TOPICS, form_of
+from infrastructure.log.event_codec import FORMS, PERSONAL_TOPICS, form_of
 
 UNREADABLE = b""
 """Handed to the codec, which refuses it, in place of what cannot be opened."""

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from application.projections import Projection
-from infrastructure.log_reader import Connection, read_head
+from infrastructure.log.reader import Connection, read_head
 from infrastructure.projections.folding import fold_part
 from infrastructure.projections.following import LeftOut, left_out, wanted_by
 from infrastructure.projections.parts import parts

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from application.projections import Projection
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 from infrastructure.projections.columns import SCHEMA, table_name
 from infrastructure.projections.generations import Generation, live_generation
 from infrastructure.projections.tables import ModelTable

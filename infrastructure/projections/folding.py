@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from application.projections import Projection
-from infrastructure.log_reader import Connection, Wanted, read_pieces
+from infrastructure.log.reader import Connection, Wanted, read_pieces
+from infrastructure.log.stream_reader import read_streams
 from infrastructure.projections.following import fold_all, fold_many
 from infrastructure.projections.parts import Part
-from infrastructure.stream_reader import read_streams
 
 OnEvents = Callable[[int], None]
 """Called now and then with the number of additional events done."""

@@ -9,7 +9,7 @@ import psycopg
 
 from application.projections import Key, Projection, stream_id
 from application.recorded import Recorded
-from infrastructure.log_reader import ALL_OCTETS, Connection, Octets, PoisonEventError, Wanted, read_range
+from infrastructure.log.reader import ALL_OCTETS, Connection, Octets, PoisonEventError, Wanted, read_range
 from infrastructure.projections.segments import MOST, hold_segments, move_segments, next_batch
 from infrastructure.projections.tables import ModelTable, model_table
 

@@ -8,7 +8,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 
 from application.projections import Projection
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 from infrastructure.projections.segments import add_segment
 from infrastructure.projections.tables import ModelTable
 

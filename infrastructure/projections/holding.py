@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from application.projections import Projection
-from infrastructure.log_reader import Connection, PoisonEventError, fetch_streams, wanted_facts
+from infrastructure.log.reader import Connection, PoisonEventError, fetch_streams, wanted_facts
 from infrastructure.projections.following import (
     BATCH,
     REFUSED_ROW,

@@ -15,7 +15,7 @@ import msgspec
 from psycopg.rows import class_row
 
 from domain.ids import uuid7
-from infrastructure.log_reader import Connection, PoisonEventError
+from infrastructure.log.reader import Connection, PoisonEventError
 
 MOST_LETTERS = 100
 """Open letters above which it is the model that is broken, not this or that event: then it stands still."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 from infrastructure.projections.columns import column_type
 
 _NOT_NULL = " NOT NULL"

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from application.projections import Projection
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 
 EVERY_SECONDS = 2.0
 # Nothing is written while nothing moves. Of several workers who measure at the same time, the last one's figure stays.

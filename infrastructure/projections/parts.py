@@ -12,8 +12,8 @@ from uuid import UUID
 import msgspec
 
 from application.projections import Projection
-from infrastructure.log_reader import Connection
-from infrastructure.stream_reader import ALL_STREAMS, Streams
+from infrastructure.log.reader import Connection
+from infrastructure.log.stream_reader import ALL_STREAMS, Streams
 
 EVENTS_PER_PART = 600_000
 """About how many events a range of streams has: the database sorts a hundred megabytes of them, and what they make is

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from application.projections import Projection
 from application.read_models import READ_MODELS
 from domain.ids import uuid7
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.generations import DefinitionChangedError, check_definition, live_generation
 from infrastructure.projections.rebuild_watch import named_for, watched

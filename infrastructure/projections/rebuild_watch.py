@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 from infrastructure.postgres.unavailability import is_unavailable
 
 LOOK_SECONDS = 1.0

@@ -8,7 +8,7 @@ import msgspec
 import psycopg
 
 from application.projections import Projection
-from infrastructure.log_reader import Connection, PoisonEventError, read_head
+from infrastructure.log.reader import Connection, PoisonEventError, read_head
 from infrastructure.postgres.unavailability import is_unavailable
 from infrastructure.projections.comparing import compare_with_live
 from infrastructure.projections.filling import fill, processes_for

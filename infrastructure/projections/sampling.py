@@ -8,7 +8,7 @@ import structlog
 
 from application.projections import Projection
 from application.read_models import READ_MODELS
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 from infrastructure.projections.generations import live_generation
 from infrastructure.projections.letters import offer_letter
 from infrastructure.projections.tables import ModelTable

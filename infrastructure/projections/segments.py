@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from infrastructure.log_reader import ALL_OCTETS, Connection, Octets
+from infrastructure.log.reader import ALL_OCTETS, Connection, Octets
 
 MOST = 256
 """Segments that a generation can have: one for each last octet of a stream's id."""

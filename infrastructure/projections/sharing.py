@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from application.projections import Projection
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 from infrastructure.projections.segments import MOST, Segment, all_segments, hold_segments
 
 LOOK_SECONDS = 1.0

@@ -8,7 +8,7 @@ import msgspec
 from psycopg import sql
 
 from application.projections import Index, MembersIndex, Projection, WordIndex, WordsIndex
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 from infrastructure.postgres.binary_arrays import binary_array
 from infrastructure.projections.columns import SCHEMA, element_types, table_name
 from infrastructure.projections.making_tables import (

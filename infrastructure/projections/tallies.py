@@ -11,7 +11,7 @@ from typing import Any
 from psycopg import sql
 
 from application.projections import Tally
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 from infrastructure.postgres.binary_arrays import binary_array
 from infrastructure.projections.columns import SCHEMA, element_types, table_name
 from infrastructure.projections.making_tables import add_primary_key, create_table, drop_table

@@ -3,7 +3,7 @@
 from typing import Any
 
 from application.projections import Projection
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 from infrastructure.projections.verifying import Verification
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from application.projections import Projection
 from domain.values import ERASED
-from infrastructure.log_reader import (
+from infrastructure.log.reader import (
     POSITION,
     STREAM_ID,
     Connection,

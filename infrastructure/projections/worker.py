@@ -27,7 +27,8 @@ from infrastructure.encryption.keychain import grant, granted
 from infrastructure.encryption.master_keys import MasterKeys
 from infrastructure.erasures.due_deletions import DueDeletions
 from infrastructure.erasures.sweeping import Sweeping
-from infrastructure.log_reader import Connection
+from infrastructure.log.notifications import WakeUpListener
+from infrastructure.log.reader import Connection
 from infrastructure.mail import mailer_for, outbox_of
 from infrastructure.postgres.connections import as_projector, as_sealer
 from infrastructure.postgres.unavailability import is_unavailable
@@ -45,7 +46,6 @@ from infrastructure.receipts import noting_erasures, receipts_path
 from infrastructure.secrets.keyring import MailedTokens, load_keyring
 from infrastructure.service import open_commands
 from infrastructure.settings import Settings
-from infrastructure.wake_ups import WakeUpListener
 
 LOOK_SECONDS = 0.25
 """How often a worker looks by itself whether there is something to do."""

@@ -9,7 +9,7 @@ from uuid import UUID
 from application.data_exports import ExportLinkInvalidError, RequestedExport
 from domain.data_exports import DataExport
 from domain.values import has_passed
-from infrastructure.event_codec import decode
+from infrastructure.log.event_codec import decode
 from infrastructure.queries.read_model import Pool
 
 MAC_OCTETS = 26

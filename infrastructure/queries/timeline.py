@@ -12,8 +12,8 @@ from application.user_timeline import USER_TIMELINE, TimelineEntry, TimelineRow
 from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.encryption.reasons import open_reason, subject_of, subjects_of
 from infrastructure.encryption.subject_keys import PLATFORM
-from infrastructure.event_codec import UndecodableEventError, UnknownTopicError, check, payload
-from infrastructure.queries.opened_rows import open_with
+from infrastructure.log.event_codec import UndecodableEventError, UnknownTopicError, check, payload
+from infrastructure.log.opened_rows import open_with
 from infrastructure.queries.pages import Pages, page_size
 from infrastructure.queries.read_model import Lists, ReadModel, Selected, Selection
 from infrastructure.queries.timeline_search import search_for

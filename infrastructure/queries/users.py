@@ -13,10 +13,10 @@ from application.user_diff import Comparison, DiffIsBackwardsError, UserDiff
 from domain.users import User
 from infrastructure.aggregates import Aggregates
 from infrastructure.encryption.key_cache import SubjectKeys
-from infrastructure.log_reader import PoisonEventError, facts_from
-from infrastructure.queries.opened_rows import open_with
+from infrastructure.log.opened_rows import open_with
+from infrastructure.log.reader import PoisonEventError, facts_from
+from infrastructure.log.stream_loader import PIECE
 from infrastructure.queries.read_model import Pool
-from infrastructure.streams import PIECE
 
 _LIMITS = {
     "version": sql.SQL("version <= %(limit)s"),

@@ -22,9 +22,9 @@ from domain.kernel import AggregateEvent
 from domain.limits import Limit
 from domain.users import User
 from domain.values import Country, DisplayName, Purpose
-from infrastructure.append import append
+from infrastructure.log.append import append
+from infrastructure.log.stream_loader import PIECE
 from infrastructure.settings import Settings
-from infrastructure.streams import PIECE
 from tests.support.api import Api, described_api
 from tests.support.event_loop import WatchedLoop
 from tests.support.instants import CONFIRM_BY, NOW

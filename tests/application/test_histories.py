@@ -31,7 +31,7 @@ from domain.errors import DomainError
 from domain.kernel import event_types
 from domain.users import EmailRequest, User
 from domain.values import UserStatus, email_key
-from infrastructure.event_codec import decode, encode
+from infrastructure.log.event_codec import decode, encode
 from tests.support.in_memory_log import InMemoryLog
 from tests.support.scenarios import played
 

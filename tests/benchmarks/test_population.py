@@ -16,7 +16,7 @@ from domain.kernel import AggregateEvent
 from domain.users import User
 from infrastructure.aggregates import play
 from infrastructure.encryption.keychain import grant, key_encryption_key
-from infrastructure.event_codec import decode
+from infrastructure.log.event_codec import decode
 from infrastructure.secrets.keyring import ClaimIds
 from tests.support.running import settings_in
 

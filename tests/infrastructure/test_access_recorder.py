@@ -18,7 +18,7 @@ from application.record_filters import parse_actor
 from domain.access_records import AccessRecord, Reading
 from domain.values import parse_access_purpose
 from infrastructure.access_recorder import ITSELF, PEOPLE_LIMIT, AccessRecorder
-from infrastructure.append import Commit, Outcome, OutcomeKind
+from infrastructure.log.append import Commit, Outcome, OutcomeKind
 from infrastructure.service import open_service
 from tests.support.running import follow_to_head, settings_in
 

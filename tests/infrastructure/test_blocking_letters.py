@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from application.user_directory import USER_DIRECTORY
 from application.user_timeline import USER_TIMELINE
-from infrastructure.log_reader import Connection, PoisonEventError
+from infrastructure.log.reader import Connection, PoisonEventError
 from infrastructure.postgres.connections import as_projector
 from infrastructure.postgres.database import embedded_as
 from infrastructure.postgres.logins import Login

@@ -31,17 +31,17 @@ from domain import errors
 from domain.users import User
 from domain.values import Country
 from infrastructure.aggregates import AggregateCache, Aggregates
-from infrastructure.append import Commit
 from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.encryption.master_keys import MasterKeys
 from infrastructure.encryption.subject_keys import new_subject_key
-from infrastructure.event_codec import decode
-from infrastructure.group_commit import GroupCommit
+from infrastructure.log.append import Commit
 from infrastructure.log.commit_keys import CommitKeys
+from infrastructure.log.event_codec import decode
+from infrastructure.log.group_commit import GroupCommit
+from infrastructure.log.stream_loader import StreamLoader
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.secrets.keyring import MailedTokens, load_keyring
 from infrastructure.service import open_service
-from infrastructure.streams import StreamLoader
 from tests.support.cut_line import CuttableLine
 from tests.support.running import context, registration, settings_in
 

@@ -13,7 +13,7 @@ from application.projections import Projection
 from application.read_models import READ_MODELS
 from application.recorded import Recorded
 from application.user_directory import USER_DIRECTORY
-from infrastructure.log_reader import PoisonEventError
+from infrastructure.log.reader import PoisonEventError
 from infrastructure.postgres.connections import as_projector
 from infrastructure.projections import filling
 from infrastructure.projections import letters as letters_module

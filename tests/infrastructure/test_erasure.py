@@ -33,7 +33,7 @@ from infrastructure.encryption.eviction import Forgetting
 from infrastructure.erasures import due_deletions
 from infrastructure.erasures.due_deletions import DueDeletions, due_users
 from infrastructure.erasures.sweeping import Sweeping
-from infrastructure.log_reader import Wanted, read_range
+from infrastructure.log.reader import Wanted, read_range
 from infrastructure.postgres.connections import APP_ROLE, as_projector, as_sealer, in_role, reading_pool
 from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.rebuilding import rebuild, roll_back

@@ -19,8 +19,8 @@ from infrastructure.eventsourcing_recorders.log_recorders import LogAggregateRec
 from infrastructure.eventsourcing_recorders.process_recorder import LogProcessRecorder
 from infrastructure.eventsourcing_recorders.streams import StreamRecorder
 from infrastructure.eventsourcing_recorders.tracking import LogTrackingRecorder
+from infrastructure.log.notifications import LOG_CHANNEL
 from infrastructure.postgres.schema import migrate
-from infrastructure.wake_ups import LOG_CHANNEL
 from tests.support.cut_line import CuttableLine
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 

@@ -37,7 +37,7 @@ from domain import errors
 from domain.users import User
 from domain.values import EmailAddress
 from infrastructure.encryption.keychain import grant, granted
-from infrastructure.log_reader import PoisonEventError
+from infrastructure.log.reader import PoisonEventError
 from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.following import fold_all, follow_batch
 from infrastructure.projections.generations import ensure_live, generations, live_generation

@@ -25,7 +25,7 @@ from infrastructure.audit.leaf_reader import leaves_at, leaves_in
 from infrastructure.audit.sealing import Sealer, TreeUnsoundError, seal_batch, seal_to_head
 from infrastructure.audit.signing_keys import CheckpointKeyFile, CheckpointKeys, SigningKeyUnusableError
 from infrastructure.audit.stored_tree import consistency_proof, inclusion_proofs
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 from infrastructure.postgres.connections import APP_ROLE, PROJECTOR_ROLE, SEALER_ROLE, in_role
 from tests.support.audited import append_events, recomputed_tree, sealer
 from tests.support.waiting import eventually

@@ -15,7 +15,7 @@ from application.service import Service
 from application.user_directory import USER_DIRECTORY
 from application.user_statistics import USER_STATISTICS
 from application.user_timeline import USER_TIMELINE
-from infrastructure.log_reader import ALL_OCTETS, Connection, Wanted, read_range
+from infrastructure.log.reader import ALL_OCTETS, Connection, Wanted, read_range
 from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.following import BATCH, follow_batch
 from infrastructure.projections.generations import ensure_live

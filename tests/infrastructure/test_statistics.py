@@ -17,7 +17,7 @@ from application.projections import Projection
 from application.queries import Freshness
 from application.statistics import Counted, CountsWanted, by_day
 from application.user_statistics import ACTIVE, USER_STATISTICS, DayCount
-from infrastructure.log_reader import Connection, Wanted, read_range
+from infrastructure.log.reader import Connection, Wanted, read_range
 from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.as_of import counts_as_of
 from infrastructure.projections.following import follow_batch

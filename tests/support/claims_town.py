@@ -22,11 +22,11 @@ from infrastructure.claims.key_in_force import in_force
 from infrastructure.claims.rotation import ClaimsRotated, OnEvents, rotate_claims
 from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.encryption.master_keys import MasterKeys
+from infrastructure.log.stream_loader import StreamLoader
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.secrets.keyring import ClaimIds, Keyring, MailedTokens
 from infrastructure.service import open_commands, open_service
 from infrastructure.settings import Settings
-from infrastructure.streams import StreamLoader
 from tests.support.running import context, registration, settings_in
 
 OLD, NEW = b"o" * 32, b"n" * 32

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from application.projections import Projection
 from application.recorded import Recorded
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.holding import follow_past_poison
 from tests.support.running import projector

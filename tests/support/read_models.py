@@ -16,7 +16,7 @@ from application.request_deletion import RequestDeletion, request_deletion
 from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
 from domain.access_records import Reading
-from infrastructure.log_reader import Wanted, read_range
+from infrastructure.log.reader import Wanted, read_range
 from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.columns import SCHEMA, table_name
 from infrastructure.projections.filling import fill_part

@@ -13,7 +13,7 @@ from application.actors import Actor, Metadata, Role
 from application.commands import CommandContext, CommandKey
 from application.read_models import READ_MODELS
 from application.register_user import RegisterUser, register_user
-from infrastructure.log_reader import Connection
+from infrastructure.log.reader import Connection
 from infrastructure.postgres.connections import as_projector
 from infrastructure.postgres.database import embedded_as
 from infrastructure.postgres.logins import Login

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from domain.kernel import AggregateEvent
-from infrastructure.append import Commit
 from infrastructure.encryption.opening import opened_keys
 from infrastructure.encryption.subject_keys import SubjectKey
+from infrastructure.log.append import Commit
 from infrastructure.log.commit_keys import CommitKeys
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.settings import Settings

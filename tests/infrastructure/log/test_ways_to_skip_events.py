@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from application.user_timeline import USER_TIMELINE
-from infrastructure.log_reader import Connection, Wanted, read_range
+from infrastructure.log.reader import Connection, Wanted, read_range
 from infrastructure.postgres.connections import APP_ROLE, in_role
 from infrastructure.projections.as_of import position_at
 from infrastructure.projections.following import follow_batch

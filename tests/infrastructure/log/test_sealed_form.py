@@ -27,7 +27,7 @@ from infrastructure.encryption.sealed_form import (
     without_personal,
 )
 from infrastructure.encryption.subject_keys import SubjectKey, unwrap, wrap
-from infrastructure.event_codec import UndecodableEventError, decode, form_of, payload
+from infrastructure.log.event_codec import UndecodableEventError, decode, form_of, payload
 from infrastructure.log.stored_events import SubjectKeyMissingError, readable_form, stored_form
 from tests.support.instants import NOW
 from tests.support.scenarios import event_of
@@ -36,7 +36,7 @@ from tests.support.values import events
 ADA, BOB = uuid4(), uuid4()
 ADA_S, BOB_S = (SubjectKey(person, AESGCM(bytes([number]) * 32)) for number, person in enumerate((ADA, BOB)))
 PERSONAL = [event_type for event_type in event_types(User) if personal_fields(event_type)]
-SAMPLES = Path(__file__).parents[1] / "samples" / "sealed_events.jsonl"
+SAMPLES = Path(__file__).parents[2] / "samples" / "sealed_events.jsonl"
 
 
 class Sample(msgspec.Struct, frozen=True):

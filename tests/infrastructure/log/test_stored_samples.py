@@ -16,11 +16,11 @@ from domain.data_exports import DataExport
 from domain.email_claims import EmailClaim
 from domain.kernel import payload_fields
 from domain.users import User
-from infrastructure.event_codec import FORMS, decode, encode
+from infrastructure.log.event_codec import FORMS, decode, encode
 from tests.support.instants import NOW
 from tests.support.scenarios import Fact, event_of, fact_of, happened
 
-FILE = Path(__file__).parents[1] / "samples" / "events.jsonl"
+FILE = Path(__file__).parents[2] / "samples" / "events.jsonl"
 STREAM = UUID("01960000-0000-7000-8000-00000000000a")
 HOLDER = UUID("01960000-0000-7000-8000-00000000000b")
 ELSEWHERE = datetime(2019, 5, 17, 8, 30, tzinfo=UTC)

@@ -15,7 +15,7 @@ from application.unreadable import HistoryUnreadableError
 from domain.kernel import AggregateEvent
 from infrastructure.encryption.key_cache import Row, SubjectKeys
 from infrastructure.encryption.sealed_form import subject_in
-from infrastructure.event_codec import SUBJECTS_ELSEWHERE, decode
+from infrastructure.log.event_codec import SUBJECTS_ELSEWHERE, decode
 from infrastructure.log.stored_events import readable_form
 from infrastructure.postgres.binary_arrays import binary_array
 

@@ -4,7 +4,7 @@ import threading
 
 import psycopg
 
-from infrastructure.wake_ups import LOG_CHANNEL, WakeUpListener
+from infrastructure.log.notifications import LOG_CHANNEL, WakeUpListener
 from tests.support.waiting import PATIENCE_SECONDS
 
 

@@ -11,7 +11,7 @@ _REASON, _COMMAND_ID = 9, 10
 
 
 async def open_with(keys: SubjectKeys, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Rows that begin like events (infrastructure/log_reader.py), with or without metadata, unsealed.
+    """Rows that begin like events (infrastructure/log/reader.py), with or without metadata, unsealed.
 
     Keys are looked up after the rows are read, so nobody who was erased before is read with an old key.
     """

@@ -8,7 +8,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from infrastructure.log_reader import read_head
+from infrastructure.log.reader import read_head
 from infrastructure.postgres.connections import APP_ROLE, in_role
 from tests.support.audited import append_event
 

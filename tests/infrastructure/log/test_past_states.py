@@ -19,7 +19,7 @@ from application.user_diff import ASSIGNED_BY, FIELDS, UserDiff
 from domain.kernel import AggregateEvent, event_types, personal_fields
 from domain.users import User
 from domain.values import ERASED
-from infrastructure.append import append
+from infrastructure.log.append import append
 from infrastructure.service import open_service
 from tests.support.histories import histories, lived
 from tests.support.running import settings_in

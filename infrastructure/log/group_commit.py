@@ -16,8 +16,8 @@ from psycopg.errors import ForeignKeyViolation
 
 from application.commands import LogUnavailableError
 from application.queries import LogFault
-from infrastructure.append import Commit, Outcome, append
-from infrastructure.append_trial import fault_of_log
+from infrastructure.log.append import Commit, Outcome, append
+from infrastructure.log.append_trial import fault_of_log
 from infrastructure.postgres.connections import connect
 from infrastructure.postgres.unavailability import is_unavailable
 

@@ -8,7 +8,7 @@ from application.actors import Actor, Metadata, Role
 from application.queries import LogFault
 from domain.access_records import AccessRecord
 from domain.ids import uuid7
-from infrastructure.append import Commit, append
+from infrastructure.log.append import Commit, append
 from infrastructure.postgres.connections import connect
 from infrastructure.postgres.unavailability import is_unavailable
 

@@ -12,8 +12,8 @@ from uuid import UUID
 from psycopg.pq import Format
 
 from application.recorded import Recorded
-from infrastructure.log_reader import CHUNK, STREAM_ID, Connection, Fetched, RowReader, Wanted
-from infrastructure.read_ahead import ReadAhead
+from infrastructure.log.read_ahead import ReadAhead
+from infrastructure.log.reader import CHUNK, STREAM_ID, Connection, Fetched, RowReader, Wanted
 
 
 class Streams(NamedTuple):

@@ -26,7 +26,7 @@ from infrastructure.encryption import keychain, master_keys
 from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.encryption.key_encryption import KeyUnusableError
 from infrastructure.encryption.master_keys import MasterKeys
-from infrastructure.log_reader import PoisonEventError, Wanted, read_range
+from infrastructure.log.reader import PoisonEventError, Wanted, read_range
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.projections.following import follow_batch
 from infrastructure.projections.generations import ensure_live

@@ -15,7 +15,7 @@ from domain.data_exports import DataExport
 from domain.email_claims import EmailClaim
 from domain.kernel import AggregateEvent, event_types, payload_fields
 from domain.users import User
-from infrastructure.event_codec import (
+from infrastructure.log.event_codec import (
     FORMS,
     UndecodableEventError,
     UnknownTopicError,
