@@ -5,8 +5,8 @@ from application.email_tokens import EmailTokens
 from application.policy import Policy
 from application.unread_users import UnreadUsers
 from domain.users import User
-from infrastructure.aggregates import StandIns
-from infrastructure.attempt import Ports
+from infrastructure.commands.aggregates import StandIns
+from infrastructure.commands.attempt import Ports
 from infrastructure.queries.read_model import Pool
 from infrastructure.secrets.keyring import Keyring, MailedTokens
 from infrastructure.settings import Settings

@@ -25,7 +25,7 @@ from application.recorded import Recorded
 from domain.email_claims import EmailClaim
 from domain.users import User
 from domain.values import ERASED, has_passed
-from infrastructure.aggregates import play
+from infrastructure.commands.aggregates import play
 from infrastructure.log.event_codec import FORMS
 from infrastructure.log.reader import (
     Connection,

@@ -7,11 +7,11 @@ from application.commands import CommandContext, CommandKey, CommandKeys, Comman
 from application.unit_of_work import Saved
 from domain import errors
 from domain.kernel import Aggregate
-from infrastructure.aggregates import Aggregates
 from infrastructure.area_ports import area_ports, stand_ins
-from infrastructure.attempt import Attempt, Ports
 from infrastructure.claims.key_in_force import require_claims_key
-from infrastructure.command_keys import AnsweredCommands, KeyedCommandKeys
+from infrastructure.commands.aggregates import Aggregates
+from infrastructure.commands.attempt import Attempt, Ports
+from infrastructure.commands.idempotency_keys import AnsweredCommands, KeyedCommandKeys
 from infrastructure.encryption.opening import opened_keys
 from infrastructure.log.stream_loader import StreamLoader
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool

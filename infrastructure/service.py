@@ -11,16 +11,16 @@ from application.email_tokens import EmailTokens
 from application.mailed_links import MailedLinks
 from application.service import Service
 from infrastructure.access_recorder import AccessRecorder
-from infrastructure.aggregates import Aggregates
 from infrastructure.area_ports import area_ports, stand_ins
 from infrastructure.claims.key_in_force import require_claims_key
-from infrastructure.command_keys import AnsweredCommands, KeyedCommandKeys
+from infrastructure.commands.aggregates import Aggregates
+from infrastructure.commands.idempotency_keys import AnsweredCommands, KeyedCommandKeys
+from infrastructure.commands.runner import CommandRunner
 from infrastructure.encryption.eviction import Forgetting
 from infrastructure.encryption.opening import opened_keys
 from infrastructure.log.group_commit import GroupCommit
 from infrastructure.log.notifications import WakeUpSender
 from infrastructure.log.stream_loader import StreamLoader
-from infrastructure.platform import CommandRunner
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.queries.access_log import AccessLogQueries
 from infrastructure.queries.data_exports import DataExportQueries

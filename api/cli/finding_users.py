@@ -6,8 +6,8 @@ from api.cli.failures import NotFound
 from application.address_claims import leader_first
 from domain.email_claims import EmailClaim
 from domain.values import parse_email_address
-from infrastructure.aggregates import Aggregates
 from infrastructure.claims.key_in_force import require_claims_key
+from infrastructure.commands.aggregates import Aggregates
 from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.encryption.master_keys import MasterKeys
 from infrastructure.log.stream_loader import StreamLoader

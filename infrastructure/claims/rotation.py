@@ -21,9 +21,9 @@ from domain.ids import uuid7
 from domain.users import User
 from domain.values import ERASED, EmailAddress
 from infrastructure.claims.key_in_force import in_force, put_in_force
+from infrastructure.commands.runner import ATTEMPTS, CommandRunner, OpenCommands
 from infrastructure.log.append import Commit, OutcomeKind
 from infrastructure.log.reader import Wanted, read_head, read_pieces
-from infrastructure.platform import ATTEMPTS, CommandRunner, OpenCommands
 from infrastructure.secrets.keyring import ClaimIds, SecretMissingError, load_keyring
 from infrastructure.settings import Settings
 

@@ -18,8 +18,8 @@ from application.deletion_schedule import DELETION_SCHEDULE
 from application.erase_user import EraseUser, erase_due_user
 from application.unreadable import HistoryUnreadableError
 from domain.ids import uuid7
+from infrastructure.commands.runner import OpenCommands
 from infrastructure.log.reader import Connection
-from infrastructure.platform import OpenCommands
 from infrastructure.projections.columns import SCHEMA, table_name
 from infrastructure.projections.generations import live_generation
 from infrastructure.settings import Settings

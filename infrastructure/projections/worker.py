@@ -21,7 +21,7 @@ from application.read_models import READ_MODELS
 from infrastructure.audit.sealing import Sealer
 from infrastructure.audit.signing_keys import checkpoint_key_file
 from infrastructure.child_processes import end, end_with_parent
-from infrastructure.command_retention import forgetting
+from infrastructure.commands.retention import forgetting
 from infrastructure.confirmation_mails import ConfirmationMails
 from infrastructure.encryption.keychain import grant, granted
 from infrastructure.encryption.master_keys import MasterKeys

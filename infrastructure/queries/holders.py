@@ -8,7 +8,7 @@ from application.address_claims import leader_first
 from domain.email_claims import EmailClaim
 from domain.users import User
 from domain.values import EmailAddress, email_key
-from infrastructure.aggregates import Aggregates
+from infrastructure.commands.aggregates import Aggregates
 from infrastructure.secrets.keyring import ClaimIds
 
 ATTEMPTS = 20

@@ -11,7 +11,7 @@ from application.recorded import Recorded
 from application.unreadable import HistoryUnreadableError, mutated
 from application.user_diff import Comparison, DiffIsBackwardsError, UserDiff
 from domain.users import User
-from infrastructure.aggregates import Aggregates
+from infrastructure.commands.aggregates import Aggregates
 from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.log.opened_rows import open_with
 from infrastructure.log.reader import PoisonEventError, facts_from

@@ -14,7 +14,7 @@ from benchmarks.filling import fill
 from benchmarks.population import Fact, Population
 from domain.kernel import AggregateEvent
 from domain.users import User
-from infrastructure.aggregates import play
+from infrastructure.commands.aggregates import play
 from infrastructure.encryption.keychain import grant, key_encryption_key
 from infrastructure.log.event_codec import decode
 from infrastructure.secrets.keyring import ClaimIds

@@ -17,9 +17,9 @@ from application.service import Service
 from domain import errors
 from domain.email_claims import EmailClaim
 from domain.values import EmailAddress
-from infrastructure.aggregates import Aggregates
 from infrastructure.claims.key_in_force import in_force
 from infrastructure.claims.rotation import ClaimsRotated, OnEvents, rotate_claims
+from infrastructure.commands.aggregates import Aggregates
 from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.encryption.master_keys import MasterKeys
 from infrastructure.log.stream_loader import StreamLoader

@@ -30,7 +30,7 @@ from application.unit_of_work import Saved, UnitOfWork
 from domain import errors
 from domain.users import User
 from domain.values import Country
-from infrastructure.aggregates import AggregateCache, Aggregates
+from infrastructure.commands.aggregates import AggregateCache, Aggregates
 from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.encryption.master_keys import MasterKeys
 from infrastructure.encryption.subject_keys import new_subject_key

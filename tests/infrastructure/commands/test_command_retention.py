@@ -12,8 +12,8 @@ from psycopg import errors
 from application.commands import CommandKey
 from application.import_people import Line, import_people
 from application.register_user import register_user
-from infrastructure.command_keys import KeyedCommandKeys
-from infrastructure.command_retention import forget_commands, forgetting
+from infrastructure.commands.idempotency_keys import KeyedCommandKeys
+from infrastructure.commands.retention import forget_commands, forgetting
 from infrastructure.postgres.connections import APP_ROLE, in_role
 from infrastructure.secrets.keyring import load_keyring
 from infrastructure.service import open_service

@@ -8,7 +8,7 @@ from uuid import UUID
 from application.commands import CommandContext
 from domain import errors
 from domain.kernel import Aggregate
-from infrastructure.aggregates import Aggregates
+from infrastructure.commands.aggregates import Aggregates
 
 AggregateT = TypeVar("AggregateT", bound=Aggregate)
 PortT = TypeVar("PortT")
@@ -17,7 +17,7 @@ Ports = Mapping[type, object]
 
 
 class Attempt:
-    """What one attempt has loaded. *Memory may only say yes* (`infrastructure/platform.py`)."""
+    """What one attempt has loaded. *Memory may only say yes* (`infrastructure/commands/runner.py`)."""
 
     def __init__(self, aggregates: Aggregates, ports: Ports, context: CommandContext, *, fresh: bool) -> None:
         self.now = datetime.now(UTC)

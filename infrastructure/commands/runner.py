@@ -23,9 +23,9 @@ from application.unit_of_work import Saved
 from application.unreadable import HistoryUnreadableError
 from domain import errors
 from domain.kernel import Aggregate, AggregateEvent
-from infrastructure.aggregates import Aggregates
-from infrastructure.attempt import Attempt, Ports, PortT
-from infrastructure.command_keys import AnsweredCommands, answer_from, answer_to
+from infrastructure.commands.aggregates import Aggregates
+from infrastructure.commands.attempt import Attempt, Ports, PortT
+from infrastructure.commands.idempotency_keys import AnsweredCommands, answer_from, answer_to
 from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.encryption.key_encryption import KeyUnusableError
 from infrastructure.log.append import Commit, Outcome, OutcomeKind

@@ -1,7 +1,7 @@
 """Aggregates, rebuilt from their streams; some kinds are kept in memory (bounded) between commands.
 
 What is kept is never handed out: a command works on a copy, and only what was recorded comes back. A copy may be behind
-the log when another process has written; see `infrastructure/platform.py` for what that means.
+the log when another process has written; see `infrastructure/commands/runner.py` for what that means.
 """
 
 import asyncio

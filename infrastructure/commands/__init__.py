@@ -1,0 +1,1 @@
+"""Runs commands: loads aggregates, decides, records what is new, exactly once."""
