@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from application.projections import LIKE_THE_LOG, Projection
+from application.projections.definition import LIKE_THE_LOG, Projection
 from domain.kernel import Aggregate, event_types, payload_fields, personal_fields, purpose_of
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.projections import Holds, Index, Projection
+from application.projections.definition import Holds, Index, Projection
 from application.recorded import Recorded
 from domain.users import User
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from application.access_log import ACCESS_LOG
 from application.deletion_schedule import DELETION_SCHEDULE
-from application.projections import Projection
+from application.projections.definition import Projection
 from application.user_directory import USER_DIRECTORY
 from application.user_statistics import USER_STATISTICS
 from application.user_timeline import USER_TIMELINE

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from application.projections import UNTIL_ERASED, Holds, Index, Projection, WordIndex, WordsIndex
+from application.projections.definition import UNTIL_ERASED, Holds, Index, Projection, WordIndex, WordsIndex
 from application.recorded import Recorded
 from domain.free_text import search_key
 from domain.kernel import event_types

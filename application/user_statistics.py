@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import astuple, replace
 
-from application.projections import LIKE_THE_LOG, Holds, Projection, Tally
+from application.projections.definition import LIKE_THE_LOG, Holds, Projection, Tally
 from application.recorded import Recorded
 from domain.users import User
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.projections import LIKE_THE_LOG, Holds, Index, MembersIndex, Projection, position
+from application.projections.definition import LIKE_THE_LOG, Holds, Index, MembersIndex, Projection, position
 from application.recorded import Recorded
 from domain.data_exports import DataExport
 from domain.email_claims import EmailClaim

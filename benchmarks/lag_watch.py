@@ -14,7 +14,7 @@ import msgspec
 import psycopg
 
 from application.read_models import READ_MODELS
-from infrastructure.projections.following import CHANNEL
+from infrastructure.projections.follow.following import CHANNEL
 
 LOOK_SECONDS = 0.2
 

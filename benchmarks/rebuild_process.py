@@ -12,7 +12,7 @@ import psycopg
 from benchmarks.processes import ProcessFailedError, resident_megabytes
 from infrastructure.encryption.keychain import grant
 from infrastructure.postgres.connections import as_projector
-from infrastructure.projections.rebuild_requests import perform_rebuild, request_rebuild
+from infrastructure.projections.rebuild.rebuild_requests import perform_rebuild, request_rebuild
 from infrastructure.settings import settings_from
 
 LOOK_SECONDS = 0.05

@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from application.data_map import Holding, Kind, event_holdings, read_model_holdings
-from application.projections import LIKE_THE_LOG
+from application.projections.definition import LIKE_THE_LOG
 from application.read_models import READ_MODELS
 from domain.aggregates import AGGREGATES
 

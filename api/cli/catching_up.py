@@ -5,12 +5,12 @@ from typing import Any
 
 import psycopg
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from infrastructure.log.reader import read_head
 from infrastructure.postgres.connections import as_projector
-from infrastructure.projections.following import follow_batch
+from infrastructure.projections.follow.following import follow_batch
 from infrastructure.projections.generations import ensure_live
-from infrastructure.projections.segments import FencedOffError
+from infrastructure.projections.partitions import FencedOffError
 
 PAUSE_SECONDS = 0.02
 """How often to check on a model that a worker follows."""

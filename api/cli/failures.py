@@ -90,7 +90,7 @@ def _of_proof(error: Exception) -> Failure | None:
 
 def _of_projections(error: Exception) -> Failure | None:
     from infrastructure.log.reader import PoisonEventError
-    from infrastructure.projections.following import OtherVersionError
+    from infrastructure.projections.follow.following import OtherVersionError
     from infrastructure.projections.generations import DefinitionChangedError
 
     match error:

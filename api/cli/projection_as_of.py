@@ -14,13 +14,13 @@ from api.cli.projection_letters import must_be_known
 from api.cli.readings import put_file_on_record
 from api.cli.terminal import say, shown, write_json
 from api.cli.values import instant
-from application.projections import Projection
+from application.projections.definition import Projection
 from application.read_models import READ_MODELS
 from infrastructure.files.row_files import FileFormError, write_rows
 from infrastructure.postgres.connections import as_projector
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
-from infrastructure.projections.as_of import PositionNotInLogError, counts_as_of, position_at, rows_as_of
+from infrastructure.projections.rebuild.as_of import PositionNotInLogError, counts_as_of, position_at, rows_as_of
 from infrastructure.settings import settings_from
 
 

@@ -14,8 +14,8 @@ from infrastructure.log.reader import PoisonEventError
 from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
-from infrastructure.projections.holding import LetterNotOpenError, settle
-from infrastructure.projections.letters import Wish, model_of_letter
+from infrastructure.projections.follow.dead_letters import Wish, model_of_letter
+from infrastructure.projections.follow.held_streams import LetterNotOpenError, settle
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.settings import settings_from
 

@@ -16,8 +16,8 @@ from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
 from infrastructure.projections.generations import Generation, live_generation
 from infrastructure.projections.tables import ModelTable
-from infrastructure.projections.verifications import note_verification
-from infrastructure.projections.verifying import SAMPLE, Difference, Verification, check_all, check_sample
+from infrastructure.projections.verify.verifications import note_verification
+from infrastructure.projections.verify.verifying import SAMPLE, Difference, Verification, check_all, check_sample
 from infrastructure.settings import settings_from
 
 

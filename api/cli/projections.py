@@ -19,9 +19,9 @@ from infrastructure.log.reader import PoisonEventError
 from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
-from infrastructure.projections.rebuild_requests import perform_rebuild, request_rebuild
-from infrastructure.projections.rebuilding import NothingToRollBackToError, RebuildProgress
-from infrastructure.projections.verifying import RowDiffersError
+from infrastructure.projections.rebuild.rebuild_requests import perform_rebuild, request_rebuild
+from infrastructure.projections.rebuild.rebuilding import NothingToRollBackToError, RebuildProgress
+from infrastructure.projections.verify.verifying import RowDiffersError
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.settings import settings_from
 

@@ -20,10 +20,10 @@ from benchmarks.population import COUNTRIES
 from benchmarks.processes import Api, ProcessFailedError
 from benchmarks.steady_load import Sent, SteadyLoad, failed, largest_gap
 from infrastructure.postgres.connections import as_projector
-from infrastructure.projections.filling import fill, processes_for
 from infrastructure.projections.generations import add_generation, ensure_live
-from infrastructure.projections.parts import parts, plan
-from infrastructure.projections.rebuild_requests import request_rebuild
+from infrastructure.projections.rebuild.filling import fill, processes_for
+from infrastructure.projections.rebuild.parts import parts, plan
+from infrastructure.projections.rebuild.rebuild_requests import request_rebuild
 from infrastructure.projections.tables import ModelTable
 
 PER_SECOND = 500

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from application.projections import Projection, stream_id
+from application.projections.definition import Projection, stream_id
 from application.read_models import READ_MODELS
 from infrastructure.log.reader import Connection
 from infrastructure.projections.tables import ModelTable

@@ -7,9 +7,9 @@ import msgspec
 from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from infrastructure.log.reader import Connection
-from infrastructure.projections.segments import add_segment
+from infrastructure.projections.partitions import add_segment
 from infrastructure.projections.tables import ModelTable
 
 # At first, a fingerprint held the whole module of the key of its model, and later still its imports, which both have

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from psycopg import sql
 
-from application.projections import Index, MembersIndex, Projection, WordIndex, WordsIndex
+from application.projections.definition import Index, MembersIndex, Projection, WordIndex, WordsIndex
 from infrastructure.log.reader import Connection
 from infrastructure.postgres.binary_arrays import binary_array
 from infrastructure.projections.columns import SCHEMA, element_types, table_name

@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg import sql
 
-from application.projections import Tally
+from application.projections.definition import Tally
 from infrastructure.log.reader import Connection
 from infrastructure.postgres.binary_arrays import binary_array
 from infrastructure.projections.columns import SCHEMA, element_types, table_name

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import structlog
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from application.read_models import READ_MODELS
 from infrastructure.audit.sealing import Sealer
 from infrastructure.audit.signing_keys import checkpoint_key_file
@@ -33,15 +33,15 @@ from infrastructure.mail import mailer_for, outbox_of
 from infrastructure.postgres.connections import as_projector, as_sealer
 from infrastructure.postgres.unavailability import is_unavailable
 from infrastructure.projections.duties import Duty
+from infrastructure.projections.follow.dead_letters import TooManyLettersError
+from infrastructure.projections.follow.held_streams import follow_past_poison, grant_wishes
+from infrastructure.projections.follow.partition_assignment import Share
+from infrastructure.projections.follow.throughput import Pace
 from infrastructure.projections.generations import check_definition, ensure_live, note_failure
-from infrastructure.projections.holding import follow_past_poison, grant_wishes
-from infrastructure.projections.letters import TooManyLettersError
-from infrastructure.projections.pace import Pace
-from infrastructure.projections.rebuild_requests import open_requests, perform_rebuild, request_upgrade
-from infrastructure.projections.rebuild_watch import is_stalled
-from infrastructure.projections.sampling import checking
-from infrastructure.projections.segments import MOST, FencedOffError
-from infrastructure.projections.sharing import Share
+from infrastructure.projections.partitions import MOST, FencedOffError
+from infrastructure.projections.rebuild.rebuild_requests import open_requests, perform_rebuild, request_upgrade
+from infrastructure.projections.rebuild.rebuild_watch import is_stalled
+from infrastructure.projections.verify.sampling import checking
 from infrastructure.receipts import noting_erasures, receipts_path
 from infrastructure.secrets.keyring import MailedTokens, load_keyring
 from infrastructure.service import open_commands

@@ -18,7 +18,7 @@ from application.queries import (
 from application.read_models import READ_MODELS
 from domain.ids import uuid7
 from infrastructure.projections.columns import SCHEMA
-from infrastructure.projections.rebuild_watch import IS_STALLED
+from infrastructure.projections.rebuild.rebuild_watch import IS_STALLED
 from infrastructure.queries.read_model import Pool
 
 _STATUSES: LiteralString = f"""

@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from psycopg_pool import AsyncConnectionPool
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from application.queries import (
     AS_IT_IS,
     Freshness,

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from application.fold_code import code_of_key, meaning
-from application.projections import LIKE_THE_LOG, Holds, Index, Projection, Tally, position, stream_id
+from application.projections.definition import LIKE_THE_LOG, Holds, Index, Projection, Tally, position, stream_id
+from application.projections.fold_code import code_of_key, meaning
 from application.read_models import READ_MODELS
 from application.recorded import Recorded
 from domain.kernel import personal_fields, subject_field

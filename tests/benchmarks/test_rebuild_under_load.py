@@ -8,7 +8,7 @@ import pytest
 from benchmarks.laboratory import laboratory
 from benchmarks.scale import QUICK
 from benchmarks.suites import rebuild_under_load
-from infrastructure.projections.filling import PARALLEL_FROM
+from infrastructure.projections.rebuild.filling import PARALLEL_FROM
 
 USERS = 10_100
 TINY = msgspec.structs.replace(QUICK, residents=64, sizes=(USERS, USERS))

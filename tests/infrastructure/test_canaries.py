@@ -25,7 +25,7 @@ from infrastructure.embedded_postgres import embedded_postgres
 from infrastructure.erasures.scrubbing import scrub
 from infrastructure.postgres.connections import as_projector
 from infrastructure.postgres.database import migrate_embedded
-from infrastructure.projections.rebuilding import rebuild
+from infrastructure.projections.rebuild.rebuilding import rebuild
 from infrastructure.service import open_service
 from infrastructure.settings import Settings
 from tests.support.running import context, follow_to_head, registration, settings_in, worker

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from application.data_map import Holding, Kind, as_markdown
 from application.import_people import Line, import_people
-from application.projections import Projection
+from application.projections.definition import Projection
 from application.read_models import READ_MODELS
 from application.register_user import register_user
 from application.reinstate_user import ReinstateUser, reinstate_user

@@ -36,9 +36,9 @@ from infrastructure.erasures.sweeping import Sweeping
 from infrastructure.log.reader import Wanted, read_range
 from infrastructure.postgres.connections import APP_ROLE, as_projector, as_sealer, in_role, reading_pool
 from infrastructure.projections.generations import ensure_live
-from infrastructure.projections.rebuilding import rebuild, roll_back
+from infrastructure.projections.rebuild.rebuilding import rebuild, roll_back
 from infrastructure.projections.tables import ModelTable
-from infrastructure.projections.verifying import check_sample
+from infrastructure.projections.verify.verifying import check_sample
 from infrastructure.replay import Log
 from infrastructure.service import open_commands, open_service
 from tests.support.damage import damage

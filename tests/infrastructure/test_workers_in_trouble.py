@@ -25,9 +25,9 @@ import psycopg
 from application.read_models import READ_MODELS
 from application.user_directory import USER_DIRECTORY
 from infrastructure.postgres.connections import as_projector
-from infrastructure.projections.following import follow_batch
+from infrastructure.projections.follow.following import follow_batch
 from infrastructure.projections.generations import ensure_live, generations
-from infrastructure.projections.rebuilding import rebuild
+from infrastructure.projections.rebuild.rebuilding import rebuild
 from tests.support.own_server import own_server
 from tests.support.read_models import head_of, replayed_rows, rows_of
 from tests.support.running import projector, settings_in, worker

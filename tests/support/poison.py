@@ -7,11 +7,11 @@ from typing import Any
 import psycopg
 from msgspec.structs import replace
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from application.recorded import Recorded
 from infrastructure.log.reader import Connection
+from infrastructure.projections.follow.held_streams import follow_past_poison
 from infrastructure.projections.generations import ensure_live
-from infrastructure.projections.holding import follow_past_poison
 from tests.support.running import projector
 
 Condition = Callable[[Recorded[Any]], bool]

@@ -10,7 +10,7 @@ from psycopg import sql
 from application.access_records import Reader
 from application.actors import Actor, Role
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
-from application.projections import Projection
+from application.projections.definition import Projection
 from application.register_user import register_user
 from application.request_deletion import RequestDeletion, request_deletion
 from application.service import Service
@@ -19,9 +19,9 @@ from domain.access_records import Reading
 from infrastructure.log.reader import Wanted, read_range
 from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.columns import SCHEMA, table_name
-from infrastructure.projections.filling import fill_part
 from infrastructure.projections.generations import add_generation, live_generation
-from infrastructure.projections.parts import parts, plan
+from infrastructure.projections.rebuild.filling import fill_part
+from infrastructure.projections.rebuild.parts import parts, plan
 from tests.support.running import context, projector, registration
 
 

@@ -18,7 +18,7 @@ from infrastructure.postgres.connections import as_projector
 from infrastructure.postgres.database import embedded_as
 from infrastructure.postgres.logins import Login
 from infrastructure.projections.duties import Duty
-from infrastructure.projections.following import follow_batch
+from infrastructure.projections.follow.following import follow_batch
 from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.worker import run_worker
 from infrastructure.service import open_service

@@ -20,13 +20,13 @@ from psycopg import sql
 
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.commands import LogUnavailableError
-from application.projections import Projection
+from application.projections.definition import Projection
 from application.recorded import Recorded
 from application.register_user import register_user
 from application.user_directory import USER_DIRECTORY
 from infrastructure.encryption.keychain import grant
 from infrastructure.postgres.connections import PROJECTOR_ROLE, in_role
-from infrastructure.projections.following import follow_batch
+from infrastructure.projections.follow.following import follow_batch
 from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.worker import run_worker

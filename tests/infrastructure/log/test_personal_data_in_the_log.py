@@ -28,7 +28,7 @@ from infrastructure.encryption.key_encryption import KeyUnusableError
 from infrastructure.encryption.master_keys import MasterKeys
 from infrastructure.log.reader import PoisonEventError, Wanted, read_range
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
-from infrastructure.projections.following import follow_batch
+from infrastructure.projections.follow.following import follow_batch
 from infrastructure.projections.generations import ensure_live
 from infrastructure.service import open_service
 from tests.support.running import context, follow_to_head, projector, registration, settings_in

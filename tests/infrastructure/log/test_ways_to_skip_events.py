@@ -15,9 +15,9 @@ import pytest
 from application.user_timeline import USER_TIMELINE
 from infrastructure.log.reader import Connection, Wanted, read_range
 from infrastructure.postgres.connections import APP_ROLE, in_role
-from infrastructure.projections.as_of import position_at
-from infrastructure.projections.following import follow_batch
+from infrastructure.projections.follow.following import follow_batch
 from infrastructure.projections.generations import ensure_live
+from infrastructure.projections.rebuild.as_of import position_at
 from tests.support.appending import Command, append
 from tests.support.read_models import head_of
 from tests.support.running import projector

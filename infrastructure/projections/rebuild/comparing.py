@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from infrastructure.log.reader import Connection
 from infrastructure.projections.columns import SCHEMA, table_name
 from infrastructure.projections.generations import Generation, live_generation
 from infrastructure.projections.tables import ModelTable
-from infrastructure.projections.verifying import PRESENCE, SAMPLE, RowDiffersError, Verification, check_sample
+from infrastructure.projections.verify.verifying import PRESENCE, SAMPLE, RowDiffersError, Verification, check_sample
 
 
 def compare_with_live(connection: Connection, projection: Projection[Any], sample: int = SAMPLE) -> Verification:

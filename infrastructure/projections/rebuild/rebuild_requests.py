@@ -7,14 +7,14 @@ from uuid import UUID
 import psycopg
 from msgspec.structs import replace
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from application.read_models import READ_MODELS
 from domain.ids import uuid7
 from infrastructure.log.reader import Connection
 from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.generations import DefinitionChangedError, check_definition, live_generation
-from infrastructure.projections.rebuild_watch import named_for, watched
-from infrastructure.projections.rebuilding import (
+from infrastructure.projections.rebuild.rebuild_watch import named_for, watched
+from infrastructure.projections.rebuild.rebuilding import (
     OnProgress,
     RebuildProgress,
     Rebuilt,

@@ -7,19 +7,19 @@ from typing import Any
 import msgspec
 import psycopg
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from infrastructure.log.reader import Connection, PoisonEventError, read_head
 from infrastructure.postgres.unavailability import is_unavailable
-from infrastructure.projections.comparing import compare_with_live
-from infrastructure.projections.filling import fill, processes_for
-from infrastructure.projections.following import Progress, follow_batch
+from infrastructure.projections.follow.dead_letters import offer_letter, supersede_letters
+from infrastructure.projections.follow.following import Progress, follow_batch
 from infrastructure.projections.generations import add_generation, ensure_live
-from infrastructure.projections.letters import offer_letter, supersede_letters
-from infrastructure.projections.parts import parts, plan, planned
-from infrastructure.projections.segments import all_segments
+from infrastructure.projections.partitions import all_segments
+from infrastructure.projections.rebuild.comparing import compare_with_live
+from infrastructure.projections.rebuild.filling import fill, processes_for
+from infrastructure.projections.rebuild.parts import parts, plan, planned
 from infrastructure.projections.tables import ModelTable
-from infrastructure.projections.verifications import forget_verification
-from infrastructure.projections.verifying import verify_sample
+from infrastructure.projections.verify.verifications import forget_verification
+from infrastructure.projections.verify.verifying import verify_sample
 
 SWITCH_WITHIN = 500
 """Positions that the new generation may be behind when the switch begins: it folds in the rest under the lock."""

@@ -9,19 +9,19 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from application.read_models import READ_MODELS
 from application.recorded import Recorded
 from application.user_directory import USER_DIRECTORY
 from infrastructure.log.reader import PoisonEventError
 from infrastructure.postgres.connections import as_projector
-from infrastructure.projections import filling
-from infrastructure.projections import letters as letters_module
-from infrastructure.projections.following import follow_batch
+from infrastructure.projections.follow import dead_letters as letters_module
+from infrastructure.projections.follow.dead_letters import TooManyLettersError
+from infrastructure.projections.follow.following import follow_batch
+from infrastructure.projections.follow.held_streams import LetterNotOpenError, follow_past_poison, hold, settle
 from infrastructure.projections.generations import ensure_live, generations, live_generation
-from infrastructure.projections.holding import LetterNotOpenError, follow_past_poison, hold, settle
-from infrastructure.projections.letters import TooManyLettersError
-from infrastructure.projections.rebuilding import RebuildProgress, rebuild
+from infrastructure.projections.rebuild import filling
+from infrastructure.projections.rebuild.rebuilding import RebuildProgress, rebuild
 from tests.support.multitude import Multitude
 from tests.support.poison import (
     append_poison,

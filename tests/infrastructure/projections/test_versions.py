@@ -10,16 +10,14 @@ import pytest
 from msgspec.structs import replace
 from psycopg import sql
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from application.queries import PositionNotReachedError
 from application.read_models import READ_MODELS
 from application.recorded import Recorded
 from application.user_directory import USER_DIRECTORY, UserEntry
 from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool
-from infrastructure.projections import filling
 from infrastructure.projections.duties import Duty
-from infrastructure.projections.filling import OtherProgramError
-from infrastructure.projections.following import OtherVersionError, follow_batch
+from infrastructure.projections.follow.following import OtherVersionError, follow_batch
 from infrastructure.projections.generations import (
     EARLIER_FINGERPRINTS,
     DefinitionChangedError,
@@ -29,13 +27,15 @@ from infrastructure.projections.generations import (
     generations,
     live_generation,
 )
-from infrastructure.projections.rebuild_requests import (
+from infrastructure.projections.rebuild import filling
+from infrastructure.projections.rebuild.filling import OtherProgramError
+from infrastructure.projections.rebuild.rebuild_requests import (
     open_requests,
     perform_rebuild,
     request_rebuild,
     request_upgrade,
 )
-from infrastructure.projections.rebuilding import NothingToRollBackToError, RebuildProgress, rebuild, roll_back
+from infrastructure.projections.rebuild.rebuilding import NothingToRollBackToError, RebuildProgress, rebuild, roll_back
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.queries.read_model import Lists, ReadModel, Selection
 from tests.support.read_models import head_of, replayed_rows, rows_of

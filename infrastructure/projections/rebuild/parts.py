@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from infrastructure.log.reader import Connection
 from infrastructure.log.stream_reader import ALL_STREAMS, Streams
 

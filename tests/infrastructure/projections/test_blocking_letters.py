@@ -14,12 +14,12 @@ from infrastructure.log.reader import Connection, PoisonEventError
 from infrastructure.postgres.connections import as_projector
 from infrastructure.postgres.database import embedded_as
 from infrastructure.postgres.logins import Login
-from infrastructure.projections.following import OtherVersionError
+from infrastructure.projections.follow.following import OtherVersionError
+from infrastructure.projections.follow.held_streams import settle
 from infrastructure.projections.generations import live_generation
-from infrastructure.projections.holding import settle
-from infrastructure.projections.rebuilding import rebuild
-from infrastructure.projections.sampling import check_some
-from infrastructure.projections.verifying import check_all
+from infrastructure.projections.rebuild.rebuilding import rebuild
+from infrastructure.projections.verify.sampling import check_some
+from infrastructure.projections.verify.verifying import check_all
 from tests.support.damage import damage
 from tests.support.poison import follow_all, letters_in, position_of, stream_at
 from tests.support.read_models import rows_of

@@ -8,19 +8,19 @@ from typing import Any
 import psycopg
 import pytest
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from application.read_models import READ_MODELS
 from application.user_directory import USER_DIRECTORY
 from application.user_timeline import USER_TIMELINE
 from infrastructure.encryption.keychain import grant, granted
 from infrastructure.postgres.connections import as_projector
-from infrastructure.projections import parts as sizes
-from infrastructure.projections.filling import fill_part
 from infrastructure.projections.generations import add_generation, generations
-from infrastructure.projections.parts import Part, PartIsFilledError, parts, plan, planned
-from infrastructure.projections.rebuild_requests import perform_rebuild, request_rebuild
-from infrastructure.projections.rebuilding import RebuildProgress, rebuild
-from infrastructure.projections.verifying import check_tally
+from infrastructure.projections.rebuild import parts as sizes
+from infrastructure.projections.rebuild.filling import fill_part
+from infrastructure.projections.rebuild.parts import Part, PartIsFilledError, parts, plan, planned
+from infrastructure.projections.rebuild.rebuild_requests import perform_rebuild, request_rebuild
+from infrastructure.projections.rebuild.rebuilding import RebuildProgress, rebuild
+from infrastructure.projections.verify.verifying import check_tally
 from infrastructure.settings import Settings
 from tests.support.read_models import head_of, replayed_rows, rows_of
 from tests.support.running import follow_to_head, projector

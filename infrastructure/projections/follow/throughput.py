@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from infrastructure.log.reader import Connection
 
 EVERY_SECONDS = 2.0

@@ -9,11 +9,11 @@ from typing import Any
 
 import psycopg
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from infrastructure.log.reader import Connection, read_head
-from infrastructure.projections.folding import fold_part
-from infrastructure.projections.following import LeftOut, left_out, wanted_by
-from infrastructure.projections.parts import parts
+from infrastructure.projections.follow.following import LeftOut, left_out, wanted_by
+from infrastructure.projections.rebuild.folding import fold_part
+from infrastructure.projections.rebuild.parts import parts
 
 
 class PositionNotInLogError(ValueError):

@@ -11,15 +11,15 @@ import msgspec
 import pytest
 from pyarrow import parquet  # type: ignore[import-untyped] # it has no types
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from application.read_models import READ_MODELS
 from application.user_directory import USER_DIRECTORY
 from application.user_statistics import USER_STATISTICS
 from infrastructure.files import row_files
 from infrastructure.files.row_files import FileFormError, write_rows
 from infrastructure.postgres.connections import as_projector
-from infrastructure.projections import parts as sizes
-from infrastructure.projections.as_of import PositionNotInLogError, counts_as_of, position_at, rows_as_of
+from infrastructure.projections.rebuild import parts as sizes
+from infrastructure.projections.rebuild.as_of import PositionNotInLogError, counts_as_of, position_at, rows_as_of
 from tests.support.cli import CommandLine
 from tests.support.read_models import head_of, replayed_rows
 from tests.support.running import projector

@@ -7,10 +7,10 @@ from uuid import UUID
 import msgspec
 import psycopg
 
-from application.projections import Key, Projection, stream_id
+from application.projections.definition import Key, Projection, stream_id
 from application.recorded import Recorded
 from infrastructure.log.reader import ALL_OCTETS, Connection, Octets, PoisonEventError, Wanted, read_range
-from infrastructure.projections.segments import MOST, hold_segments, move_segments, next_batch
+from infrastructure.projections.partitions import MOST, hold_segments, move_segments, next_batch
 from infrastructure.projections.tables import ModelTable, model_table
 
 BATCH = 1_000

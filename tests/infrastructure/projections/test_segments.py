@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from application.queries import AuditFilter, DirectoryFilter, PageRequest, PositionNotReachedError
 from application.read_models import READ_MODELS
 from application.service import Service
@@ -17,13 +17,13 @@ from application.user_statistics import USER_STATISTICS
 from application.user_timeline import USER_TIMELINE
 from infrastructure.log.reader import ALL_OCTETS, Connection, Wanted, read_range
 from infrastructure.postgres.connections import as_projector
-from infrastructure.projections.following import BATCH, follow_batch
+from infrastructure.projections.follow.following import BATCH, follow_batch
+from infrastructure.projections.follow.held_streams import follow_past_poison, settle
+from infrastructure.projections.follow.partition_assignment import Share, announce, count_followers, share_out
 from infrastructure.projections.generations import ensure_live
-from infrastructure.projections.holding import follow_past_poison, settle
-from infrastructure.projections.rebuilding import rebuild, roll_back
-from infrastructure.projections.segments import MOST, Segment, all_segments, next_batch
-from infrastructure.projections.sharing import Share, announce, count_followers, share_out
-from infrastructure.projections.verifying import check_all
+from infrastructure.projections.partitions import MOST, Segment, all_segments, next_batch
+from infrastructure.projections.rebuild.rebuilding import rebuild, roll_back
+from infrastructure.projections.verify.verifying import check_all
 from infrastructure.service import open_service
 from tests.support.poison import at, failing_when, follow_all, letters_in, position_of, stream_at
 from tests.support.read_models import head_of, replayed_rows, rows_of

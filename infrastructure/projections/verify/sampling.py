@@ -6,14 +6,14 @@ from typing import Any
 
 import structlog
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from application.read_models import READ_MODELS
 from infrastructure.log.reader import Connection
+from infrastructure.projections.follow.dead_letters import offer_letter
 from infrastructure.projections.generations import live_generation
-from infrastructure.projections.letters import offer_letter
 from infrastructure.projections.tables import ModelTable
-from infrastructure.projections.verifications import note_verification
-from infrastructure.projections.verifying import check_sample
+from infrastructure.projections.verify.verifications import note_verification
+from infrastructure.projections.verify.verifying import check_sample
 
 EVERY_SECONDS = 60.0
 SAMPLE = 100

@@ -16,8 +16,8 @@ import msgspec
 
 from infrastructure.child_processes import end, end_with_parent
 from infrastructure.encryption.keychain import grant, granted
-from infrastructure.projections.folding import OnEvents
-from infrastructure.projections.parts import Part
+from infrastructure.projections.rebuild.folding import OnEvents
+from infrastructure.projections.rebuild.parts import Part
 from infrastructure.settings import Settings
 
 MOST_DEATHS = 3

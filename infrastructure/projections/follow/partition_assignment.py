@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from infrastructure.log.reader import Connection
-from infrastructure.projections.segments import MOST, Segment, all_segments, hold_segments
+from infrastructure.projections.partitions import MOST, Segment, all_segments, hold_segments
 
 LOOK_SECONDS = 1.0
 """How often a follower looks how many there are."""

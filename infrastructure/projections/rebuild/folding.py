@@ -3,11 +3,11 @@
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from infrastructure.log.reader import Connection, Wanted, read_pieces
 from infrastructure.log.stream_reader import read_streams
-from infrastructure.projections.following import fold_all, fold_many
-from infrastructure.projections.parts import Part
+from infrastructure.projections.follow.following import fold_all, fold_many
+from infrastructure.projections.rebuild.parts import Part
 
 OnEvents = Callable[[int], None]
 """Called now and then with the number of additional events done."""

@@ -8,12 +8,12 @@ from typing import Any
 
 import psycopg
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from application.read_models import READ_MODELS
-from infrastructure.projections.filling_crew import Job, fill_in_parallel
-from infrastructure.projections.folding import OnEvents, fold_part
-from infrastructure.projections.following import add, left_out, wanted_by
-from infrastructure.projections.parts import Part, PartIsFilledError, note_filled
+from infrastructure.projections.follow.following import add, left_out, wanted_by
+from infrastructure.projections.rebuild.filling_crew import Job, fill_in_parallel
+from infrastructure.projections.rebuild.folding import OnEvents, fold_part
+from infrastructure.projections.rebuild.parts import Part, PartIsFilledError, note_filled
 from infrastructure.projections.tables import ModelTable
 
 PARALLEL_FROM = 100_000

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from psycopg import sql
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from application.read_models import READ_MODELS
 from application.recorded import Recorded
 from application.user_directory import USER_DIRECTORY, UserEntry
@@ -16,14 +16,14 @@ from application.user_timeline import USER_TIMELINE
 from domain.users import User
 from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.columns import SCHEMA, table_name
-from infrastructure.projections.comparing import compare_with_live
-from infrastructure.projections.following import follow_batch
+from infrastructure.projections.follow.following import follow_batch
 from infrastructure.projections.generations import ensure_live, generations, live_generation
-from infrastructure.projections.rebuilding import rebuild
-from infrastructure.projections.sampling import check_some
+from infrastructure.projections.rebuild.comparing import compare_with_live
+from infrastructure.projections.rebuild.rebuilding import rebuild
 from infrastructure.projections.tables import ModelTable
-from infrastructure.projections.verifications import note_verification
-from infrastructure.projections.verifying import (
+from infrastructure.projections.verify.sampling import check_some
+from infrastructure.projections.verify.verifications import note_verification
+from infrastructure.projections.verify.verifying import (
     AT_ONCE,
     RowDiffersError,
     Verification,

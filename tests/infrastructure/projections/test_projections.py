@@ -17,7 +17,7 @@ import pytest
 from msgspec.structs import replace
 
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
-from application.projections import Projection
+from application.projections.definition import Projection
 from application.queries import (
     AuditFilter,
     CursorInvalidError,
@@ -39,14 +39,14 @@ from domain.values import EmailAddress
 from infrastructure.encryption.keychain import grant, granted
 from infrastructure.log.reader import PoisonEventError
 from infrastructure.postgres.connections import as_projector
-from infrastructure.projections.following import fold_all, follow_batch
+from infrastructure.projections.follow.following import fold_all, follow_batch
 from infrastructure.projections.generations import ensure_live, generations, live_generation
-from infrastructure.projections.parts import EVENTS_PER_PART, count_of_parts, parts, planned
-from infrastructure.projections.rebuild_requests import perform_rebuild, request_rebuild
-from infrastructure.projections.rebuilding import RebuildProgress, rebuild
-from infrastructure.projections.segments import FencedOffError
+from infrastructure.projections.partitions import FencedOffError
+from infrastructure.projections.rebuild.parts import EVENTS_PER_PART, count_of_parts, parts, planned
+from infrastructure.projections.rebuild.rebuild_requests import perform_rebuild, request_rebuild
+from infrastructure.projections.rebuild.rebuilding import RebuildProgress, rebuild
 from infrastructure.projections.tables import ModelTable
-from infrastructure.projections.verifying import RowDiffersError
+from infrastructure.projections.verify.verifying import RowDiffersError
 from infrastructure.service import open_service
 from infrastructure.settings import Settings
 from tests.support.read_models import filled, head_of, make_history, replayed_rows, rows_of

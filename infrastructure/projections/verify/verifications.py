@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from infrastructure.log.reader import Connection
-from infrastructure.projections.verifying import Verification
+from infrastructure.projections.verify.verifying import Verification
 
 
 def note_verification(

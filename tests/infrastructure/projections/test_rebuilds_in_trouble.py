@@ -25,16 +25,16 @@ from infrastructure.encryption.keychain import grant, granted
 from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool
 from infrastructure.postgres.database import embedded_as
 from infrastructure.postgres.logins import Login
-from infrastructure.projections import filling
-from infrastructure.projections import parts as sizes
 from infrastructure.projections import worker as working
 from infrastructure.projections.duties import Duty
-from infrastructure.projections.filling_crew import MOST_DEATHS, FillingDiedError, Job, fill_in_parallel
-from infrastructure.projections.folding import OnEvents
 from infrastructure.projections.generations import generations
-from infrastructure.projections.parts import Part
-from infrastructure.projections.rebuild_requests import perform_rebuild, request_rebuild
-from infrastructure.projections.rebuilding import RebuildProgress, is_resumable, rebuild
+from infrastructure.projections.rebuild import filling
+from infrastructure.projections.rebuild import parts as sizes
+from infrastructure.projections.rebuild.filling_crew import MOST_DEATHS, FillingDiedError, Job, fill_in_parallel
+from infrastructure.projections.rebuild.folding import OnEvents
+from infrastructure.projections.rebuild.parts import Part
+from infrastructure.projections.rebuild.rebuild_requests import perform_rebuild, request_rebuild
+from infrastructure.projections.rebuild.rebuilding import RebuildProgress, is_resumable, rebuild
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.settings import Settings
 from tests.support.cli_run import wait_until_gone

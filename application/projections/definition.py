@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.fold_code import code_of, code_of_key
+from application.projections.fold_code import code_of, code_of_key
 from application.recorded import Recorded
 from domain.kernel import AggregateEvent
 

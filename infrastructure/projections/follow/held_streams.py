@@ -7,9 +7,18 @@ checkpoint, in one transaction under the checkpoint's lock (docs/decisions/0005-
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from infrastructure.log.reader import Connection, PoisonEventError, fetch_streams, wanted_facts
-from infrastructure.projections.following import (
+from infrastructure.projections.follow.dead_letters import (
+    Letter,
+    Wish,
+    close_letter,
+    find_letter,
+    letters_with_a_wish,
+    note_attempt,
+    open_letter,
+)
+from infrastructure.projections.follow.following import (
     BATCH,
     REFUSED_ROW,
     LeftOut,
@@ -21,16 +30,7 @@ from infrastructure.projections.following import (
     wanted_by,
     write,
 )
-from infrastructure.projections.letters import (
-    Letter,
-    Wish,
-    close_letter,
-    find_letter,
-    letters_with_a_wish,
-    note_attempt,
-    open_letter,
-)
-from infrastructure.projections.segments import MOST, Segment, all_segments, position_of
+from infrastructure.projections.partitions import MOST, Segment, all_segments, position_of
 from infrastructure.projections.tables import ModelTable
 
 

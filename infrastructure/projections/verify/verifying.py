@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.projections import Projection
+from application.projections.definition import Projection
 from domain.values import ERASED
 from infrastructure.log.reader import (
     POSITION,
@@ -24,8 +24,8 @@ from infrastructure.log.reader import (
     fetch_streams,
     wanted_facts,
 )
-from infrastructure.projections.following import LeftOut, fold_all, left_out
-from infrastructure.projections.segments import Segment, all_segments, position_of
+from infrastructure.projections.follow.following import LeftOut, fold_all, left_out
+from infrastructure.projections.partitions import Segment, all_segments, position_of
 from infrastructure.projections.tables import ModelTable
 
 SAMPLE = 1_000

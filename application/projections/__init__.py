@@ -1,0 +1,1 @@
+"""How a read model is defined, and how its definition is recognised."""

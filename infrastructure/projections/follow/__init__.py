@@ -1,0 +1,1 @@
+"""Follows the log, shared out among workers, past events that cannot be folded."""

@@ -1,0 +1,1 @@
+"""Checks rows of read models against the log."""
