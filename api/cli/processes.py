@@ -15,8 +15,8 @@ from api.cli.values import Port, settings_for
 from infrastructure.postgres.database import migrate_owned, migrated_database, owners_database
 from infrastructure.postgres.logins import Login, check_login
 from infrastructure.postgres.roles import others_with_roles_of
-from infrastructure.projections.duties import Duty
 from infrastructure.settings import settings_from
+from infrastructure.workers.duties import Duty
 
 WORKER_NICENESS = 10
 """Where processors are scarce, requests take precedence over read models."""
@@ -82,8 +82,8 @@ def project(*, duty: list[Duty] | None = None) -> None:
     from api.logs import configure_logging
     from infrastructure.backups.replaying import bring_nobody_back
     from infrastructure.claims.key_in_force import check_claims_key
-    from infrastructure.projections.worker import run_worker
     from infrastructure.service import open_commands
+    from infrastructure.workers.worker import run_worker
 
     configure_logging()
     os.nice(WORKER_NICENESS)

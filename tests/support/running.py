@@ -17,12 +17,12 @@ from infrastructure.log.reader import Connection
 from infrastructure.postgres.connections import as_projector
 from infrastructure.postgres.database import embedded_as
 from infrastructure.postgres.logins import Login
-from infrastructure.projections.duties import Duty
 from infrastructure.projections.follow.following import follow_batch
 from infrastructure.projections.generations import ensure_live
-from infrastructure.projections.worker import run_worker
 from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
+from infrastructure.workers.duties import Duty
+from infrastructure.workers.worker import run_worker
 
 SERVICE = Actor(role=Role.SERVICE, id="web", client="checkout")
 

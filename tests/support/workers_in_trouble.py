@@ -29,8 +29,8 @@ from infrastructure.postgres.connections import PROJECTOR_ROLE, in_role
 from infrastructure.projections.follow.following import follow_batch
 from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.tables import ModelTable
-from infrastructure.projections.worker import run_worker
 from infrastructure.service import open_service
+from infrastructure.workers.worker import run_worker
 from tests.support.read_models import filled
 from tests.support.running import context, projector, registration, settings_in
 

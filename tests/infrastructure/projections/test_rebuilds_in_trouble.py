@@ -25,8 +25,6 @@ from infrastructure.encryption.keychain import grant, granted
 from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool
 from infrastructure.postgres.database import embedded_as
 from infrastructure.postgres.logins import Login
-from infrastructure.projections import worker as working
-from infrastructure.projections.duties import Duty
 from infrastructure.projections.generations import generations
 from infrastructure.projections.rebuild import filling
 from infrastructure.projections.rebuild import parts as sizes
@@ -37,6 +35,8 @@ from infrastructure.projections.rebuild.rebuild_requests import perform_rebuild,
 from infrastructure.projections.rebuild.rebuilding import RebuildProgress, is_resumable, rebuild
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.settings import Settings
+from infrastructure.workers import worker as working
+from infrastructure.workers.duties import Duty
 from tests.support.cli_run import wait_until_gone
 from tests.support.read_models import replayed_rows, rows_of
 from tests.support.running import follow_to_head, projector, settings_in, worker

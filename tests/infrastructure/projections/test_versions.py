@@ -16,7 +16,6 @@ from application.read_models import READ_MODELS
 from application.recorded import Recorded
 from application.user_directory import USER_DIRECTORY, UserEntry
 from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool
-from infrastructure.projections.duties import Duty
 from infrastructure.projections.follow.following import OtherVersionError, follow_batch
 from infrastructure.projections.generations import (
     EARLIER_FINGERPRINTS,
@@ -38,6 +37,7 @@ from infrastructure.projections.rebuild.rebuild_requests import (
 from infrastructure.projections.rebuild.rebuilding import NothingToRollBackToError, RebuildProgress, rebuild, roll_back
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.queries.read_model import Lists, ReadModel, Selection
+from infrastructure.workers.duties import Duty
 from tests.support.read_models import head_of, replayed_rows, rows_of
 from tests.support.running import follow_to_head, projector, settings_in, worker
 from tests.support.waiting import eventually

@@ -32,7 +32,6 @@ from infrastructure.log.reader import Connection
 from infrastructure.mail import mailer_for, outbox_of
 from infrastructure.postgres.connections import as_projector, as_sealer
 from infrastructure.postgres.unavailability import is_unavailable
-from infrastructure.projections.duties import Duty
 from infrastructure.projections.follow.dead_letters import TooManyLettersError
 from infrastructure.projections.follow.held_streams import follow_past_poison, grant_wishes
 from infrastructure.projections.follow.partition_assignment import Share
@@ -46,6 +45,7 @@ from infrastructure.receipts import noting_erasures, receipts_path
 from infrastructure.secrets.keyring import MailedTokens, load_keyring
 from infrastructure.service import open_commands
 from infrastructure.settings import Settings
+from infrastructure.workers.duties import Duty
 
 LOOK_SECONDS = 0.25
 """How often a worker looks by itself whether there is something to do."""

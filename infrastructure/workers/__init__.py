@@ -1,0 +1,1 @@
+"""The worker: everything that is done in the background, by duty."""
