@@ -24,7 +24,7 @@ from api.preconditions import VERSIONED
 from api.problems import Kind, Refused
 from api.readings import READS, stated_purpose
 from api.requests import ApiRequest, accept_patch, header_refused
-from application.access import Access, TokenRefusedError
+from application.access_tokens import Access, TokenRefusedError
 from application.actors import Role
 
 PUBLIC = "public"

@@ -23,7 +23,7 @@ from api.admission import PAGE, allow_header
 from api.observation import noted_actor
 from api.pages.confirmation import refusal_page
 from api.problems import MEDIA_TYPE, Kind, Problem, Refused, RefusedValue, document_of
-from application.access import NoTokenKeysError, TokenRefusedError
+from application.access_tokens import NoTokenKeysError, TokenRefusedError
 from application.actors import Role
 from application.commands import IdempotencyKeyReusedError, LogUnavailableError, WriteConflictError
 from application.proof.queries import NotSealedError

@@ -14,7 +14,7 @@ from api.json_content import content_form, decode
 from api.media_types import FORM, MERGE_PATCH, fault_of_content_type
 from api.own_writes import OwnWrites
 from api.problems import Kind, Refused
-from application.access import Access, AccessTokens
+from application.access_tokens import Access, AccessTokens
 from application.service import Service
 
 BODY_LIMIT = 65_536

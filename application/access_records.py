@@ -7,8 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from application.access import Access
 from application.access_log import AccessEntry
+from application.access_tokens import Access
 from application.actors import Actor, Role
 from application.queries import Page, PageRequest
 from application.record_filters import ActorName

@@ -19,10 +19,10 @@ from api.metrics import Metrics
 from api.observation import HeadAnswered, Observed
 from api.permissions import Permission
 from api.requests import ApiRequest
-from infrastructure.access_tokens import tokens_of
 from infrastructure.release import this_release
 from infrastructure.service import open_service
 from infrastructure.settings import settings_from
+from infrastructure.tokens.verifier import tokens_of
 
 NOTHING = Receipt(user_id=UUID(int=0), version=1, position=1)
 APP = "benchmarks.api_process:app_from_environment"

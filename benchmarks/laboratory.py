@@ -31,7 +31,7 @@ from infrastructure.postgres.database import embedded_as, migrate_embedded
 from infrastructure.postgres.logins import Login
 from infrastructure.secrets.keyring import ClaimIds, load_keyring
 from infrastructure.settings import Settings, settings_from
-from infrastructure.token_issuing import TokenIssuer
+from infrastructure.tokens.issuer import TokenIssuer
 
 TOKEN_LIFETIME = timedelta(hours=3)
 SETTLE_SECONDS = 120.0

@@ -10,7 +10,7 @@ from infrastructure.mail import mailer_for
 from infrastructure.postgres.database_security import check_database_urls
 from infrastructure.secrets.keyring import load_keyring
 from infrastructure.settings import Settings
-from infrastructure.token_keys import check_issuer
+from infrastructure.tokens.keys import check_issuer
 
 
 def check_production(settings: Settings) -> None:

@@ -118,7 +118,7 @@ def _of_settings(error: Exception) -> Failure | None:
     from infrastructure.encryption.key_encryption import KeyUnusableError
     from infrastructure.secrets.keyring import SecretMissingError
     from infrastructure.settings import SettingInvalidError
-    from infrastructure.token_issuing import RoleNotIssuableError, TokensIssuedElsewhereError
+    from infrastructure.tokens.issuer import RoleNotIssuableError, TokensIssuedElsewhereError
 
     match error:
         case SettingInvalidError() | SecretMissingError():

@@ -44,7 +44,7 @@ def serve(*, host: str | None = None, port: Port | None = None, workers: Positiv
     from infrastructure.backups.replaying import bring_nobody_back
     from infrastructure.claims.key_in_force import check_claims_key
     from infrastructure.service import open_commands
-    from infrastructure.token_keys import check_issuer
+    from infrastructure.tokens.keys import check_issuer
 
     configure_logging()
     settings = settings_for(host, port)

@@ -180,7 +180,7 @@ class _Run:
 
 def _token(settings: Settings) -> RunToken | UnsetType:
     """A token to try things out; in production the identity provider decides who is an administrator."""
-    from infrastructure.token_issuing import TokenIssuer
+    from infrastructure.tokens.issuer import TokenIssuer
 
     if settings.production:
         return UNSET

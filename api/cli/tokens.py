@@ -8,7 +8,7 @@ from cyclopts.types import PositiveInt
 from api.cli.terminal import say, write_json
 from application.actors import Role
 from infrastructure.settings import settings_from
-from infrastructure.token_issuing import TokenIssuer
+from infrastructure.tokens.issuer import TokenIssuer
 
 DEFAULT_SUBJECT = "cli"
 IssuableRole = Literal["admin", "support", "auditor", "service", "user"]

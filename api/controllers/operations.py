@@ -8,7 +8,7 @@ from api.answers import Answer, Document
 from api.connections.open_connections import CONNECTIONS, OpenConnections
 from api.problems import Check, Failure, Kind, Refused
 from api.requests import ApiRequest
-from application.access import KeysFault
+from application.access_tokens import KeysFault
 from application.queries import LogFault, ProjectionStatus
 
 READY_LAG_SECONDS = 60.0

@@ -14,11 +14,11 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
-from application.access import Access, NoTokenKeysError, TokenFault, TokenRefusedError
+from application.access_tokens import Access, NoTokenKeysError, TokenFault, TokenRefusedError
 from application.actors import Actor, Role
-from infrastructure.access_tokens import LEEWAY_SECONDS, TOKEN_LIMIT, JwtAccessTokens
-from infrastructure.token_issuing import RoleNotIssuableError, TokenIssuer
-from infrastructure.token_keys import Algorithms, keys_of
+from infrastructure.tokens.issuer import RoleNotIssuableError, TokenIssuer
+from infrastructure.tokens.keys import Algorithms, keys_of
+from infrastructure.tokens.verifier import LEEWAY_SECONDS, TOKEN_LIMIT, JwtAccessTokens
 from tests.support.running import settings_in
 
 NOW = 1_800_000_000

@@ -13,7 +13,7 @@ import pytest
 from joserfc import jwt
 
 from application.actors import Role
-from infrastructure.token_keys import Algorithms
+from infrastructure.tokens.keys import Algorithms
 from tests.support.api import Api, Caller, an_address, refusal
 from tests.support.mail_scene import Letterbox, send_due
 from tests.support.running import follow_to_head

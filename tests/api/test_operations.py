@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from application.actors import Role
 from application.read_models import READ_MODELS
 from infrastructure.release import this_release
-from infrastructure.token_keys import SIGNING_KEY_FILE, Algorithms
+from infrastructure.tokens.keys import SIGNING_KEY_FILE, Algorithms
 from tests.support.api import Api, Caller, a_person, an_address, refusal
 from tests.support.running import follow_to_head, worker
 from tests.support.waiting import eventually

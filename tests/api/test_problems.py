@@ -17,7 +17,7 @@ from api.main import DATABASE_ERRORS
 from api.problems import STATUS_OF_ERROR, Kind, document_of, problems_as_markdown
 from api.refusals import exception_handlers
 from api.requests import ApiRequest
-from application.access import NoTokenKeysError, TokenRefusedError
+from application.access_tokens import NoTokenKeysError, TokenRefusedError
 from application.commands import IdempotencyKeyReusedError, LogUnavailableError, WriteConflictError
 from application.queries import (
     CursorInvalidError,

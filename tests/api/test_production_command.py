@@ -13,8 +13,8 @@ from joserfc import jwt
 from joserfc.jwk import OKPKey
 
 from application.actors import Role
-from infrastructure.token_issuing import TokenIssuer
-from infrastructure.token_keys import Algorithms
+from infrastructure.tokens.issuer import TokenIssuer
+from infrastructure.tokens.keys import Algorithms
 from tests.support.cli import CommandLine
 from tests.support.running import settings_in
 

@@ -4,8 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from application.access import Access
 from application.access_records import goes_on_record
+from application.access_tokens import Access
 from application.actors import Actor, Role
 
 ANN, BOB = UUID(int=1), UUID(int=2)

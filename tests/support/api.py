@@ -22,14 +22,14 @@ from api.connections.limits import Limits
 from api.main import app_of, create_litestar, server_options
 from api.metrics import Metrics
 from api.openapi import openapi_document
-from application.access import Access, KeysFault, TokenRefusedError
+from application.access_tokens import Access, KeysFault, TokenRefusedError
 from application.actors import Role
 from application.service import Service
 from infrastructure.postgres.database import embedded_as
 from infrastructure.postgres.logins import Login
 from infrastructure.release import this_release
 from infrastructure.settings import Settings
-from infrastructure.token_issuing import TokenIssuer
+from infrastructure.tokens.issuer import TokenIssuer
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 JSON_PROBLEM = "application/problem+json"

@@ -6,7 +6,7 @@ from typing import Any
 from joserfc import jwt
 
 from application.actors import Role
-from infrastructure.token_keys import SIGNING_KEY_FILE, Algorithms, SigningKeyFile
+from infrastructure.tokens.keys import SIGNING_KEY_FILE, Algorithms, SigningKeyFile
 from tests.support.api import Api, Caller
 
 HOUR = timedelta(hours=1)

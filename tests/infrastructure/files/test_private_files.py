@@ -27,8 +27,8 @@ ELSEWHERE = {
     ("infrastructure/embedded_postgres/programs.py", "program.chmod"): "PostgreSQL's own programs",
     ("infrastructure/embedded_postgres/server.py", "directory.chmod"): "a folder that the server's user passes through",
     ("infrastructure/embedded_postgres/server_socket.py", "run.symlink_to"): "a link to the folder of a socket",
-    ("infrastructure/token_keys.py", "os.open"): "opens to read, without waiting for whoever writes to a pipe",
-    ("infrastructure/token_keys.py", "os.fdopen"): "the same",
+    ("infrastructure/tokens/keys.py", "os.open"): "opens to read, without waiting for whoever writes to a pipe",
+    ("infrastructure/tokens/keys.py", "os.fdopen"): "the same",
 }
 """What makes, moves or opens files elsewhere, and why it does not write one that anybody reads."""
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
-from application.access import KeysFault
+from application.access_tokens import KeysFault
 from infrastructure.settings import SettingInvalidError
-from infrastructure.token_issuing import TokenIssuer, TokensIssuedElsewhereError
-from infrastructure.token_keys import KEPT_SECONDS, KEYS_LIMIT, OCTETS_LIMIT, PublicKeys, SigningKeyFile, keys_of
+from infrastructure.tokens.issuer import TokenIssuer, TokensIssuedElsewhereError
+from infrastructure.tokens.keys import KEPT_SECONDS, KEYS_LIMIT, OCTETS_LIMIT, PublicKeys, SigningKeyFile, keys_of
 from tests.support.running import settings_in
 
 NOBODY = 65534

@@ -18,10 +18,10 @@ from joserfc.errors import ClaimError, ExpiredTokenError, MissingClaimError, Uns
 from joserfc.jwk import ECKey, OKPKey
 from joserfc.jwt import JWTClaimsRegistry
 
-from application.access import Access, KeysFault, NoTokenKeysError, TokenFault, TokenRefusedError
+from application.access_tokens import Access, KeysFault, NoTokenKeysError, TokenFault, TokenRefusedError
 from application.actors import Actor, Role
 from infrastructure.settings import Settings
-from infrastructure.token_keys import Algorithms, BothKeys, PublicKey, PublicKeys, keys_of
+from infrastructure.tokens.keys import Algorithms, BothKeys, PublicKey, PublicKeys, keys_of
 
 TOKEN_LIMIT = 8_192
 """Characters in a token; ours have about 400."""

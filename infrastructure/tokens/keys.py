@@ -14,7 +14,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
 from joserfc.jws import JWSRegistry
 
-from application.access import KeysFault
+from application.access_tokens import KeysFault
 from infrastructure.files.file_lock import FileLock
 from infrastructure.files.private_files import write_whole
 from infrastructure.settings import OWN_JWKS_FILE, SettingInvalidError, Settings

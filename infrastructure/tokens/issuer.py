@@ -10,9 +10,9 @@ import msgspec
 from joserfc import jwt
 
 from application.actors import Role
-from infrastructure.access_tokens import Name
 from infrastructure.settings import Settings
-from infrastructure.token_keys import SIGNING_KEY_FILE, Algorithms, SigningKeyFile
+from infrastructure.tokens.keys import SIGNING_KEY_FILE, Algorithms, SigningKeyFile
+from infrastructure.tokens.verifier import Name
 
 
 class RoleNotIssuableError(ValueError):

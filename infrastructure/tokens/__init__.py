@@ -1,0 +1,1 @@
+"""Access tokens: verified, issued for operators and tests, and the keys for both."""
