@@ -6,8 +6,8 @@ import msgspec
 
 from api.proof_views import CheckpointView, InclusionProofView, checkpoint_view, inclusion_view
 from api.views import Instant, View
+from application.ports import Service
 from application.proof.queries import NotSealedError
-from application.service import Service
 
 
 class ErasureView(View, frozen=True):

@@ -25,12 +25,12 @@ from api.own_writes import OwnWrites
 from api.refusals import exception_handlers
 from api.requests import ApiRequest
 from application.access_tokens import AccessTokens
+from application.ports import Service
 from application.release import Release
-from application.service import Service
+from infrastructure.composition import open_service
 from infrastructure.garbage_collection import make_collection_rare
 from infrastructure.postgres.unavailability import is_unavailable
 from infrastructure.release import this_release
-from infrastructure.service import open_service
 from infrastructure.settings import SettingInvalidError, Settings, settings_from
 from infrastructure.tokens.issuer import TokenIssuer
 from infrastructure.tokens.verifier import tokens_of

@@ -4,8 +4,8 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 
 from api.connections.open_connections import OpenConnections
+from application.ports import Service
 from application.proof.queries import NotSealedError
-from application.service import Service
 
 log = structlog.get_logger(__name__)
 

@@ -15,7 +15,7 @@ from api.media_types import FORM, MERGE_PATCH, fault_of_content_type
 from api.own_writes import OwnWrites
 from api.problems import Kind, Refused
 from application.access_tokens import Access, AccessTokens
-from application.service import Service
+from application.ports import Service
 
 BODY_LIMIT = 65_536
 """Octets in a request's content."""

@@ -19,8 +19,8 @@ from api.metrics import Metrics
 from api.observation import HeadAnswered, Observed
 from api.permissions import Permission
 from api.requests import ApiRequest
+from infrastructure.composition import open_service
 from infrastructure.release import this_release
-from infrastructure.service import open_service
 from infrastructure.settings import settings_from
 from infrastructure.tokens.verifier import tokens_of
 

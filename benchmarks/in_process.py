@@ -15,13 +15,13 @@ import uvloop
 from application.actors import Actor, Metadata, Role
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.commands import CommandContext
+from application.ports import Service
 from application.register_user import RegisterUser, register_user
-from application.service import Service
 from application.unit_of_work import Saved
 from benchmarks.latencies import Latencies, latencies
 from domain.ids import uuid7
+from infrastructure.composition import open_service
 from infrastructure.garbage_collection import make_collection_rare
-from infrastructure.service import open_service
 from infrastructure.settings import Settings
 
 CALLERS = 64

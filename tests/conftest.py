@@ -16,12 +16,12 @@ from hypothesis import settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from infrastructure.composition import open_service
 from infrastructure.embedded_postgres import EmbeddedPostgres, embedded_postgres
 from infrastructure.encryption import keychain
 from infrastructure.postgres.database import embedded_as, migrate_embedded
 from infrastructure.postgres.logins import Login
 from infrastructure.postgres.schema import migrate
-from infrastructure.service import open_service
 from tests.support.read_models import make_history
 from tests.support.running import settings_in
 

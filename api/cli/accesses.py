@@ -18,9 +18,9 @@ from application.access_log import ACCESS_LOG, AccessEntry
 from application.access_records import AccessFilter
 from application.record_filters import ActorName
 from domain.access_records import Reading
+from infrastructure.composition import open_service
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
-from infrastructure.service import open_service
 from infrastructure.settings import settings_from
 
 PEOPLE_SHOWN = 3

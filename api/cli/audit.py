@@ -26,15 +26,15 @@ from api.cli.values import instant
 from api.cli.verifying import verify
 from api.exports import ExportFormat
 from api.views import FactView, FactWithDataView, fact, fact_with_data
+from application.ports import Service
 from application.queries import AuditFilter, TimelineItem
 from application.record_filters import ActorName, Topic
-from application.service import Service
 from application.unreadable import UNREADABLE, HistoryUnreadableError
 from application.user_timeline import USER_TIMELINE, TimelineEntry
 from domain.access_records import Reading
+from infrastructure.composition import open_service
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
-from infrastructure.service import open_service
 from infrastructure.settings import settings_from
 
 app = App(name="audit", help="Show what was done, when, by whom and why; prove and verify it.")

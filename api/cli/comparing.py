@@ -17,9 +17,9 @@ from api.diff_views import FieldChangeView, UserDiffView, user_diff_view
 from application.queries import Moment
 from application.user_diff import DiffIsBackwardsError
 from domain.access_records import Reading
+from infrastructure.composition import open_service
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
-from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
 
 

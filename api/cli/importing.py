@@ -17,11 +17,11 @@ from api.cli.import_reports import Bar, JsonReport, Report, TextReport
 from application.commands import CommandKeys, Commands
 from application.import_people import import_people
 from application.import_tally import Tally
+from infrastructure.composition import open_service
 from infrastructure.import_trial import open_trial
 from infrastructure.people_file import MarksOnDisk, read_lines
 from infrastructure.postgres.database import migrated_database
 from infrastructure.postgres.logins import Login
-from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
 
 STANDARD_INPUT = "-"

@@ -12,12 +12,12 @@ from api.cli.failures import Failure
 from api.cli.progress import EventProgress
 from api.cli.terminal import say, shown, write_json, write_table
 from infrastructure.claims.rotation import ClaimsDifferError, rotate_claims
+from infrastructure.composition import open_commands
 from infrastructure.encryption.keychain import key_encryption_key, next_key_encryption_key
 from infrastructure.encryption.rotation import RotationUnderWayError, rotate_master_key
 from infrastructure.postgres.connections import APP_ROLE, in_role
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
-from infrastructure.service import open_commands
 from infrastructure.settings import settings_from
 
 app = App(name="keys", help="Show and replace the master key and the claims key.")

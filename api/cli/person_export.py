@@ -16,10 +16,10 @@ from application.data_exports import RequestedExport
 from application.request_data_export import RequestDataExport, request_data_export
 from application.user_timeline import USER_TIMELINE
 from domain.ids import uuid7
+from infrastructure.composition import open_service
 from infrastructure.files.private_files import whole_file
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
-from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
 
 

@@ -43,7 +43,7 @@ def serve(*, host: str | None = None, port: Port | None = None, workers: Positiv
     from api.main import serve as serve_api
     from infrastructure.backups.replaying import bring_nobody_back
     from infrastructure.claims.key_in_force import check_claims_key
-    from infrastructure.service import open_commands
+    from infrastructure.composition import open_commands
     from infrastructure.tokens.keys import check_issuer
 
     configure_logging()
@@ -82,7 +82,7 @@ def project(*, duty: list[Duty] | None = None) -> None:
     from api.logs import configure_logging
     from infrastructure.backups.replaying import bring_nobody_back
     from infrastructure.claims.key_in_force import check_claims_key
-    from infrastructure.service import open_commands
+    from infrastructure.composition import open_commands
     from infrastructure.workers.worker import run_worker
 
     configure_logging()

@@ -31,12 +31,12 @@ from infrastructure.audit.key_rotation import rotate_key as replace_key
 from infrastructure.audit.sealing import seal_to_head
 from infrastructure.audit.signing_keys import checkpoint_key_file
 from infrastructure.audit.stored_tree import inclusion_proofs
+from infrastructure.composition import open_service
 from infrastructure.files.private_files import whole_file
 from infrastructure.log.reader import Connection
 from infrastructure.postgres.connections import as_sealer
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
-from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
 
 

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from api.cli.operators import operator
 from application.access_records import Reader
-from application.service import Service
+from application.ports import Service
 from domain.access_records import Reading
 from domain.values import parse_access_purpose
-from infrastructure.service import open_service
+from infrastructure.composition import open_service
 from infrastructure.settings import Settings
 
 

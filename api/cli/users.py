@@ -21,15 +21,15 @@ from api.views import UserStateView, UserView, user_state
 from application.actors import Metadata
 from application.commands import CommandContext
 from application.erase_user import EraseUser, erase_user
+from application.ports import Service
 from application.queries import Moment
-from application.service import Service
 from application.unit_of_work import Saved
 from domain.access_records import Reading
 from domain.ids import uuid7
 from domain.values import Reason, parse_reason
+from infrastructure.composition import open_commands, open_service
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
-from infrastructure.service import open_commands, open_service
 from infrastructure.settings import Settings, settings_from
 
 app = App(name="users", help="Show, export and erase users.")

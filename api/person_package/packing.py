@@ -21,8 +21,8 @@ from api.person_views import PersonFactView, person_fact
 from api.views import UserView, user_view
 from application.access_records import AccessFilter
 from application.data_exports import RequestedExport
+from application.ports import Service
 from application.queries import Moment, Page, PageRequest, TimelineItem
-from application.service import Service
 from application.unreadable import HistoryUnreadableError
 from application.user_timeline import is_shown_to_people
 from domain import errors

@@ -9,15 +9,15 @@ from typing import Any
 import psycopg
 import uvloop
 
+from application.ports import Service
 from application.queries import AuditFilter, PageRequest
-from application.service import Service
 from application.user_timeline import USER_TIMELINE
 from benchmarks.busy_log import FACTS_OF_USER, fill_busily
 from benchmarks.figures import Figure, below, figure
 from benchmarks.laboratory import Laboratory
 from benchmarks.latencies import Latencies, latencies
 from benchmarks.rebuild_process import rebuild
-from infrastructure.service import open_service
+from infrastructure.composition import open_service
 
 FILTERS = ("actor", "user_id", "topic", "times", "command_id", "correlation_id")
 KINDS = (*((name,) for name in FILTERS), *combinations(FILTERS, 2))

@@ -5,13 +5,13 @@ from itertools import chain
 
 import uvloop
 
+from application.ports import Service
 from application.queries import DirectoryFilter, PageRequest
-from application.service import Service
 from benchmarks.crowd_of_names import fill_directory
 from benchmarks.figures import Figure, below, figure
 from benchmarks.laboratory import Laboratory
 from benchmarks.latencies import latencies
-from infrastructure.service import open_service
+from infrastructure.composition import open_service
 
 SEARCHES = (
     *("maria", "ma", "an", "zoe", "Zoë", "lovelace", "smith", "garcia", "ISTANBUL", "kra", "schn", "xqz", "loadtest 7"),

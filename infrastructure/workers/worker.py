@@ -22,6 +22,7 @@ from infrastructure.audit.sealing import Sealer
 from infrastructure.audit.signing_keys import checkpoint_key_file
 from infrastructure.child_processes import end, end_with_parent
 from infrastructure.commands.retention import forgetting
+from infrastructure.composition import open_commands
 from infrastructure.confirmation_mails import ConfirmationMails
 from infrastructure.encryption.keychain import grant, granted
 from infrastructure.encryption.master_keys import MasterKeys
@@ -43,7 +44,6 @@ from infrastructure.projections.rebuild.rebuild_watch import is_stalled
 from infrastructure.projections.verify.sampling import checking
 from infrastructure.receipts import noting_erasures, receipts_path
 from infrastructure.secrets.keyring import MailedTokens, load_keyring
-from infrastructure.service import open_commands
 from infrastructure.settings import Settings
 from infrastructure.workers.duties import Duty
 

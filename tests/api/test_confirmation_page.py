@@ -17,10 +17,10 @@ from api.pages.languages import LANGUAGES, Outcome, Texts, language_for, texts_i
 from application.actors import Role
 from domain.users import EmailRequest
 from domain.values import EmailAddress
+from infrastructure.composition import open_service
 from infrastructure.postgres.database import embedded_as
 from infrastructure.postgres.logins import Login
 from infrastructure.secrets.keyring import MailedTokens, load_keyring
-from infrastructure.service import open_service
 from tests.support.api import Api, an_address, litestar_app, nothing_recorded, serving
 from tests.support.instants import CONFIRM_BY
 from tests.support.running import settings_in

@@ -21,11 +21,11 @@ from application.register_user import register_user
 from application.request_email_change import RequestEmailChange, request_email_change
 from domain.users import User
 from domain.values import UserStatus
+from infrastructure.composition import open_service
 from infrastructure.import_trial import open_trial
 from infrastructure.people_file import read_lines
 from infrastructure.replay import Log
 from infrastructure.secrets.keyring import MailedTokens, load_keyring
-from infrastructure.service import open_service
 from infrastructure.settings import Settings
 from tests.support.cli import head_of
 from tests.support.cli_people import consent, crowd, file_of, line, person, refused_lines, shuffled_in

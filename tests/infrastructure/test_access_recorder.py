@@ -18,8 +18,8 @@ from application.record_filters import parse_actor
 from domain.access_records import AccessRecord, Reading
 from domain.values import parse_access_purpose
 from infrastructure.access_recorder import ITSELF, PEOPLE_LIMIT, AccessRecorder
+from infrastructure.composition import open_service
 from infrastructure.log.append import Commit, Outcome, OutcomeKind
-from infrastructure.service import open_service
 from tests.support.running import follow_to_head, settings_in
 
 CAROL = Actor(Role.SUPPORT, "carol", client="desk", on_behalf_of="desk")

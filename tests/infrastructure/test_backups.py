@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from psycopg import sql
 
 from application.commands import CommandKey
+from application.ports import Service
 from application.read_models import READ_MODELS
 from application.register_user import register_user
-from application.service import Service
 from domain.errors import EmailTaken
 from infrastructure.audit.sealing import seal_to_head
 from infrastructure.audit.signing_keys import CheckpointKeyFile
@@ -26,12 +26,12 @@ from infrastructure.backups.manifest import MANIFEST, BackupInvalidError, Manife
 from infrastructure.backups.restoring import NotEmptyError, restore_backup
 from infrastructure.backups.writing import take_backup
 from infrastructure.claims.key_in_force import ClaimsKeyForeignError
+from infrastructure.composition import open_service
 from infrastructure.data_map import TABLES, Backup
 from infrastructure.embedded_postgres import EmbeddedPostgres
 from infrastructure.postgres.connections import as_sealer
 from infrastructure.postgres.logins import provide_logins
 from infrastructure.postgres.schema import migrate, migrations
-from infrastructure.service import open_service
 from tests.support.audited import sealer
 from tests.support.cli import new_database
 from tests.support.read_models import make_history, replayed_rows, rows_of

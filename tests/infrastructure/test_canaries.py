@@ -15,18 +15,18 @@ from psycopg import sql
 
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.erase_user import EraseUser, erase_user
+from application.ports import Service
 from application.queries import AuditFilter, PageRequest
 from application.register_user import register_user
 from application.request_email_change import RequestEmailChange, request_email_change
-from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
 from application.user_directory import USER_DIRECTORY
+from infrastructure.composition import open_service
 from infrastructure.embedded_postgres import embedded_postgres
 from infrastructure.erasures.scrubbing import scrub
 from infrastructure.postgres.connections import as_projector
 from infrastructure.postgres.database import migrate_embedded
 from infrastructure.projections.rebuild.rebuilding import rebuild
-from infrastructure.service import open_service
 from infrastructure.settings import Settings
 from tests.support.running import context, follow_to_head, registration, settings_in, worker
 from tests.support.waiting import eventually

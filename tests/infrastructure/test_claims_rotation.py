@@ -14,9 +14,9 @@ from application.unreadable import HistoryUnreadableError
 from domain.values import EmailAddress
 from infrastructure.claims.key_in_force import ClaimsKeyForeignError
 from infrastructure.claims.rotation import ClaimsDifferError, ClaimsRotated, rotate_claims
+from infrastructure.composition import open_commands
 from infrastructure.postgres.connections import APP_ROLE, in_role
 from infrastructure.secrets.keyring import ClaimIds, SecretMissingError
-from infrastructure.service import open_commands
 from tests.support.claims_town import (
     AFTER,
     BEFORE,

@@ -10,9 +10,9 @@ from application.change_profile import ChangeProfile, ProfilePatch, change_profi
 from application.confirm_email import ConfirmEmail, confirm_email
 from application.import_person import ImportPerson, import_person
 from application.mailing import MailRefusedError
+from application.ports import Service
 from application.register_user import register_user
 from application.request_email_change import RequestEmailChange, request_email_change
-from application.service import Service
 from domain import errors
 from tests.support.mail_scene import Scene, token_in
 from tests.support.running import context, registration

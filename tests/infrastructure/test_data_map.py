@@ -13,16 +13,16 @@ from psycopg import sql
 
 from application.data_map import Holding, Kind, as_markdown
 from application.import_people import Line, import_people
+from application.ports import Service
 from application.projections.definition import Projection
 from application.read_models import READ_MODELS
 from application.register_user import register_user
 from application.reinstate_user import ReinstateUser, reinstate_user
 from application.request_email_change import RequestEmailChange, request_email_change
-from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
 from application.user_directory import USER_DIRECTORY
+from infrastructure.composition import open_service
 from infrastructure.data_map import TABLES, data_map
-from infrastructure.service import open_service
 from tests.support.running import context, follow_to_head, registration, settings_in
 
 PAGE = Path(__file__).parents[2] / "docs" / "data-map.md"

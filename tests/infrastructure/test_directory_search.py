@@ -10,9 +10,9 @@ import pytest
 from application.directory_search import fulfils
 from application.queries import DirectoryFilter, PageRequest
 from application.user_directory import USER_DIRECTORY, UserEntry, name_columns
+from infrastructure.composition import open_service
 from infrastructure.projections.tables import ModelTable
 from infrastructure.queries.name_search import WALKED
-from infrastructure.service import open_service
 from tests.support.running import follow_to_head, projector, settings_in
 
 COMMON = 2 * WALKED + 500

@@ -14,11 +14,11 @@ from msgspec.structs import replace
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.erase_user import EraseUser, erase_user
 from application.policy import Policy
+from application.ports import Service
 from application.proof.checkpoints import verified_checkpoint
 from application.queries import AuditFilter, Moment, PageRequest
 from application.register_user import register_user
 from application.request_deletion import RequestDeletion, request_deletion
-from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
 from application.unit_of_work import Saved
 from application.user_directory import USER_DIRECTORY
@@ -29,6 +29,7 @@ from infrastructure.audit.leaf_reader import leaves_in
 from infrastructure.audit.sealing import seal_to_head
 from infrastructure.audit.signing_keys import CheckpointKeyFile
 from infrastructure.audit.verification import verify_log
+from infrastructure.composition import open_commands, open_service
 from infrastructure.encryption.eviction import Forgetting
 from infrastructure.erasures import due_deletions
 from infrastructure.erasures.due_deletions import DueDeletions, due_users
@@ -40,7 +41,6 @@ from infrastructure.projections.rebuild.rebuilding import rebuild, roll_back
 from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verify.verifying import check_sample
 from infrastructure.replay import Log
-from infrastructure.service import open_commands, open_service
 from tests.support.damage import damage
 from tests.support.read_models import replayed_rows, rows_of
 from tests.support.running import context, follow_to_head, projector, registration, settings_in, worker

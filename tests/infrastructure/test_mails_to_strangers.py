@@ -14,9 +14,9 @@ from application.commands import UseCase
 from application.erase_user import EraseUser, erase_user
 from application.mailing import Mail
 from application.policy import Policy
+from application.ports import Service
 from application.register_user import register_user
 from application.request_email_change import RequestEmailChange, request_email_change
-from application.service import Service
 from application.unit_of_work import Saved, UnitOfWork
 from domain import errors
 from domain.users import User

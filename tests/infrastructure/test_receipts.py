@@ -10,10 +10,11 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from application.ports import Service
 from application.register_user import register_user
-from application.service import Service
 from application.unit_of_work import Saved, UnitOfWork
 from domain.users import User
+from infrastructure.composition import open_service
 from infrastructure.receipts import (
     Receipt,
     ReceiptsDamagedError,
@@ -23,7 +24,6 @@ from infrastructure.receipts import (
     read_receipts,
     receipts_path,
 )
-from infrastructure.service import open_service
 from tests.support.instants import NOW
 from tests.support.running import context, projector, registration, settings_in
 

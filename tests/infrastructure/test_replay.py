@@ -16,8 +16,8 @@ from application.change_profile import ChangeProfile, ProfilePatch, change_profi
 from application.register_user import register_user
 from domain.email_claims import EmailClaim
 from domain.users import User
+from infrastructure.composition import open_service
 from infrastructure.replay import Log, open_log
-from infrastructure.service import open_service
 from infrastructure.settings import Settings
 from tests.support.running import context, registration, settings_in
 

@@ -12,14 +12,14 @@ import psycopg
 import pytest
 
 from application.erase_user import EraseUser, erase_user
+from application.ports import Service
 from application.register_user import register_user
-from application.service import Service
 from infrastructure.backups.replaying import bring_nobody_back
 from infrastructure.backups.restoring import restore_backup
 from infrastructure.backups.writing import take_backup
+from infrastructure.composition import open_commands, open_service
 from infrastructure.postgres.logins import provide_logins
 from infrastructure.receipts import noting_erasures, read_receipts, receipts_path
-from infrastructure.service import open_commands, open_service
 from infrastructure.settings import Settings
 from tests.support.read_models import head_of
 from tests.support.running import context, projector, registration, settings_in

@@ -17,6 +17,7 @@ from application.projections.definition import Projection
 from application.queries import Freshness
 from application.statistics import Counted, CountsWanted, by_day
 from application.user_statistics import ACTIVE, USER_STATISTICS, DayCount
+from infrastructure.composition import open_service
 from infrastructure.log.reader import Connection, Wanted, read_range
 from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.follow.following import follow_batch
@@ -26,7 +27,6 @@ from infrastructure.projections.rebuild.as_of import counts_as_of
 from infrastructure.projections.rebuild.rebuilding import rebuild
 from infrastructure.projections.tallies import tally_name
 from infrastructure.projections.verify.verifying import RowDiffersError, check_all, check_tally, verify_sample
-from infrastructure.service import open_service
 from tests.support.lives import make_lives, spread_over_days
 from tests.support.poison import at, failing_when, follow_all, letters_in, position_of
 from tests.support.read_models import filled, head_of

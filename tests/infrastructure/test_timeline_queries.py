@@ -15,15 +15,15 @@ from msgspec.structs import replace
 from application.actors import Actor, Metadata, Role
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.commands import CommandContext
+from application.ports import Service
 from application.queries import AuditFilter, PageRequest
 from application.record_filters import parse_topic
 from application.register_user import register_user
-from application.service import Service
 from application.user_timeline import TimelineEntry
 from domain.ids import uuid7
 from domain.values import SEALED
+from infrastructure.composition import open_service
 from infrastructure.queries.timeline import BATCH
-from infrastructure.service import open_service
 from tests.support.audited import append_events
 from tests.support.running import follow_to_head, registration, settings_in
 

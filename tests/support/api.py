@@ -24,7 +24,7 @@ from api.metrics import Metrics
 from api.openapi import openapi_document
 from application.access_tokens import Access, KeysFault, TokenRefusedError
 from application.actors import Role
-from application.service import Service
+from application.ports import Service
 from infrastructure.postgres.database import embedded_as
 from infrastructure.postgres.logins import Login
 from infrastructure.release import this_release

@@ -11,21 +11,21 @@ import psycopg
 
 from application.confirm_email import ConfirmEmail, confirm_email
 from application.erase_user import EraseUser, erase_user
+from application.ports import Service
 from application.register_user import register_user
 from application.request_email_change import RequestEmailChange, request_email_change
-from application.service import Service
 from domain import errors
 from domain.email_claims import EmailClaim
 from domain.values import EmailAddress
 from infrastructure.claims.key_in_force import in_force
 from infrastructure.claims.rotation import ClaimsRotated, OnEvents, rotate_claims
 from infrastructure.commands.aggregates import Aggregates
+from infrastructure.composition import open_commands, open_service
 from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.encryption.master_keys import MasterKeys
 from infrastructure.log.stream_loader import StreamLoader
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.secrets.keyring import ClaimIds, Keyring, MailedTokens
-from infrastructure.service import open_commands, open_service
 from infrastructure.settings import Settings
 from tests.support.running import context, registration, settings_in
 

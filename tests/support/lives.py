@@ -10,16 +10,16 @@ import psycopg
 
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.deactivate_user import DeactivateUser, deactivate_user
+from application.ports import Service
 from application.reactivate_user import ReactivateUser, reactivate_user
 from application.record_consent import ConsentChoice, RecordConsent, record_consent
 from application.register_user import register_user
 from application.reinstate_user import ReinstateUser, reinstate_user
 from application.request_deletion import RequestDeletion, request_deletion
-from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
 from application.withdraw_deletion import WithdrawDeletion, withdraw_deletion
 from domain.errors import DomainError
-from infrastructure.service import open_service
+from infrastructure.composition import open_service
 from tests.support.running import context, registration, settings_in
 
 COUNTRIES = ("SE", "DE", "FR", "NO")

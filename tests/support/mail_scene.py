@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import psycopg
 
 from application.mailing import Mail, MailRefusedError
+from application.ports import Service
 from application.register_user import register_user
-from application.service import Service
+from infrastructure.composition import open_service
 from infrastructure.confirmation_mails import ConfirmationMails
 from infrastructure.secrets.keyring import MailedTokens, load_keyring
-from infrastructure.service import open_service
 from infrastructure.settings import Settings
 from tests.support.running import context, projector, registration, settings_in
 

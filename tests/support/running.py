@@ -13,13 +13,13 @@ from application.actors import Actor, Metadata, Role
 from application.commands import CommandContext, CommandKey
 from application.read_models import READ_MODELS
 from application.register_user import RegisterUser, register_user
+from infrastructure.composition import open_service
 from infrastructure.log.reader import Connection
 from infrastructure.postgres.connections import as_projector
 from infrastructure.postgres.database import embedded_as
 from infrastructure.postgres.logins import Login
 from infrastructure.projections.follow.following import follow_batch
 from infrastructure.projections.generations import ensure_live
-from infrastructure.service import open_service
 from infrastructure.settings import Settings, settings_from
 from infrastructure.workers.duties import Duty
 from infrastructure.workers.worker import run_worker

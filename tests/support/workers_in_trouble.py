@@ -24,12 +24,12 @@ from application.projections.definition import Projection
 from application.recorded import Recorded
 from application.register_user import register_user
 from application.user_directory import USER_DIRECTORY
+from infrastructure.composition import open_service
 from infrastructure.encryption.keychain import grant
 from infrastructure.postgres.connections import PROJECTOR_ROLE, in_role
 from infrastructure.projections.follow.following import follow_batch
 from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.tables import ModelTable
-from infrastructure.service import open_service
 from infrastructure.workers.worker import run_worker
 from tests.support.read_models import filled
 from tests.support.running import context, projector, registration, settings_in

@@ -14,9 +14,9 @@ from application.import_people import Line, import_people
 from application.register_user import register_user
 from infrastructure.commands.idempotency_keys import KeyedCommandKeys
 from infrastructure.commands.retention import forget_commands, forgetting
+from infrastructure.composition import open_service
 from infrastructure.postgres.connections import APP_ROLE, in_role
 from infrastructure.secrets.keyring import load_keyring
-from infrastructure.service import open_service
 from tests.support.running import context, projector, registration, settings_in
 
 THREE_DAYS = timedelta(days=3)

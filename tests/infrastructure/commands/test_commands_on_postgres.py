@@ -21,16 +21,17 @@ from application.commands import (
     WriteConflictError,
 )
 from application.confirm_email import ConfirmEmail, confirm_email
+from application.ports import Service
 from application.register_user import register_user
 from application.reinstate_user import ReinstateUser, reinstate_user
 from application.request_email_change import RequestEmailChange, request_email_change
-from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
 from application.unit_of_work import Saved, UnitOfWork
 from domain import errors
 from domain.users import User
 from domain.values import Country
 from infrastructure.commands.aggregates import AggregateCache, Aggregates
+from infrastructure.composition import open_service
 from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.encryption.master_keys import MasterKeys
 from infrastructure.encryption.subject_keys import new_subject_key
@@ -41,7 +42,6 @@ from infrastructure.log.group_commit import GroupCommit
 from infrastructure.log.stream_loader import StreamLoader
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.secrets.keyring import MailedTokens, load_keyring
-from infrastructure.service import open_service
 from tests.support.cut_line import CuttableLine
 from tests.support.running import context, registration, settings_in
 

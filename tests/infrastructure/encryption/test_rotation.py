@@ -12,17 +12,17 @@ import pytest
 
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.erase_user import EraseUser, erase_user
+from application.ports import Service
 from application.queries import Moment
 from application.register_user import register_user
-from application.service import Service
 from application.unit_of_work import Saved
 from domain.values import ERASED
+from infrastructure.composition import open_service
 from infrastructure.encryption.key_encryption import KeyUnusableError
 from infrastructure.encryption.keychain import key_encryption_key, next_key_encryption_key
 from infrastructure.encryption.master_keys import master_cipher
 from infrastructure.encryption.rotation import Rotated, RotationUnderWayError, rotate_master_key
 from infrastructure.encryption.subject_keys import unwrap
-from infrastructure.service import open_service
 from infrastructure.settings import Settings
 from tests.support.read_models import make_history
 from tests.support.running import context, registration, settings_in

@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from application.ports import Service
 from application.queries import Moment
-from application.service import Service
 from application.user_diff import ASSIGNED_BY, FIELDS, UserDiff
 from domain.kernel import AggregateEvent, event_types, personal_fields
 from domain.users import User
 from domain.values import ERASED
+from infrastructure.composition import open_service
 from infrastructure.log.append import append
-from infrastructure.service import open_service
 from tests.support.histories import histories, lived
 from tests.support.running import settings_in
 from tests.support.sealing import new_keys

@@ -14,14 +14,15 @@ from psycopg import sql
 
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.commands import CommandKey
+from application.ports import Service
 from application.queries import AuditFilter, Moment, PageRequest
 from application.register_user import register_user
-from application.service import Service
 from application.suspend_user import SuspendUser, suspend_user
 from application.unreadable import HistoryUnreadableError
 from application.user_directory import USER_DIRECTORY
 from application.user_timeline import USER_TIMELINE
 from domain.errors import DomainError
+from infrastructure.composition import open_service
 from infrastructure.encryption import keychain, master_keys
 from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.encryption.key_encryption import KeyUnusableError
@@ -30,7 +31,6 @@ from infrastructure.log.reader import PoisonEventError, Wanted, read_range
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.projections.follow.following import follow_batch
 from infrastructure.projections.generations import ensure_live
-from infrastructure.service import open_service
 from tests.support.running import context, follow_to_head, projector, registration, settings_in
 
 CANARY = "Kanarie"

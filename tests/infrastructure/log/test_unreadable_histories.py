@@ -9,7 +9,7 @@ import pytest
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.register_user import register_user
 from application.unreadable import HistoryUnreadableError
-from infrastructure.service import open_commands
+from infrastructure.composition import open_commands
 from tests.support.damage import damage
 from tests.support.running import context, registration, settings_in
 

@@ -17,6 +17,7 @@ import pytest
 from msgspec.structs import replace
 
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
+from application.ports import Service
 from application.projections.definition import Projection
 from application.queries import (
     AuditFilter,
@@ -30,12 +31,12 @@ from application.read_models import READ_MODELS
 from application.record_filters import parse_actor, parse_topic
 from application.recorded import Recorded
 from application.register_user import register_user
-from application.service import Service
 from application.user_directory import USER_DIRECTORY, UserEntry
 from application.user_timeline import USER_TIMELINE
 from domain import errors
 from domain.users import User
 from domain.values import EmailAddress
+from infrastructure.composition import open_service
 from infrastructure.encryption.keychain import grant, granted
 from infrastructure.log.reader import PoisonEventError
 from infrastructure.postgres.connections import as_projector
@@ -47,7 +48,6 @@ from infrastructure.projections.rebuild.rebuild_requests import perform_rebuild,
 from infrastructure.projections.rebuild.rebuilding import RebuildProgress, rebuild
 from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verify.verifying import RowDiffersError
-from infrastructure.service import open_service
 from infrastructure.settings import Settings
 from tests.support.read_models import filled, head_of, make_history, replayed_rows, rows_of
 from tests.support.running import context, follow_to_head, projector, registration, settings_in, worker

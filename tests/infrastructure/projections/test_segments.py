@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from application.ports import Service
 from application.projections.definition import Projection
 from application.queries import AuditFilter, DirectoryFilter, PageRequest, PositionNotReachedError
 from application.read_models import READ_MODELS
-from application.service import Service
 from application.user_directory import USER_DIRECTORY
 from application.user_statistics import USER_STATISTICS
 from application.user_timeline import USER_TIMELINE
+from infrastructure.composition import open_service
 from infrastructure.log.reader import ALL_OCTETS, Connection, Wanted, read_range
 from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.follow.following import BATCH, follow_batch
@@ -24,7 +25,6 @@ from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.partitions import MOST, Segment, all_segments, next_batch
 from infrastructure.projections.rebuild.rebuilding import rebuild, roll_back
 from infrastructure.projections.verify.verifying import check_all
-from infrastructure.service import open_service
 from tests.support.poison import at, failing_when, follow_all, letters_in, position_of, stream_at
 from tests.support.read_models import head_of, replayed_rows, rows_of
 from tests.support.running import projector, settings_in

@@ -17,10 +17,10 @@ from application.queries import (
 )
 from application.register_user import register_user
 from application.user_directory import USER_DIRECTORY, UserEntry
+from infrastructure.composition import open_service
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.queries.read_model import Lists, ReadModel, Selection
 from infrastructure.queries.waiting import PLACES, PLACES_OF_ONE, Waiting
-from infrastructure.service import open_service
 from tests.support.running import context, follow_to_head, registered, registration, settings_in
 
 NAME = USER_DIRECTORY.name

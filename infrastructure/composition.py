@@ -9,7 +9,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from application.email_tokens import EmailTokens
 from application.mailed_links import MailedLinks
-from application.service import Service
+from application.ports import Service
 from infrastructure.access_recorder import AccessRecorder
 from infrastructure.area_ports import area_ports, stand_ins
 from infrastructure.claims.key_in_force import require_claims_key
