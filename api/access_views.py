@@ -4,7 +4,7 @@ from uuid import UUID
 
 import msgspec
 
-from api.views import Instant, View
+from api.http.views import Instant, View
 from application.access_log import AccessEntry
 from domain.access_records import Reading
 

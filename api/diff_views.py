@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from api.views import Instant, View
+from api.http.views import Instant, View
 from application.user_diff import FieldChange, UserDiff, UserPoint
 
 

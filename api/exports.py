@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from api.views import FactView, fact
+from api.http.views import FactView, fact
 from application.csv_rows import csv_lines
 from application.queries import Findings
 from application.user_timeline import TimelineEntry

@@ -12,18 +12,18 @@ import uvicorn
 from litestar import Litestar
 from litestar.types import ASGIApp
 
-from api.admission import admit, check_declarations
 from api.connections.connection import Connection
 from api.connections.descriptors import TooFewDescriptorsError, allow_connections
 from api.connections.limits import Limits
 from api.connections.open_connections import OpenConnections
 from api.controllers import route_handlers
-from api.logs import configure_logging
-from api.metrics import Metrics
-from api.observation import HeadAnswered, Observed
-from api.own_writes import OwnWrites
-from api.refusals import exception_handlers
-from api.requests import ApiRequest
+from api.http.admission import admit, check_declarations
+from api.http.exception_handlers import exception_handlers
+from api.http.logs import configure_logging
+from api.http.metrics import Metrics
+from api.http.middleware import HeadAnswered, Observed
+from api.http.own_writes import OwnWrites
+from api.http.requests import ApiRequest
 from application.access_tokens import AccessTokens
 from application.ports import Service
 from application.release import Release

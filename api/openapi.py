@@ -12,10 +12,13 @@ from litestar.params import KwargDefinition, PathParameter, QueryParameter
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.typing import FieldDefinition
 
-from api.admission import MEDIA_TYPES, PERMISSION, PUBLIC, is_required
-from api.answers import Document, Receipt, Streamed
-from api.json_content import content_form
-from api.media_types import MERGE_PATCH
+from api.http.admission import MEDIA_TYPES, PERMISSION, PUBLIC, is_required
+from api.http.answers import Document, Receipt, Streamed
+from api.http.content_negotiation import MERGE_PATCH
+from api.http.json_content import content_form
+from api.http.permissions import ROLES
+from api.http.problems import MEDIA_TYPE, STATUS_OF_ERROR, Kind, Problem
+from api.http.requests import BODY_LIMIT
 from api.openapi_texts import (
     COMMAND_HEADERS,
     CONDITIONAL_HEADERS,
@@ -28,10 +31,7 @@ from api.openapi_texts import (
     USER_COMMAND_HEADERS,
     RequestHeader,
 )
-from api.permissions import ROLES
-from api.problems import MEDIA_TYPE, STATUS_OF_ERROR, Kind, Problem
 from api.readings import READS
-from api.requests import BODY_LIMIT
 from domain.errors import AccessPurposeInvalid, DomainError
 
 Json = dict[str, Any]

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from api.queries import HIGHEST_POSITION
+from api.http.query_parameters import HIGHEST_POSITION
 
 Json = dict[str, Any]
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from api.diff_views import UserPointView, user_point
-from api.views import Instant, View
+from api.http.views import Instant, View
 from application.actors import IMPORTER
 from application.queries import TimelineItem
 from application.user_diff import FieldChange, UserDiff

@@ -1,6 +1,6 @@
 """Checkpoints, proofs and keys, as the API returns them; hashes are in base64."""
 
-from api.views import Instant, View
+from api.http.views import Instant, View
 from application.proof.queries import ConsistencyProof, InclusionProof, PublishedCheckpoint, PublishedKey
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from api.problems import Place, parsed
-from api.requests import ApiRequest
+from api.http.problems import Place, parsed
+from api.http.requests import ApiRequest
 from application.access_records import Reader, goes_on_record
 from domain.access_records import Reading
 from domain.values import AccessPurpose, parse_access_purpose

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import date
 
-from api.views import View
+from api.http.views import View
 from application.statistics import Counted, Figures, by_day, by_part
 from application.user_statistics import (
     ACTIVE,

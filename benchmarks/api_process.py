@@ -11,14 +11,14 @@ from litestar import Controller, Router, get, post
 from litestar.params import JSONBody
 from litestar.types import ASGIApp
 
-from api.answers import Answer, Receipt
 from api.cli.lifeline import watch_lifeline
-from api.logs import configure_logging
+from api.http.answers import Answer, Receipt
+from api.http.logs import configure_logging
+from api.http.metrics import Metrics
+from api.http.middleware import HeadAnswered, Observed
+from api.http.permissions import Permission
+from api.http.requests import ApiRequest
 from api.main import create_litestar, server_options
-from api.metrics import Metrics
-from api.observation import HeadAnswered, Observed
-from api.permissions import Permission
-from api.requests import ApiRequest
 from infrastructure.composition import open_service
 from infrastructure.release import this_release
 from infrastructure.settings import settings_from

@@ -96,7 +96,7 @@ def _accept_all_text() -> None:
 def _keep_libraries_quiet() -> None:
     """Keep to what the command says: libraries warn of each connection that is dropped, as on Ctrl-C it has to be.
 
-    Processes that serve have a log, which takes the place of this (`api.logs`).
+    Processes that serve have a log, which takes the place of this (`api.http.logs`).
     """
     if not logging.root.handlers:
         logging.root.addHandler(logging.NullHandler())

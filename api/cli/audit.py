@@ -25,7 +25,7 @@ from api.cli.terminal import say, shown, write_json
 from api.cli.values import instant
 from api.cli.verifying import verify
 from api.exports import ExportFormat
-from api.views import FactView, FactWithDataView, fact, fact_with_data
+from api.http.views import FactView, FactWithDataView, fact, fact_with_data
 from application.ports import Service
 from application.queries import AuditFilter, TimelineItem
 from application.record_filters import ActorName, Topic

@@ -39,7 +39,7 @@ def serve(*, host: str | None = None, port: Port | None = None, workers: Positiv
         How many processes share the port.
 
     """
-    from api.logs import configure_logging
+    from api.http.logs import configure_logging
     from api.main import serve as serve_api
     from infrastructure.backups.replaying import bring_nobody_back
     from infrastructure.claims.key_in_force import check_claims_key
@@ -79,7 +79,7 @@ def project(*, duty: list[Duty] | None = None) -> None:
         idempotency keys). Can be repeated. Each duty needs at least one worker.
 
     """
-    from api.logs import configure_logging
+    from api.http.logs import configure_logging
     from infrastructure.backups.replaying import bring_nobody_back
     from infrastructure.claims.key_in_force import check_claims_key
     from infrastructure.composition import open_commands

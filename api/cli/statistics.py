@@ -11,6 +11,7 @@ from api.cli.catching_up import catch_up
 from api.cli.failures import ExitCode, Failure
 from api.cli.terminal import say, shown, write_json, write_table
 from api.cli.values import day as as_day
+from api.http.views import View
 from api.statistics_views import (
     COUNTRY_MEASURES,
     PURPOSE_MEASURES,
@@ -23,7 +24,6 @@ from api.statistics_views import (
     users_in,
     users_on_days,
 )
-from api.views import View
 from application.statistics import Counts, CountsWanted, DaysInvalidError, span_of_days
 from application.user_statistics import USER_STATISTICS
 from domain.values import parse_country, parse_purpose

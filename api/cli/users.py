@@ -17,7 +17,7 @@ from api.cli.readings import put_on_record
 from api.cli.terminal import say, shown, write_json, write_table
 from api.cli.values import instant
 from api.erasure_views import ErasureView, erasure_view
-from api.views import UserStateView, UserView, user_state
+from api.http.views import UserStateView, UserView, user_state
 from application.actors import Metadata
 from application.commands import CommandContext
 from application.erase_user import EraseUser, erase_user

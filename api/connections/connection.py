@@ -23,7 +23,7 @@ from api.connections.open_connections import CONNECTIONS, OpenConnections
 from api.connections.outgoing import Outgoing
 from api.connections.raw_refusals import raw_refusal
 from api.connections.request_reader import NothingMoreError, RequestReader, Scope
-from api.problems import Kind
+from api.http.problems import Kind
 
 log = structlog.get_logger("api")
 

@@ -9,7 +9,7 @@ from litestar.types import ASGIApp
 
 from api.connections.raw_refusals import raw_refusal
 from api.connections.request_reader import Scope
-from api.problems import Kind
+from api.http.problems import Kind
 
 log = structlog.get_logger("api")
 

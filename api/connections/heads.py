@@ -8,8 +8,8 @@ import re
 import httptools
 import msgspec
 
-from api.header_values import list_members
-from api.problems import Kind
+from api.http.header_values import list_members
+from api.http.problems import Kind
 
 Fields = list[tuple[bytes, bytes]]
 

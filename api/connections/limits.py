@@ -2,7 +2,7 @@
 
 import msgspec
 
-from api.requests import BODY_LIMIT
+from api.http.requests import BODY_LIMIT
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

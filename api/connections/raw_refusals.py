@@ -5,7 +5,7 @@ from functools import cache
 
 import msgspec
 
-from api.problems import MEDIA_TYPE, Kind, Refused
+from api.http.problems import MEDIA_TYPE, Kind, Refused
 
 
 def raw_refusal(kind: Kind, fields: Iterable[tuple[bytes, bytes]], *, is_head: bool = False) -> bytes:

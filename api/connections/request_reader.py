@@ -7,7 +7,7 @@ import httptools
 
 from api.connections.heads import Refusal, check_head, framing_of, origin_form
 from api.connections.limits import Limits
-from api.problems import Kind
+from api.http.problems import Kind
 
 Scope = dict[str, Any]
 

@@ -7,11 +7,11 @@ from litestar import Controller, get
 from litestar.params import QueryParameter
 
 from api.access_views import AccessView, access_view
-from api.answers import Answer, PageView, page_of
-from api.permissions import Permission
-from api.problems import Kind
-from api.queries import Cursor, Limit, actor_filter, instant, page_request
-from api.requests import ApiRequest
+from api.http.answers import Answer, PageView, page_of
+from api.http.permissions import Permission
+from api.http.problems import Kind
+from api.http.query_parameters import Cursor, Limit, actor_filter, instant, page_request
+from api.http.requests import ApiRequest
 from application.access_records import AccessFilter
 from domain.access_records import Reading
 

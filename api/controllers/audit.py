@@ -8,15 +8,15 @@ import msgspec
 from litestar import Controller, get
 from litestar.params import QueryParameter
 
-from api.answers import Answer, PageView, Streamed, page_of, position_header
 from api.exports import FORM_OF, ExportFormat, exported
-from api.media_types import preferred
-from api.permissions import Permission
-from api.problems import Kind
-from api.queries import Cursor, Limit, actor_filter, freshness, instant, page_request, topic_filter
+from api.http.answers import Answer, PageView, Streamed, page_of, position_header
+from api.http.content_negotiation import preferred
+from api.http.permissions import Permission
+from api.http.problems import Kind
+from api.http.query_parameters import Cursor, Limit, actor_filter, freshness, instant, page_request, topic_filter
+from api.http.requests import ApiRequest
+from api.http.views import FactView, fact
 from api.readings import put_on_record
-from api.requests import ApiRequest
-from api.views import FactView, fact
 from application.queries import AuditFilter
 from domain.access_records import Reading
 

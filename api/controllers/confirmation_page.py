@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 from litestar import Controller, get, post
 
-from api.answers import Document
-from api.commands import run_as
 from api.controllers.email_addresses import RECIPIENT
+from api.http.answers import Document
+from api.http.commands import run_as
+from api.http.requests import ApiRequest
 from api.pages.confirmation import outcome_page, question_page
 from api.pages.languages import Outcome
-from api.requests import ApiRequest
 from application.confirm_email import ConfirmEmail, confirm_email
 from application.mailed_links import LinkFault
 from domain import errors

@@ -5,13 +5,13 @@ from uuid import UUID
 from litestar import Controller, put
 from litestar.params import FromPath, JSONBody
 
-from api.answers import Answer, done
-from api.commands import run
-from api.permissions import Permission
-from api.problems import Place, parsed
-from api.refusals import EXISTING_ACCOUNT
-from api.requests import ApiRequest
-from api.views import UserReceipt
+from api.http.answers import Answer, done
+from api.http.commands import run
+from api.http.exception_handlers import EXISTING_ACCOUNT
+from api.http.permissions import Permission
+from api.http.problems import Place, parsed
+from api.http.requests import ApiRequest
+from api.http.views import UserReceipt
 from application.record_consent import ConsentChoice, RecordConsent, record_consent
 from domain import errors
 from domain.values import parse_purpose

@@ -8,15 +8,15 @@ from uuid import UUID
 from litestar import Controller, get, post
 from litestar.params import FromPath, QueryParameter
 
-from api.answers import Answer, Streamed, position_header
-from api.commands import run
-from api.permissions import Permission
+from api.http.answers import Answer, Streamed, position_header
+from api.http.commands import run
+from api.http.exception_handlers import EXISTING_ACCOUNT
+from api.http.permissions import Permission
+from api.http.problems import Kind, Refused
+from api.http.requests import ApiRequest
+from api.http.views import Instant, View
 from api.person_package.packing import write_package
-from api.problems import Kind, Refused
 from api.readings import put_on_record
-from api.refusals import EXISTING_ACCOUNT
-from api.requests import ApiRequest
-from api.views import Instant, View
 from application.data_exports import ExportLinkInvalidError
 from application.request_data_export import RequestDataExport, request_data_export
 from domain import errors

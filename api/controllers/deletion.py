@@ -5,12 +5,12 @@ from uuid import UUID
 from litestar import Controller, delete, post
 from litestar.params import FromPath
 
-from api.answers import Answer, done
-from api.commands import run
-from api.permissions import Permission
-from api.refusals import EXISTING_ACCOUNT
-from api.requests import ApiRequest
-from api.views import UserReceipt
+from api.http.answers import Answer, done
+from api.http.commands import run
+from api.http.exception_handlers import EXISTING_ACCOUNT
+from api.http.permissions import Permission
+from api.http.requests import ApiRequest
+from api.http.views import UserReceipt
 from application.request_deletion import RequestDeletion, request_deletion
 from application.withdraw_deletion import WithdrawDeletion, withdraw_deletion
 from domain import errors

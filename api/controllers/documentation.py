@@ -5,10 +5,10 @@ from importlib.resources import files
 import msgspec
 from litestar import Controller, get
 
-from api.answers import Document
+from api.http.answers import Document
+from api.http.requests import ApiRequest
 from api.openapi import openapi_document
 from api.reference.page import reference_page
-from api.requests import ApiRequest
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "

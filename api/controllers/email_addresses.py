@@ -6,12 +6,12 @@ import msgspec
 from litestar import Controller, post
 from litestar.params import FromPath, JSONBody
 
-from api.answers import Answer, done
-from api.commands import run, run_as
-from api.permissions import Permission
-from api.refusals import OPEN_ACCOUNT
-from api.requests import ApiRequest
-from api.views import UserReceipt
+from api.http.answers import Answer, done
+from api.http.commands import run, run_as
+from api.http.exception_handlers import OPEN_ACCOUNT
+from api.http.permissions import Permission
+from api.http.requests import ApiRequest
+from api.http.views import UserReceipt
 from application.actors import Actor, Role
 from application.confirm_email import ConfirmEmail, confirm_email
 from application.record_filters import RECIPIENT_OF_MAIL

@@ -5,15 +5,15 @@ from uuid import UUID
 from litestar import Controller, get, post
 from litestar.params import FromPath, JSONBody
 
-from api.answers import Answer, done, position_header
-from api.commands import run
 from api.controllers.suspension import StatedReason
 from api.erasure_views import ErasureView, erasure_view
-from api.permissions import Permission
-from api.problems import Kind, Refused
-from api.queries import reached
-from api.requests import ApiRequest
-from api.views import UserReceipt
+from api.http.answers import Answer, done, position_header
+from api.http.commands import run
+from api.http.permissions import Permission
+from api.http.problems import Kind, Refused
+from api.http.query_parameters import reached
+from api.http.requests import ApiRequest
+from api.http.views import UserReceipt
 from application.erase_user import EraseUser, erase_user
 from domain import errors
 from domain.values import parse_reason

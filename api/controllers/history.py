@@ -7,15 +7,15 @@ from uuid import UUID
 from litestar import Controller, get
 from litestar.params import FromPath, QueryParameter
 
-from api.answers import Answer, PageView, page_view, position_header
 from api.diff_views import UserDiffView, user_diff_view
-from api.permissions import Permission
+from api.http.answers import Answer, PageView, page_view, position_header
+from api.http.permissions import Permission
+from api.http.problems import Kind, Refused
+from api.http.query_parameters import HIGHEST_POSITION, HIGHEST_VERSION, Cursor, Limit, instant, page_request, reached
+from api.http.requests import ApiRequest
+from api.http.views import FactWithDataView, UserStateView, fact_with_data, user_state
 from api.person_views import PersonDiffView, PersonFactView, person_diff, person_fact
-from api.problems import Kind, Refused
-from api.queries import HIGHEST_POSITION, HIGHEST_VERSION, Cursor, Limit, instant, page_request, reached
 from api.readings import put_on_record
-from api.requests import ApiRequest
-from api.views import FactWithDataView, UserStateView, fact_with_data, user_state
 from application.queries import Moment, Page, TimelineItem
 from application.user_diff import DiffIsBackwardsError
 from application.user_timeline import is_shown_to_people

@@ -3,12 +3,12 @@
 import msgspec
 from litestar import Controller, get
 
-from api.answers import Document
-from api.media_types import HTML, JSON, preferred
+from api.http.answers import Document
+from api.http.content_negotiation import HTML, JSON, preferred
+from api.http.problems import Kind, Refused
+from api.http.requests import ApiRequest
 from api.pages.home import home, home_page
 from api.pages.layout import PAGE_HEADERS
-from api.problems import Kind, Refused
-from api.requests import ApiRequest
 
 _BY_WISH = [(b"vary", b"Accept")]
 

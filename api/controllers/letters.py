@@ -6,11 +6,11 @@ import msgspec
 from litestar import Controller, get, post
 from litestar.params import FromPath, JSONBody
 
-from api.answers import Answer, position_header
-from api.permissions import Permission
-from api.problems import Kind, Refused
-from api.queries import reached
-from api.requests import ApiRequest
+from api.http.answers import Answer, position_header
+from api.http.permissions import Permission
+from api.http.problems import Kind, Refused
+from api.http.query_parameters import reached
+from api.http.requests import ApiRequest
 from application.queries import LetterIsSettledError, LetterStatus
 from domain import errors
 from domain.values import parse_reason

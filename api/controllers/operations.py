@@ -4,10 +4,10 @@ import msgspec
 from litestar import Controller, get
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from api.answers import Answer, Document
 from api.connections.open_connections import CONNECTIONS, OpenConnections
-from api.problems import Check, Failure, Kind, Refused
-from api.requests import ApiRequest
+from api.http.answers import Answer, Document
+from api.http.problems import Check, Failure, Kind, Refused
+from api.http.requests import ApiRequest
 from application.access_tokens import KeysFault
 from application.queries import LogFault, ProjectionStatus
 

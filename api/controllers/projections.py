@@ -6,12 +6,12 @@ import msgspec
 from litestar import Controller, get, post
 from litestar.params import FromPath
 
-from api.answers import Answer, Streamed, position_header
-from api.permissions import Permission
-from api.problems import Kind, Refused
-from api.queries import reached
+from api.http.answers import Answer, Streamed, position_header
+from api.http.permissions import Permission
+from api.http.problems import Kind, Refused
+from api.http.query_parameters import reached
+from api.http.requests import ApiRequest
 from api.rebuild_progress import EVENT_STREAM, progress_of
-from api.requests import ApiRequest
 from application.queries import ProjectionStatus, RebuildStatus
 
 

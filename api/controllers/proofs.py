@@ -5,9 +5,11 @@ from typing import Annotated
 from litestar import Controller, get
 from litestar.params import QueryParameter
 
-from api.answers import Answer, position_header
-from api.permissions import Permission
-from api.problems import Kind
+from api.http.answers import Answer, position_header
+from api.http.permissions import Permission
+from api.http.problems import Kind
+from api.http.query_parameters import HIGHEST_POSITION, reached
+from api.http.requests import ApiRequest
 from api.proof_views import (
     CheckpointView,
     ConsistencyProofView,
@@ -18,8 +20,6 @@ from api.proof_views import (
     inclusion_view,
     key_list,
 )
-from api.queries import HIGHEST_POSITION, reached
-from api.requests import ApiRequest
 
 Size = Annotated[
     int | None,

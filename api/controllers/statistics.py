@@ -7,11 +7,11 @@ import msgspec
 from litestar import Controller, get
 from litestar.params import QueryParameter
 
-from api.answers import Answer, position_header
-from api.permissions import Permission
-from api.problems import Kind, Place, Refused, parsed
-from api.queries import day, freshness
-from api.requests import ApiRequest
+from api.http.answers import Answer, position_header
+from api.http.permissions import Permission
+from api.http.problems import Kind, Place, Refused, parsed
+from api.http.query_parameters import day, freshness
+from api.http.requests import ApiRequest
 from api.statistics_views import (
     COUNTRY_MEASURES,
     PURPOSE_MEASURES,

@@ -6,12 +6,12 @@ import msgspec
 from litestar import Controller, delete, post
 from litestar.params import FromPath, JSONBody
 
-from api.answers import Answer, done
-from api.commands import run, stated_reason
-from api.permissions import Permission
-from api.refusals import EXISTING_ACCOUNT
-from api.requests import ApiRequest
-from api.views import UserReceipt
+from api.http.answers import Answer, done
+from api.http.commands import run, stated_reason
+from api.http.exception_handlers import EXISTING_ACCOUNT
+from api.http.permissions import Permission
+from api.http.requests import ApiRequest
+from api.http.views import UserReceipt
 from application.reinstate_user import ReinstateUser, reinstate_user
 from application.suspend_user import SuspendUser, suspend_user
 from domain import errors

@@ -6,16 +6,16 @@ from uuid import UUID
 from litestar import Controller, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from api.answers import Answer, PageView, created, done, page_of, position_header
-from api.commands import run
-from api.permissions import Permission
-from api.preconditions import etag, is_known
-from api.problems import Kind, Refused
-from api.queries import Cursor, Limit, instant, page_request, reached
+from api.http.answers import Answer, PageView, created, done, page_of, position_header
+from api.http.commands import run
+from api.http.exception_handlers import OPEN_ACCOUNT
+from api.http.permissions import Permission
+from api.http.preconditions import etag, is_known
+from api.http.problems import Kind, Refused
+from api.http.query_parameters import Cursor, Limit, instant, page_request, reached
+from api.http.requests import ApiRequest
+from api.http.views import UserListItem, UserReceipt, UserView, user_list_item, user_view
 from api.readings import put_on_record
-from api.refusals import OPEN_ACCOUNT
-from api.requests import ApiRequest
-from api.views import UserListItem, UserReceipt, UserView, user_list_item, user_view
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.directory_search import WORDS_LIMIT, TooManyWordsError, name_or_address
 from application.queries import DirectoryFilter

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 
-from api.answers import Document
+from api.http.answers import Document
+from api.http.problems import Problem
 from api.pages.languages import Outcome, language_for, texts_in
 from api.pages.layout import PAGE_HEADERS, page
-from api.problems import Problem
 from api.reference.markup import Markup, element
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})

@@ -6,8 +6,8 @@ from importlib.resources import files
 
 import msgspec
 
-from api.header_values import list_members
-from api.media_types import weight_of
+from api.http.content_negotiation import weight_of
+from api.http.header_values import list_members
 
 LANGUAGES = ("en", "sv", "de", "es", "ja")
 """BCP 47 tags; the first one is the default."""

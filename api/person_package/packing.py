@@ -7,6 +7,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import msgspec
 
+from api.http.views import UserView, user_view
 from api.person_package.reading_page import reading_page
 from api.person_package.records import (
     FILES,
@@ -18,7 +19,6 @@ from api.person_package.records import (
     schema_of,
 )
 from api.person_views import PersonFactView, person_fact
-from api.views import UserView, user_view
 from application.access_records import AccessFilter
 from application.data_exports import RequestedExport
 from application.ports import Service

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from litestar.types import Message
 
-from api.answers import Streamed
+from api.http.answers import Streamed
 from application.actors import Role
 from infrastructure.queries.timeline import BATCH
 from tests.api.test_lists import pages_of

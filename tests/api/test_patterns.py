@@ -14,9 +14,9 @@ import application
 import domain
 import infrastructure
 from api.connections.heads import _HOST
-from api.header_values import QUOTED, list_members, parameters_in
-from api.media_types import _WITH_PARAMETERS
-from api.preconditions import _TAGS
+from api.http.content_negotiation import _WITH_PARAMETERS
+from api.http.header_values import QUOTED, list_members, parameters_in
+from api.http.preconditions import _TAGS
 
 NEW_IN_3_11 = {"POSSESSIVE_REPEAT", "ATOMIC_GROUP"}
 """What the first releases of Python 3.11 get wrong (bpo-106052)."""

@@ -9,9 +9,9 @@ import httpx
 import msgspec
 import pytest
 
-from api.admission import PERMISSION
+from api.http.admission import PERMISSION
+from api.http.permissions import ROLES
 from api.openapi import Operation, operations
-from api.permissions import ROLES
 from api.person_views import PersonChangeView, PersonFactView, role_of
 from application.actors import Role
 from tests.support.api import Api, Caller, litestar_app

@@ -19,8 +19,8 @@ import uvicorn
 from litestar import Litestar
 
 from api.connections.limits import Limits
+from api.http.metrics import Metrics
 from api.main import app_of, create_litestar, server_options
-from api.metrics import Metrics
 from api.openapi import openapi_document
 from application.access_tokens import Access, KeysFault, TokenRefusedError
 from application.actors import Role

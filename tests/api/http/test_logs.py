@@ -7,7 +7,7 @@ import sys
 
 SCRIPT = """
 import logging, structlog
-from api.logs import configure_logging
+from api.http.logs import configure_logging
 configure_logging()
 structlog.get_logger("here").info("request", route="/v1/users/{user_id}", ms=1.5, position=None)
 structlog.get_logger("here").debug("chatter")
@@ -21,7 +21,7 @@ except ValueError:
 
 ABANDONED = """
 import asyncio
-from api.logs import configure_logging
+from api.http.logs import configure_logging
 configure_logging()
 async def fail():
     raise ValueError("zq7-personal-value")

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from api.commands import trace_id
+from api.http.commands import trace_id
 from tests.support.api import Api, Caller, nothing_recorded, refusal
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
-from api.media_types import JSON, MERGE_PATCH
-from api.problems import Kind, Refused
+from api.http.content_negotiation import JSON, MERGE_PATCH
+from api.http.problems import Kind, Refused
 
 _PLACE = re.compile(r" - at `(?:key in )?\$\.?(.*)`\Z", re.DOTALL)
 _FIELD = re.compile(r"Object (contains unknown|missing required) field `([A-Za-z][A-Za-z0-9_-]{0,63})`\Z")

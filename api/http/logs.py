@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, cast
 import msgspec
 import structlog
 
-from api.log_stream import LogStream
+from api.http.log_stream import LogStream
 
 
 def configure_logging(level: int = logging.INFO) -> None:

@@ -19,10 +19,10 @@ from litestar.exceptions import (
 from litestar.response import Response
 from litestar.types import ExceptionHandlersMap
 
-from api.admission import PAGE, allow_header
-from api.observation import noted_actor
+from api.http.admission import PAGE, allow_header
+from api.http.middleware import noted_actor
+from api.http.problems import MEDIA_TYPE, Kind, Problem, Refused, RefusedValue, document_of
 from api.pages.confirmation import refusal_page
-from api.problems import MEDIA_TYPE, Kind, Problem, Refused, RefusedValue, document_of
 from application.access_tokens import NoTokenKeysError, TokenRefusedError
 from application.actors import Role
 from application.commands import IdempotencyKeyReusedError, LogUnavailableError, WriteConflictError

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from api.preconditions import expected_version
-from api.problems import Place, parsed
-from api.requests import ApiRequest, header_refused
+from api.http.preconditions import expected_version
+from api.http.problems import Place, parsed
+from api.http.requests import ApiRequest, header_refused
 from application.actors import Actor, Metadata
 from application.commands import CommandContext, CommandKey, CommandT, UseCase
 from application.unit_of_work import Saved

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from api.log_stream import LogStream
+from api.http.log_stream import LogStream
 
 
 class Pipe:

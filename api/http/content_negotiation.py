@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from api.header_values import PARAMETERS, TOKEN, list_members, parameters_in
+from api.http.header_values import PARAMETERS, TOKEN, list_members, parameters_in
 
 JSON = b"application/json"
 MERGE_PATCH = b"application/merge-patch+json"

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.json_content import ContentForm, decode
-from api.problems import Refused
+from api.http.json_content import ContentForm, decode
+from api.http.problems import Refused
 from tests.support.api import Api, Caller, nothing_recorded, refusal
 from tests.support.every_request import Sample, every_request
 

@@ -9,7 +9,7 @@ import msgspec
 from litestar.response import Response
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from api.preconditions import etag
+from api.http.preconditions import etag
 from application.queries import Page
 from application.unit_of_work import Saved
 

@@ -1,6 +1,6 @@
 """What callers have written is remembered in a table of fixed size that names nobody."""
 
-from api.own_writes import OwnWrites
+from api.http.own_writes import OwnWrites
 from application.actors import Actor, Role
 
 ADA = Actor(Role.SUPPORT, "ada")

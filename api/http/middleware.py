@@ -11,9 +11,9 @@ from typing import Any
 
 from litestar.types import ASGIApp, Message, Receive, Send
 
-from api.answers import HEAD
-from api.commands import trace_id
-from api.metrics import METHODS, OTHER, Metrics
+from api.http.answers import HEAD
+from api.http.commands import trace_id
+from api.http.metrics import METHODS, OTHER, Metrics
 from application.actors import Actor
 
 _ACTOR = "reprise.actor"

@@ -1,6 +1,6 @@
 """Every operation, as it is described, with whatever a fuzzer makes of the description (Schemathesis).
 
-`REPRISE_TEST_EXAMPLES=2000 make test ARGS="tests/api/test_fuzzing.py"` tries more than the suite has time for.
+`REPRISE_TEST_EXAMPLES=2000 make test ARGS="tests/api/http/test_fuzzing.py"` tries more than the suite has time for.
 """
 
 import os

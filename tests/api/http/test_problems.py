@@ -12,11 +12,11 @@ import structlog
 from litestar import Litestar, get
 from litestar.exceptions import HTTPException
 
-from api.admission import admit
+from api.http.admission import admit
+from api.http.exception_handlers import exception_handlers
+from api.http.problems import STATUS_OF_ERROR, Kind, document_of, problems_as_markdown
+from api.http.requests import ApiRequest
 from api.main import DATABASE_ERRORS
-from api.problems import STATUS_OF_ERROR, Kind, document_of, problems_as_markdown
-from api.refusals import exception_handlers
-from api.requests import ApiRequest
 from application.access_tokens import NoTokenKeysError, TokenRefusedError
 from application.commands import IdempotencyKeyReusedError, LogUnavailableError, WriteConflictError
 from application.queries import (

@@ -2,8 +2,8 @@
 
 import re
 
-from api.problems import Kind, Refused
-from api.requests import ApiRequest, header_refused
+from api.http.problems import Kind, Refused
+from api.http.requests import ApiRequest, header_refused
 
 VERSIONED = frozenset({"user_id"})
 """The parameters of paths that name something with versions, which a precondition can be about."""

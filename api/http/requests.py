@@ -9,11 +9,11 @@ from litestar.connection import Request
 from litestar.datastructures import State
 from litestar.types import Empty, Receive, Scope, Send
 
-from api.header_values import list_members
-from api.json_content import content_form, decode
-from api.media_types import FORM, MERGE_PATCH, fault_of_content_type
-from api.own_writes import OwnWrites
-from api.problems import Kind, Refused
+from api.http.content_negotiation import FORM, MERGE_PATCH, fault_of_content_type
+from api.http.header_values import list_members
+from api.http.json_content import content_form, decode
+from api.http.own_writes import OwnWrites
+from api.http.problems import Kind, Refused
 from application.access_tokens import Access, AccessTokens
 from application.ports import Service
 

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 from litestar.routes import HTTPRoute
 
-from api.admission import PUBLIC
-from api.problems import Failure
+from api.http.admission import PUBLIC
+from api.http.problems import Failure
 from application.read_models import READ_MODELS
 from tests.support.api import Api, a_person, litestar_app, refusal, serving
 from tests.support.own_server import own_server

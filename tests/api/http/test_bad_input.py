@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.requests import BODY_LIMIT
+from api.http.requests import BODY_LIMIT
 from application.actors import Role
 from tests.support.api import Api, Caller, a_person, nothing_recorded, refusal
 

@@ -8,8 +8,8 @@ from typing import Annotated, TypeVar
 import msgspec
 from litestar.params import QueryParameter
 
-from api.problems import Kind, Refused
-from api.requests import ApiRequest, header_refused
+from api.http.problems import Kind, Refused
+from api.http.requests import ApiRequest, header_refused
 from application.queries import PAGE_LIMIT, Freshness, PageRequest, PositionNotReachedError, PositionUnknownError
 from application.record_filters import ActorName, FilterInvalidError, Topic, parse_actor, parse_topic
 from application.statistics import DayInvalidError, parse_day

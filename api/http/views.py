@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from api.answers import Receipt
+from api.http.answers import Receipt
 from application.queries import TimelineItem, UserAt
 from application.user_directory import UserEntry
 from application.user_timeline import TimelineEntry

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from litestar import Controller, Litestar, Router, get
 
-from api.admission import UndeclaredPermissionError, check_declarations
+from api.http.admission import UndeclaredPermissionError, check_declarations
+from api.http.permissions import ROLES, Permission, table_as_markdown
 from api.openapi import operations
-from api.permissions import ROLES, Permission, table_as_markdown
 from application.actors import Role
 from tests.support.api import Api, Caller, a_person, an_address, litestar_app, nothing_recorded, refusal
 from tests.support.delegating import delegated

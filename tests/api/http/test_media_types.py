@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.media_types import preferred
+from api.http.content_negotiation import preferred
 from tests.support.api import Api, Caller, a_person, nothing_recorded, refusal
 
 JSON, HTML, CSV = b"application/json", b"text/html", b"text/csv"

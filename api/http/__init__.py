@@ -1,0 +1,1 @@
+"""What all URLs share: admission, answers, refusals, parameters, logs and metrics."""
