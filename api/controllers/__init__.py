@@ -10,11 +10,9 @@ from api.controllers.consents import ConsentsController
 from api.controllers.data_exports import DataExportsController
 from api.controllers.deactivation import DeactivationController
 from api.controllers.deletion import DeletionController
-from api.controllers.documentation import DocumentationController
 from api.controllers.email_addresses import EmailChangeController, EmailVerificationsController
 from api.controllers.erasure import ErasureController
 from api.controllers.history import HistoryController
-from api.controllers.home import HomeController
 from api.controllers.letters import LettersController
 from api.controllers.operations import OperationsController
 from api.controllers.projections import ProjectionsController
@@ -22,6 +20,8 @@ from api.controllers.proofs import ProofsController
 from api.controllers.statistics import StatisticsController
 from api.controllers.suspension import SuspensionController
 from api.controllers.users import UsersController
+from api.openapi.controller import DocumentationController
+from api.pages.controller import HomeController
 
 
 def route_handlers() -> list[ControllerRouterHandler]:

@@ -8,7 +8,7 @@ from api.http.answers import Document
 from api.http.problems import Problem
 from api.pages.languages import Outcome, language_for, texts_in
 from api.pages.layout import PAGE_HEADERS, page
-from api.reference.markup import Markup, element
+from api.pages.markup import Markup, element
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import msgspec
 
 from api.pages.layout import page
-from api.reference.markup import element
+from api.pages.markup import element
 from application.release import Release
 
 

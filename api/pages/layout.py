@@ -4,7 +4,7 @@ import hashlib
 from base64 import b64encode
 from importlib.resources import files
 
-from api.reference.markup import Markup, element
+from api.pages.markup import Markup, element
 
 STYLE = files("api.pages").joinpath("page.css").read_text(encoding="utf-8")
 _STYLE_DIGEST = b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()

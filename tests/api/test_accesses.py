@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.openapi import operations
+from api.openapi.document import operations
 from application.actors import Role
 from tests.support.api import Api, Caller, litestar_app, refusal
 from tests.support.delegating import delegated

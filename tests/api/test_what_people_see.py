@@ -11,7 +11,7 @@ import pytest
 
 from api.http.admission import PERMISSION
 from api.http.permissions import ROLES
-from api.openapi import Operation, operations
+from api.openapi.document import Operation, operations
 from api.person_views import PersonChangeView, PersonFactView, role_of
 from application.actors import Role
 from tests.support.api import Api, Caller, litestar_app

@@ -21,7 +21,7 @@ from litestar import Litestar
 from api.connections.limits import Limits
 from api.http.metrics import Metrics
 from api.main import app_of, create_litestar, server_options
-from api.openapi import openapi_document
+from api.openapi.document import openapi_document
 from application.access_tokens import Access, KeysFault, TokenRefusedError
 from application.actors import Role
 from application.ports import Service

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.openapi import operations
+from api.openapi.document import operations
 from tests.support.api import Api, an_address, litestar_app
 from tests.support.every_request import Sample, every_request
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.reference.markup import element, joined
+from api.pages.markup import element, joined
 from tests.support.api import Api
 
 

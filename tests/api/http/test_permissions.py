@@ -12,7 +12,7 @@ from litestar import Controller, Litestar, Router, get
 
 from api.http.admission import UndeclaredPermissionError, check_declarations
 from api.http.permissions import ROLES, Permission, table_as_markdown
-from api.openapi import operations
+from api.openapi.document import operations
 from application.actors import Role
 from tests.support.api import Api, Caller, a_person, an_address, litestar_app, nothing_recorded, refusal
 from tests.support.delegating import delegated

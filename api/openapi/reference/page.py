@@ -5,7 +5,7 @@ import re
 from itertools import groupby
 from typing import Any
 
-from api.reference.markup import Markup, element, joined
+from api.pages.markup import Markup, element, joined
 
 Json = dict[str, Any]
 

@@ -7,8 +7,8 @@ from litestar import Controller, get
 
 from api.http.answers import Document
 from api.http.requests import ApiRequest
-from api.openapi import openapi_document
-from api.reference.page import reference_page
+from api.openapi.document import openapi_document
+from api.openapi.reference.page import reference_page
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -60,4 +60,4 @@ class DocumentationController(Controller):
 
 
 def _file(name: str) -> bytes:
-    return files("api.reference").joinpath(name).read_bytes()
+    return files("api.openapi.reference").joinpath(name).read_bytes()

@@ -19,7 +19,7 @@ from api.http.json_content import content_form
 from api.http.permissions import ROLES
 from api.http.problems import MEDIA_TYPE, STATUS_OF_ERROR, Kind, Problem
 from api.http.requests import BODY_LIMIT
-from api.openapi_texts import (
+from api.openapi.texts import (
     COMMAND_HEADERS,
     CONDITIONAL_HEADERS,
     DESCRIPTION,
