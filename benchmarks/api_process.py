@@ -11,7 +11,7 @@ from litestar import Controller, Router, get, post
 from litestar.params import JSONBody
 from litestar.types import ASGIApp
 
-from api.cli.lifeline import watch_lifeline
+from api.cli.parent_watch import watch_lifeline
 from api.http.answers import Answer, Receipt
 from api.http.logs import configure_logging
 from api.http.metrics import Metrics

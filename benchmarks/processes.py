@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import psutil  # type: ignore[import-untyped]
 
-from api.cli.lifeline import LIFELINE
+from api.cli.parent_watch import LIFELINE
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0

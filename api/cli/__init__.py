@@ -10,17 +10,17 @@ from types import FrameType
 from cyclopts import App, CycloptsError, Parameter
 
 from api.cli.failures import ExitCode, Failure, explained
-from api.cli.lifeline import watch_lifeline
+from api.cli.parent_watch import watch_lifeline
 from api.cli.terminal import write_failure
 
 COMMANDS = {
-    "run": ("api.cli.running:run", "Start everything: database, API and projections; Ctrl-C stops it."),
-    "serve": ("api.cli.processes:serve", "Serve the HTTP API."),
+    "run": ("api.processes.running:run", "Start everything: database, API and projections; Ctrl-C stops it."),
+    "serve": ("api.processes.parts:serve", "Serve the HTTP API."),
     "project": (
-        "api.cli.processes:project",
+        "api.processes.parts:project",
         "Run a worker: read models, checkpoints, mails, erasures.",
     ),
-    "migrate": ("api.cli.processes:migrate", "Migrate the database to the schema of this version."),
+    "migrate": ("api.processes.parts:migrate", "Migrate the database to the schema of this version."),
     "roles": ("api.cli.roles:app", "Show the database's roles; separate them from other databases'."),
     "token": ("api.cli.tokens:token", "Issue an access token."),
     "import": ("api.cli.importing:import_file", "Import people from a file in JSON Lines, each exactly once."),

@@ -2,7 +2,7 @@
 
 import sys
 
-from api.cli.lifeline import watch_lifeline
+from api.cli.parent_watch import watch_lifeline
 from api.http.logs import configure_logging
 from api.main import serve
 from infrastructure.settings import settings_from

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from api.cli.lifeline import LIFELINE
+from api.cli.parent_watch import LIFELINE
 from infrastructure.postgres.database import embedded_as
 from infrastructure.postgres.logins import Login
 from infrastructure.settings import Settings, http_url

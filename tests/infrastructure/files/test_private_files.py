@@ -18,7 +18,10 @@ SOURCES = ("api", "application", "domain", "infrastructure")
 ROOM = "infrastructure/files/private_files.py"
 ELSEWHERE = {
     ("api/cli/__init__.py", "os.open"): "opens /dev/null in place of an output that nobody reads any more",
-    ("api/cli/supervision.py", "path.replace"): "puts a log that has grown too long aside, under a name of its own",
+    (
+        "api/processes/supervision.py",
+        "path.replace",
+    ): "puts a log that has grown too long aside, under a name of its own",
     ("api/controllers/data_exports.py", "SpooledTemporaryFile"): "has no name, so nobody can get at it",
     ("api/person_package/packing.py", "self._package.open"): "a member of a ZIP file, which the room writes",
     ("infrastructure/embedded_postgres/data_directory.py", "unfinished.rename"): "a folder, which initdb has filled",

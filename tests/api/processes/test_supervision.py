@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from api.cli import supervision as supervising
 from api.cli.failures import Failure
-from api.cli.supervision import FAILING_FROM, Child, Supervisor, supervision
+from api.processes import supervision as supervising
+from api.processes.supervision import FAILING_FROM, Child, Supervisor, supervision
 
 DEATHS = 7
 

@@ -23,7 +23,7 @@ class Hold:
         reading_end, self._writing_end = os.pipe()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - this program itself
-                [sys.executable, "-P", "-m", "api.cli.holding", str(directory), str(reading_end)],
+                [sys.executable, "-P", "-m", "api.processes.database_keeper", str(directory), str(reading_end)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

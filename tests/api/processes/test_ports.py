@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from api.cli.failures import Failure
-from api.cli.ports import MADE_BY_MAKE, free_port
+from api.processes.ports import MADE_BY_MAKE, free_port
 from tests.support.cli import CHECKOUT, CommandLine
 
 

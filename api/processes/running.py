@@ -13,12 +13,12 @@ import psycopg
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from api.cli.holding import Hold, held_database
-from api.cli.ports import free_port
-from api.cli.readiness import base_url, until_ready
-from api.cli.run_reports import JsonRunReport, Running, RunReport, RunToken, TextRunReport
-from api.cli.supervision import Child, Supervisor, supervision
 from api.cli.values import Port, settings_for
+from api.processes.database_keeper import Hold, held_database
+from api.processes.ports import free_port
+from api.processes.readiness import base_url, until_ready
+from api.processes.run_reports import JsonRunReport, Running, RunReport, RunToken, TextRunReport
+from api.processes.supervision import Child, Supervisor, supervision
 from application.actors import Role
 from infrastructure.embedded_postgres import EmbeddedPostgresError, serving_process
 from infrastructure.postgres.connections import APP_ROLE, in_role

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from api.cli.failures import Failure
-from api.cli.lifeline import LIFELINE
+from api.cli.parent_watch import LIFELINE
 from infrastructure.files.private_files import open_to_append
 
 T = TypeVar("T")

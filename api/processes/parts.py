@@ -9,9 +9,9 @@ from cyclopts.types import PositiveInt
 from msgspec.structs import replace
 
 from api.cli.failures import ExitCode
-from api.cli.ports import free_port
 from api.cli.terminal import say, write_json
 from api.cli.values import Port, settings_for
+from api.processes.ports import free_port
 from infrastructure.postgres.database import migrate_owned, migrated_database, owners_database
 from infrastructure.postgres.logins import Login, check_login
 from infrastructure.postgres.roles import others_with_roles_of

@@ -1,0 +1,1 @@
+"""The processes of Reprise: `reprise run`, `serve`, `project` and `migrate`."""
