@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from application.access_records import Accesses, AccessLog
+from application.access_records.recording import Accesses, AccessLog
 from application.commands import CommandKeys, Commands
 from application.data_exports import DataExports
 from application.mailed_links import MailedLinks

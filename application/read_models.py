@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from application.access_log import ACCESS_LOG
+from application.access_records.access_log import ACCESS_LOG
 from application.deletion_schedule import DELETION_SCHEDULE
 from application.projections.definition import Projection
 from application.user_directory import USER_DIRECTORY

@@ -1,6 +1,6 @@
 """Every kind of aggregate there is."""
 
-from domain.access_records import AccessRecord
+from domain.access_records.access_record import AccessRecord
 from domain.data_exports import DataExport
 from domain.email_claims import EmailClaim
 from domain.kernel import Aggregate

@@ -10,7 +10,8 @@ from psycopg_pool import AsyncConnectionPool
 from application.email_tokens import EmailTokens
 from application.mailed_links import MailedLinks
 from application.ports import Service
-from infrastructure.access_recorder import AccessRecorder
+from infrastructure.access_records.queries import AccessLogQueries
+from infrastructure.access_records.recorder import AccessRecorder
 from infrastructure.area_ports import area_ports, stand_ins
 from infrastructure.claims.key_in_force import require_claims_key
 from infrastructure.commands.aggregates import Aggregates
@@ -22,7 +23,6 @@ from infrastructure.log.group_commit import GroupCommit
 from infrastructure.log.notifications import WakeUpSender
 from infrastructure.log.stream_loader import StreamLoader
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
-from infrastructure.queries.access_log import AccessLogQueries
 from infrastructure.queries.data_exports import DataExportQueries
 from infrastructure.queries.directory import DirectoryQueries
 from infrastructure.queries.erasures import ErasureQueries

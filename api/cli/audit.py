@@ -11,8 +11,9 @@ import msgspec
 from cyclopts import App, Parameter
 from cyclopts.types import PositiveInt
 
+from api.access_records.cli.accesses import accesses
+from api.access_records.cli.recording import put_on_record
 from api.cli import values
-from api.cli.accesses import accesses
 from api.cli.catching_up import catch_up
 from api.cli.comparing import diff
 from api.cli.exporting import write_export
@@ -20,7 +21,6 @@ from api.cli.failures import NotFound
 from api.cli.finding_users import find_user
 from api.cli.pages import Pages, write_pages
 from api.cli.proving import bundle, checkpoint, keys, prove, repair, rotate_key
-from api.cli.readings import put_on_record
 from api.cli.terminal import say, shown, write_json
 from api.cli.values import instant
 from api.cli.verifying import verify
@@ -31,7 +31,7 @@ from application.queries import AuditFilter, TimelineItem
 from application.record_filters import ActorName, Topic
 from application.unreadable import UNREADABLE, HistoryUnreadableError
 from application.user_timeline import USER_TIMELINE, TimelineEntry
-from domain.access_records import Reading
+from domain.access_records.access_record import Reading
 from infrastructure.composition import open_service
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login

@@ -9,7 +9,7 @@ from api.cli.finding_users import find_user
 from api.cli.operators import operator
 from api.cli.terminal import say, shown, write_json
 from api.person_package.packing import write_package
-from application.access_log import ACCESS_LOG
+from application.access_records.access_log import ACCESS_LOG
 from application.actors import Metadata, Role
 from application.commands import CommandContext
 from application.data_exports import RequestedExport

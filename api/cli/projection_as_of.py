@@ -9,9 +9,9 @@ import psycopg
 from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt
 
+from api.access_records.cli.recording import put_file_on_record
 from api.cli.failures import ExitCode, Failure
 from api.cli.projection_letters import must_be_known
-from api.cli.readings import put_file_on_record
 from api.cli.terminal import say, shown, write_json
 from api.cli.values import instant
 from application.projections.definition import Projection

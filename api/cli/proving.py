@@ -14,10 +14,10 @@ from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 from psycopg.rows import class_row
 
+from api.access_records.cli.recording import put_file_on_record
 from api.cli.catching_up import catch_up
 from api.cli.failures import ExitCode, Failure, NotFound
 from api.cli.progress import EventProgress
-from api.cli.readings import put_file_on_record
 from api.cli.terminal import say, shown, write_json, write_table
 from api.cli.verifying import kept_checkpoint, parsed_keys
 from api.proof_views import checkpoint_view, inclusion_view, key_list

@@ -9,11 +9,11 @@ from uuid import UUID
 import msgspec
 from cyclopts import App, Group, Parameter, validators
 
+from api.access_records.cli.recording import put_on_record
 from api.cli.failures import Failure, NotFound
 from api.cli.finding_users import find_user
 from api.cli.operators import operator
 from api.cli.person_export import export
-from api.cli.readings import put_on_record
 from api.cli.terminal import say, shown, write_json, write_table
 from api.cli.values import instant
 from api.erasure_views import ErasureView, erasure_view
@@ -24,7 +24,7 @@ from application.erase_user import EraseUser, erase_user
 from application.ports import Service
 from application.queries import Moment
 from application.unit_of_work import Saved
-from domain.access_records import Reading
+from domain.access_records.access_record import Reading
 from domain.ids import uuid7
 from domain.values import Reason, parse_reason
 from infrastructure.composition import open_commands, open_service

@@ -3,7 +3,7 @@
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
-from api.controllers.accesses import AccessesController
+from api.access_records.controllers.access_records import AccessesController
 from api.controllers.audit import AuditController
 from api.controllers.confirmation_page import ConfirmationPageController
 from api.controllers.consents import ConsentsController

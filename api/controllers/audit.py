@@ -8,6 +8,7 @@ import msgspec
 from litestar import Controller, get
 from litestar.params import QueryParameter
 
+from api.access_records.recording import put_on_record
 from api.exports import FORM_OF, ExportFormat, exported
 from api.http.answers import Answer, PageView, Streamed, page_of, position_header
 from api.http.content_negotiation import preferred
@@ -16,9 +17,8 @@ from api.http.problems import Kind
 from api.http.query_parameters import Cursor, Limit, actor_filter, freshness, instant, page_request, topic_filter
 from api.http.requests import ApiRequest
 from api.http.views import FactView, fact
-from api.readings import put_on_record
 from application.queries import AuditFilter
-from domain.access_records import Reading
+from domain.access_records.access_record import Reading
 
 ByActor = Annotated[
     str | None,

@@ -8,6 +8,7 @@ from uuid import UUID
 from litestar import Controller, get, post
 from litestar.params import FromPath, QueryParameter
 
+from api.access_records.recording import put_on_record
 from api.http.answers import Answer, Streamed, position_header
 from api.http.commands import run
 from api.http.exception_handlers import EXISTING_ACCOUNT
@@ -16,11 +17,10 @@ from api.http.problems import Kind, Refused
 from api.http.requests import ApiRequest
 from api.http.views import Instant, View
 from api.person_package.packing import write_package
-from api.readings import put_on_record
 from application.data_exports import ExportLinkInvalidError
 from application.request_data_export import RequestDataExport, request_data_export
 from domain import errors
-from domain.access_records import Reading
+from domain.access_records.access_record import Reading
 
 IN_MEMORY = 4_000_000
 """Octets up to which a package is built in memory; a larger one is built in an unnamed file."""

@@ -6,6 +6,7 @@ from uuid import UUID
 from litestar import Controller, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from api.access_records.recording import put_on_record
 from api.http.answers import Answer, PageView, created, done, page_of, position_header
 from api.http.commands import run
 from api.http.exception_handlers import OPEN_ACCOUNT
@@ -15,13 +16,12 @@ from api.http.problems import Kind, Refused
 from api.http.query_parameters import Cursor, Limit, instant, page_request, reached
 from api.http.requests import ApiRequest
 from api.http.views import UserListItem, UserReceipt, UserView, user_list_item, user_view
-from api.readings import put_on_record
 from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.directory_search import WORDS_LIMIT, TooManyWordsError, name_or_address
 from application.queries import DirectoryFilter
 from application.register_user import RegisterUser, register_user
 from domain import errors
-from domain.access_records import Reading
+from domain.access_records.access_record import Reading
 from domain.values import EmailAddress, UserStatus, parse_email_address
 
 ByEmail = Annotated[

@@ -12,6 +12,7 @@ from litestar.params import KwargDefinition, PathParameter, QueryParameter
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.typing import FieldDefinition
 
+from api.access_records.recording import READS
 from api.http.admission import MEDIA_TYPES, PERMISSION, PUBLIC, is_required
 from api.http.answers import Document, Receipt, Streamed
 from api.http.content_negotiation import MERGE_PATCH
@@ -31,7 +32,6 @@ from api.openapi.texts import (
     USER_COMMAND_HEADERS,
     RequestHeader,
 )
-from api.readings import READS
 from domain.errors import AccessPurposeInvalid, DomainError
 
 Json = dict[str, Any]

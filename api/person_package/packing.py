@@ -19,7 +19,7 @@ from api.person_package.records import (
     schema_of,
 )
 from api.person_views import PersonFactView, person_fact
-from application.access_records import AccessFilter
+from application.access_records.recording import AccessFilter
 from application.data_exports import RequestedExport
 from application.ports import Service
 from application.queries import Moment, Page, PageRequest, TimelineItem

@@ -11,7 +11,7 @@ import msgspec
 
 from api.http.views import Instant, UserView, View
 from api.person_views import PersonFactView, role_of
-from application.access_log import AccessEntry
+from application.access_records.access_log import AccessEntry
 from application.queries import TimelineItem
 
 

@@ -6,7 +6,7 @@ import psycopg
 
 from application.actors import Actor, Metadata, Role
 from application.queries import LogFault
-from domain.access_records import AccessRecord
+from domain.access_records.access_record import AccessRecord
 from domain.ids import uuid7
 from infrastructure.log.append import Commit, append
 from infrastructure.postgres.connections import connect

@@ -9,7 +9,7 @@ import pytest
 from eventsourcing.domain import OriginatorIDError, OriginatorVersionError
 
 from application.unreadable import UnreadableEvent
-from domain.access_records import AccessRecord, Reading
+from domain.access_records.access_record import AccessRecord, Reading
 from domain.aggregates import AGGREGATES
 from domain.data_exports import DataExport
 from domain.email_claims import EmailClaim

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from domain.access_records import Reading
+from domain.access_records.access_record import Reading
 from domain.errors import DomainError
 from domain.kernel import AggregateEvent, payload_fields
 from domain.values import (

@@ -9,7 +9,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 from msgspec import NODEFAULT
 
-from domain.access_records import AccessRecord
+from domain.access_records.access_record import AccessRecord
 from domain.aggregates import AGGREGATES
 from domain.data_exports import DataExport
 from domain.email_claims import EmailClaim

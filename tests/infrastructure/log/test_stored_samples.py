@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from domain.access_records import AccessRecord, Reading
+from domain.access_records.access_record import AccessRecord, Reading
 from domain.data_exports import DataExport
 from domain.email_claims import EmailClaim
 from domain.kernel import payload_fields

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from api.cli.operators import operator
-from application.access_records import Reader
+from application.access_records.recording import Reader
 from application.ports import Service
-from domain.access_records import Reading
+from domain.access_records.access_record import Reading
 from domain.values import parse_access_purpose
 from infrastructure.composition import open_service
 from infrastructure.settings import Settings

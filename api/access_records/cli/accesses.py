@@ -8,16 +8,16 @@ from uuid import UUID
 from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 
-from api.access_views import AccessView, access_view
+from api.access_records.views import AccessView, access_view
 from api.cli import values
 from api.cli.catching_up import catch_up
 from api.cli.pages import Pages, write_pages
 from api.cli.terminal import shown
 from api.cli.values import instant
-from application.access_log import ACCESS_LOG, AccessEntry
-from application.access_records import AccessFilter
+from application.access_records.access_log import ACCESS_LOG, AccessEntry
+from application.access_records.recording import AccessFilter
 from application.record_filters import ActorName
-from domain.access_records import Reading
+from domain.access_records.access_record import Reading
 from infrastructure.composition import open_service
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from api.http.problems import Place, parsed
 from api.http.requests import ApiRequest
-from application.access_records import Reader, goes_on_record
-from domain.access_records import Reading
+from application.access_records.recording import Reader, goes_on_record
+from domain.access_records.access_record import Reading
 from domain.values import AccessPurpose, parse_access_purpose
 
 READS = "reads"

@@ -9,15 +9,15 @@ from typing import Any
 
 import psycopg
 
-from application.access_log import AccessEntry
-from application.access_records import AccessFilter, Reader
+from application.access_records.access_log import AccessEntry
+from application.access_records.recording import AccessFilter, Reader
 from application.actors import Actor, Role
 from application.commands import LogUnavailableError
 from application.queries import PageRequest
 from application.record_filters import parse_actor
-from domain.access_records import AccessRecord, Reading
+from domain.access_records.access_record import AccessRecord, Reading
 from domain.values import parse_access_purpose
-from infrastructure.access_recorder import ITSELF, PEOPLE_LIMIT, AccessRecorder
+from infrastructure.access_records.recorder import ITSELF, PEOPLE_LIMIT, AccessRecorder
 from infrastructure.composition import open_service
 from infrastructure.log.append import Commit, Outcome, OutcomeKind
 from tests.support.running import follow_to_head, settings_in

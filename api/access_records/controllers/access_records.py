@@ -6,14 +6,14 @@ from uuid import UUID
 from litestar import Controller, get
 from litestar.params import QueryParameter
 
-from api.access_views import AccessView, access_view
+from api.access_records.views import AccessView, access_view
 from api.http.answers import Answer, PageView, page_of
 from api.http.permissions import Permission
 from api.http.problems import Kind
 from api.http.query_parameters import Cursor, Limit, actor_filter, instant, page_request
 from api.http.requests import ApiRequest
-from application.access_records import AccessFilter
-from domain.access_records import Reading
+from application.access_records.recording import AccessFilter
+from domain.access_records.access_record import Reading
 
 ByActor = Annotated[
     str | None,

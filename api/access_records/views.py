@@ -5,8 +5,8 @@ from uuid import UUID
 import msgspec
 
 from api.http.views import Instant, View
-from application.access_log import AccessEntry
-from domain.access_records import Reading
+from application.access_records.access_log import AccessEntry
+from domain.access_records.access_record import Reading
 
 
 class AccessView(View, frozen=True):

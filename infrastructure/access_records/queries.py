@@ -4,8 +4,8 @@ from typing import Any
 
 from psycopg import sql
 
-from application.access_log import ACCESS_LOG, AccessEntry
-from application.access_records import AccessFilter
+from application.access_records.access_log import ACCESS_LOG, AccessEntry
+from application.access_records.recording import AccessFilter
 from application.queries import Page, PageRequest
 from infrastructure.queries.pages import BETWEEN_INSTANTS, Pages, page_size
 from infrastructure.queries.read_model import Lists, ReadModel, Selection

@@ -8,7 +8,7 @@ import msgspec
 
 from application.projections.definition import LIKE_THE_LOG, Holds, Index, Projection, position
 from application.recorded import Recorded
-from domain.access_records import AccessRecord
+from domain.access_records.access_record import AccessRecord
 
 
 class AccessEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from application.access_records import goes_on_record
+from application.access_records.recording import goes_on_record
 from application.access_tokens import Access
 from application.actors import Actor, Role
 

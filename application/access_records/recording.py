@@ -7,12 +7,12 @@ from uuid import UUID
 
 import msgspec
 
-from application.access_log import AccessEntry
+from application.access_records.access_log import AccessEntry
 from application.access_tokens import Access
 from application.actors import Actor, Role
 from application.queries import Page, PageRequest
 from application.record_filters import ActorName
-from domain.access_records import Reading
+from domain.access_records.access_record import Reading
 from domain.values import AccessPurpose
 
 

@@ -16,10 +16,10 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from application.access_records import Reader
+from application.access_records.recording import Reader
 from application.actors import Actor, Metadata, Role
 from application.commands import LogUnavailableError
-from domain.access_records import AccessRecord, Reading
+from domain.access_records.access_record import AccessRecord, Reading
 from domain.ids import uuid7
 from domain.kernel import AggregateEvent
 from infrastructure.log.append import Commit, Outcome, OutcomeKind

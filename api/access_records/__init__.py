@@ -1,0 +1,1 @@
+"""Access records, over HTTP and on the command line."""

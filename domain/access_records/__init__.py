@@ -1,0 +1,1 @@
+"""That somebody has read personal data."""

@@ -1,0 +1,1 @@
+"""Records readings of personal data, and answers who read whose."""
