@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from api.http.views import Instant, View
-from application.user_diff import FieldChange, UserDiff, UserPoint
+from application.users.diff import FieldChange, UserDiff, UserPoint
 
 
 class UserPointView(View, frozen=True):

@@ -12,8 +12,8 @@ from api.diff_views import UserPointView, user_point
 from api.http.views import Instant, View
 from application.actors import IMPORTER
 from application.queries import TimelineItem
-from application.user_diff import FieldChange, UserDiff
 from application.user_timeline import topic_for_people
+from application.users.diff import FieldChange, UserDiff
 
 ITSELF = "you"
 """In place of a role: the person themselves."""

@@ -6,12 +6,12 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from application.address_claims import claim_of
 from application.unit_of_work import Saved, UnitOfWork
-from application.unread_users import UnreadUsers
 from application.unreadable import HistoryUnreadableError
-from domain.email_claims import EmailClaim
+from application.users.emails.address_claims import claim_of
+from application.users.unread_users import UnreadUsers
 from domain.users import User
+from domain.users.email_claim import EmailClaim
 
 log = structlog.get_logger(__name__)
 

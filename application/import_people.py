@@ -21,13 +21,13 @@ from application.import_person import ImportPerson, import_person
 from application.person_line import LineInvalidError, canonical, read_person
 from application.turns import Turn, Turns
 from application.unit_of_work import AggregateT, Saved, UnitOfWork
-from application.unread_users import UnreadUsers
 from application.unreadable import HistoryUnreadableError
+from application.users.unread_users import UnreadUsers
 from domain import errors
-from domain.email_claims import EmailClaim
 from domain.ids import uuid7
 from domain.kernel import Aggregate
 from domain.users import User
+from domain.users.email_claim import EmailClaim
 
 LINES_UNDER_WAY = 1_024
 """Enough to fill the next appends while one is in progress; each takes some kilobytes of memory."""

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import msgspec
 
-from application.address_claims import claim_of
-from application.register_user import RegisterUser, new_user
 from application.unit_of_work import Saved, UnitOfWork
+from application.users.emails.address_claims import claim_of
+from application.users.register_user import RegisterUser, new_user
 from domain import errors
 from domain.users import User
 from domain.values import (

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from application.access_records.recording import Accesses, AccessLog
 from application.commands import CommandKeys, Commands
 from application.data_exports import DataExports
-from application.mailed_links import MailedLinks
 from application.proof.queries import Proofs
 from application.queries import Directory, Erasures, Log, Mails, Projections, Timeline, Users
 from application.statistics import Statistics
+from application.users.mailed_links import MailedLinks
 
 
 @dataclass(frozen=True, slots=True)

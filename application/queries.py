@@ -9,9 +9,9 @@ from uuid import UUID
 import msgspec
 
 from application.record_filters import ActorName, Topic
-from application.user_diff import UserDiff
-from application.user_directory import UserEntry
 from application.user_timeline import TimelineEntry
+from application.users.diff import UserDiff
+from application.users.directory import UserEntry
 from domain.users import User
 from domain.values import EmailAddress
 

@@ -6,8 +6,8 @@ import msgspec
 
 from application.policy import Policy
 from application.unit_of_work import Saved, UnitOfWork
-from application.unread_users import UnreadUsers
 from application.unreadable import HistoryUnreadableError
+from application.users.unread_users import UnreadUsers
 from domain.data_exports import DataExport
 from domain.users import User
 

@@ -9,9 +9,9 @@ import msgspec
 from application.projections.definition import LIKE_THE_LOG, Holds, Index, MembersIndex, Projection, position
 from application.recorded import Recorded
 from domain.data_exports import DataExport
-from domain.email_claims import EmailClaim
 from domain.kernel import event_types, people_of
 from domain.users import User
+from domain.users.email_claim import EmailClaim
 
 
 class TimelineRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,10 +17,10 @@ from benchmarks.in_process import ACTOR, CALLERS, REGISTRATIONS_FOR_THREE_CHANGE
 from benchmarks.laboratory import Town
 from benchmarks.latencies import latencies
 from benchmarks.sealing import key_of
-from domain.email_claims import EmailClaim
 from domain.ids import uuid7
 from domain.kernel import AggregateEvent
 from domain.users import User
+from domain.users.email_claim import EmailClaim
 from domain.values import Country, DisplayName, EmailAddress
 from infrastructure.encryption.master_keys import MasterKeys
 from infrastructure.encryption.subject_keys import SubjectKey, new_subject_key

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import psycopg
 
-from application.user_directory import USER_DIRECTORY, UserEntry, name_columns
+from application.users.directory import USER_DIRECTORY, UserEntry, name_columns
 from benchmarks.population import COUNTRIES
 from domain.ids import uuid7
 from infrastructure.postgres.connections import as_projector

@@ -13,11 +13,11 @@ import msgspec
 import uvloop
 
 from application.actors import Actor, Metadata, Role
-from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.commands import CommandContext
 from application.ports import Service
-from application.register_user import RegisterUser, register_user
 from application.unit_of_work import Saved
+from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
+from application.users.register_user import RegisterUser, register_user
 from benchmarks.latencies import Latencies, latencies
 from domain.ids import uuid7
 from infrastructure.composition import open_service

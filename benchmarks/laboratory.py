@@ -17,7 +17,7 @@ from psycopg import sql
 
 from application.actors import Role
 from application.read_models import READ_MODELS
-from application.user_directory import USER_DIRECTORY
+from application.users.directory import USER_DIRECTORY
 from benchmarks.filling import fill
 from benchmarks.load_generator import LoadGenerator, Subject, compiled
 from benchmarks.population import LENGTH, Population

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from psycopg import sql
 
 from application.recorded import Recorded
-from application.user_directory import USER_DIRECTORY
+from application.users.directory import USER_DIRECTORY
 from benchmarks.sealing import key_of
 from infrastructure.eventsourcing_recorders.tracking import LogTrackingRecorder
 from infrastructure.log.event_codec import decode

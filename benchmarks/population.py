@@ -17,10 +17,10 @@ import msgspec
 from msgspec.structs import replace
 
 from application.actors import Actor, Role
-from domain.email_claims import EmailClaim
 from domain.ids import uuid7
 from domain.kernel import AggregateEvent
 from domain.users import User
+from domain.users.email_claim import EmailClaim
 from domain.values import BirthDate, Country, DisplayName, DocumentVersion, EmailAddress, Locale, Purpose
 from infrastructure.log.event_codec import encode
 from infrastructure.secrets.keyring import ClaimIds

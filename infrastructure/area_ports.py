@@ -1,16 +1,16 @@
 """What a process has for the ports of each area's use cases, and in place of what cannot be read: one line for each."""
 
-from application.address_claims import ClaimIdsOf
-from application.email_tokens import EmailTokens
 from application.policy import Policy
-from application.unread_users import UnreadUsers
+from application.users.emails.address_claims import ClaimIdsOf
+from application.users.emails.email_tokens import EmailTokens
+from application.users.unread_users import UnreadUsers
 from domain.users import User
 from infrastructure.commands.aggregates import StandIns
 from infrastructure.commands.attempt import Ports
 from infrastructure.queries.read_model import Pool
 from infrastructure.secrets.keyring import Keyring, MailedTokens
 from infrastructure.settings import Settings
-from infrastructure.unread_users import UnreadUsersInLog
+from infrastructure.users.unread_users import UnreadUsersInLog
 
 
 def area_ports(settings: Settings, keyring: Keyring, pool: Pool) -> Ports:

@@ -7,13 +7,12 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
-from application.email_tokens import EmailTokens
-from application.mailed_links import MailedLinks
 from application.ports import Service
+from application.users.emails.email_tokens import EmailTokens
+from application.users.mailed_links import MailedLinks
 from infrastructure.access_records.queries import AccessLogQueries
 from infrastructure.access_records.recorder import AccessRecorder
 from infrastructure.area_ports import area_ports, stand_ins
-from infrastructure.claims.key_in_force import require_claims_key
 from infrastructure.commands.aggregates import Aggregates
 from infrastructure.commands.idempotency_keys import AnsweredCommands, KeyedCommandKeys
 from infrastructure.commands.runner import CommandRunner
@@ -24,18 +23,19 @@ from infrastructure.log.notifications import WakeUpSender
 from infrastructure.log.stream_loader import StreamLoader
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.queries.data_exports import DataExportQueries
-from infrastructure.queries.directory import DirectoryQueries
 from infrastructure.queries.erasures import ErasureQueries
-from infrastructure.queries.holders import Holders
 from infrastructure.queries.mails import MailQueries
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.queries.proofs import ProofQueries
 from infrastructure.queries.read_model import Lists, Pool
 from infrastructure.queries.statistics import StatisticsQueries
 from infrastructure.queries.timeline import TimelineQueries
-from infrastructure.queries.users import UserQueries
 from infrastructure.secrets.keyring import Cursors, Keyring, load_keyring
 from infrastructure.settings import Settings
+from infrastructure.users.claims.key_in_force import require_claims_key
+from infrastructure.users.directory import DirectoryQueries
+from infrastructure.users.holders import Holders
+from infrastructure.users.queries import UserQueries
 
 READING_CONNECTIONS = 8
 """For commands, and for reads that come from the log itself."""

@@ -8,7 +8,6 @@ from application.unit_of_work import Saved
 from domain import errors
 from domain.kernel import Aggregate
 from infrastructure.area_ports import area_ports, stand_ins
-from infrastructure.claims.key_in_force import require_claims_key
 from infrastructure.commands.aggregates import Aggregates
 from infrastructure.commands.attempt import Attempt, Ports
 from infrastructure.commands.idempotency_keys import AnsweredCommands, KeyedCommandKeys
@@ -17,6 +16,7 @@ from infrastructure.log.stream_loader import StreamLoader
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.secrets.keyring import load_keyring
 from infrastructure.settings import Settings
+from infrastructure.users.claims.key_in_force import require_claims_key
 
 CONNECTIONS = 4
 

@@ -26,7 +26,7 @@ COMMANDS = {
     "import": ("api.cli.importing:import_file", "Import people from a file in JSON Lines, each exactly once."),
     "backup": ("api.cli.backups:backup", "Back up the log and, separately, the keys."),
     "restore": ("api.cli.backups:restore", "Restore a backup into an empty database, completely or not at all."),
-    "users": ("api.cli.users:app", "Show, export and erase users."),
+    "users": ("api.users.cli.users:app", "Show, export and erase users."),
     "statistics": ("api.cli.statistics:app", "Count accounts, registrations, deletions and consents."),
     "audit": ("api.cli.audit:app", "Show what was done, when, by whom and why; prove and verify it."),
     "projections": ("api.cli.projections:app", "Show, rebuild, check and repair read models."),

@@ -10,12 +10,12 @@ from cyclopts import Parameter, Token
 
 from api.access_records.cli.recording import put_on_record
 from api.cli.failures import ExitCode, Failure, NotFound
-from api.cli.finding_users import find_user
 from api.cli.terminal import say, shown, write_json, write_table
 from api.cli.values import instant
 from api.diff_views import FieldChangeView, UserDiffView, user_diff_view
+from api.users.cli.finding_users import find_user
 from application.queries import Moment
-from application.user_diff import DiffIsBackwardsError
+from application.users.diff import DiffIsBackwardsError
 from domain.access_records.access_record import Reading
 from infrastructure.composition import open_service
 from infrastructure.postgres.database import migrated_database, require_data

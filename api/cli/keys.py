@@ -11,7 +11,6 @@ from psycopg.rows import dict_row
 from api.cli.failures import Failure
 from api.cli.progress import EventProgress
 from api.cli.terminal import say, shown, write_json, write_table
-from infrastructure.claims.rotation import ClaimsDifferError, rotate_claims
 from infrastructure.composition import open_commands
 from infrastructure.encryption.keychain import key_encryption_key, next_key_encryption_key
 from infrastructure.encryption.rotation import RotationUnderWayError, rotate_master_key
@@ -19,6 +18,7 @@ from infrastructure.postgres.connections import APP_ROLE, in_role
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
 from infrastructure.settings import settings_from
+from infrastructure.users.claims.rotation import ClaimsDifferError, rotate_claims
 
 app = App(name="keys", help="Show and replace the master key and the claims key.")
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from api.cli.catching_up import catch_up
 from api.cli.failures import Failure
-from api.cli.finding_users import find_user
 from api.cli.operators import operator
 from api.cli.terminal import say, shown, write_json
 from api.person_package.packing import write_package
+from api.users.cli.finding_users import find_user
 from application.access_records.access_log import ACCESS_LOG
 from application.actors import Metadata, Role
 from application.commands import CommandContext

@@ -5,12 +5,7 @@ from litestar.types import ControllerRouterHandler
 
 from api.access_records.controllers.access_records import AccessesController
 from api.controllers.audit import AuditController
-from api.controllers.confirmation_page import ConfirmationPageController
-from api.controllers.consents import ConsentsController
 from api.controllers.data_exports import DataExportsController
-from api.controllers.deactivation import DeactivationController
-from api.controllers.deletion import DeletionController
-from api.controllers.email_addresses import EmailChangeController, EmailVerificationsController
 from api.controllers.erasure import ErasureController
 from api.controllers.history import HistoryController
 from api.controllers.letters import LettersController
@@ -18,10 +13,15 @@ from api.controllers.operations import OperationsController
 from api.controllers.projections import ProjectionsController
 from api.controllers.proofs import ProofsController
 from api.controllers.statistics import StatisticsController
-from api.controllers.suspension import SuspensionController
-from api.controllers.users import UsersController
 from api.openapi.controller import DocumentationController
 from api.pages.controller import HomeController
+from api.users.controllers.confirmation_page import ConfirmationPageController
+from api.users.controllers.consents import ConsentsController
+from api.users.controllers.deactivation import DeactivationController
+from api.users.controllers.deletion import DeletionController
+from api.users.controllers.email_addresses import EmailChangeController, EmailVerificationsController
+from api.users.controllers.suspension import SuspensionController
+from api.users.controllers.users import UsersController
 
 
 def route_handlers() -> list[ControllerRouterHandler]:

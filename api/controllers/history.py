@@ -17,8 +17,8 @@ from api.http.requests import ApiRequest
 from api.http.views import FactWithDataView, UserStateView, fact_with_data, user_state
 from api.person_views import PersonDiffView, PersonFactView, person_diff, person_fact
 from application.queries import Moment, Page, TimelineItem
-from application.user_diff import DiffIsBackwardsError
 from application.user_timeline import is_shown_to_people
+from application.users.diff import DiffIsBackwardsError
 from domain import errors
 from domain.access_records.access_record import Reading
 

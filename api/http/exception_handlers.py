@@ -22,7 +22,7 @@ from litestar.types import ExceptionHandlersMap
 from api.http.admission import PAGE, allow_header
 from api.http.middleware import noted_actor
 from api.http.problems import MEDIA_TYPE, Kind, Problem, Refused, RefusedValue, document_of
-from api.pages.confirmation import refusal_page
+from api.users.confirmation_page import refusal_page
 from application.access_tokens import NoTokenKeysError, TokenRefusedError
 from application.actors import Role
 from application.commands import IdempotencyKeyReusedError, LogUnavailableError, WriteConflictError

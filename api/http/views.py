@@ -8,8 +8,8 @@ import msgspec
 
 from api.http.answers import Receipt
 from application.queries import TimelineItem, UserAt
-from application.user_directory import UserEntry
 from application.user_timeline import TimelineEntry
+from application.users.directory import UserEntry
 from domain.users import User
 from domain.values import ERASED, UserStatus
 

@@ -42,9 +42,9 @@ def serve(*, host: str | None = None, port: Port | None = None, workers: Positiv
     from api.http.logs import configure_logging
     from api.main import serve as serve_api
     from infrastructure.backups.replaying import bring_nobody_back
-    from infrastructure.claims.key_in_force import check_claims_key
     from infrastructure.composition import open_commands
     from infrastructure.tokens.keys import check_issuer
+    from infrastructure.users.claims.key_in_force import check_claims_key
 
     configure_logging()
     settings = settings_for(host, port)
@@ -81,8 +81,8 @@ def project(*, duty: list[Duty] | None = None) -> None:
     """
     from api.http.logs import configure_logging
     from infrastructure.backups.replaying import bring_nobody_back
-    from infrastructure.claims.key_in_force import check_claims_key
     from infrastructure.composition import open_commands
+    from infrastructure.users.claims.key_in_force import check_claims_key
     from infrastructure.workers.worker import run_worker
 
     configure_logging()

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from application.actors import Role
 from application.read_models import READ_MODELS
-from application.user_directory import USER_DIRECTORY
+from application.users.directory import USER_DIRECTORY
 from benchmarks.command_load import CONNECTIONS, command_steps
 from benchmarks.figures import Figure, below, figure, none_of
 from benchmarks.laboratory import Laboratory, Town, wait_until_followed

@@ -6,7 +6,7 @@ from statistics import median
 
 import msgspec
 
-from application.user_directory import USER_DIRECTORY
+from application.users.directory import USER_DIRECTORY
 from benchmarks import library_runner
 from benchmarks.figures import Figure, at_least, at_most, below, figure
 from benchmarks.laboratory import Laboratory, Town

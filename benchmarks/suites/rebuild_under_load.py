@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from application.actors import Role
-from application.user_directory import USER_DIRECTORY
+from application.users.directory import USER_DIRECTORY
 from benchmarks.command_load import change, headers, registration
 from benchmarks.figures import Figure, below, figure, none_of
 from benchmarks.laboratory import Laboratory, Town, wait_until_followed

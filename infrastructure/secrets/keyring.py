@@ -14,8 +14,8 @@ from uuid import UUID
 
 import msgspec
 
-from application.address_claims import ClaimIdsOf
 from application.queries import CursorInvalidError
+from application.users.emails.address_claims import ClaimIdsOf
 from domain import errors
 from domain.free_text import search_key
 from domain.users import EmailRequest

@@ -23,7 +23,6 @@ from infrastructure.audit.signing_keys import checkpoint_key_file
 from infrastructure.child_processes import end, end_with_parent
 from infrastructure.commands.retention import forgetting
 from infrastructure.composition import open_commands
-from infrastructure.confirmation_mails import ConfirmationMails
 from infrastructure.encryption.keychain import grant, granted
 from infrastructure.encryption.master_keys import MasterKeys
 from infrastructure.erasures.due_deletions import DueDeletions
@@ -45,6 +44,7 @@ from infrastructure.projections.verify.sampling import checking
 from infrastructure.receipts import noting_erasures, receipts_path
 from infrastructure.secrets.keyring import MailedTokens, load_keyring
 from infrastructure.settings import Settings
+from infrastructure.users.confirmation_mails import ConfirmationMails
 from infrastructure.workers.duties import Duty
 
 LOOK_SECONDS = 0.25

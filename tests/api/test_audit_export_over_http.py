@@ -14,7 +14,7 @@ from litestar.types import Message
 from api.http.answers import Streamed
 from application.actors import Role
 from infrastructure.queries.timeline import BATCH
-from tests.api.test_lists import pages_of
+from tests.api.users.test_lists import pages_of
 from tests.support.api import Api, Caller, refusal, serving
 from tests.support.audited import append_events
 from tests.support.running import follow_to_head, settings_in

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from application.read_models import READ_MODELS
-from application.user_directory import USER_DIRECTORY
+from application.users.directory import USER_DIRECTORY
 from infrastructure.erasures.sweeping import Sweeping
 from tests.api.test_unreadable_beside_readable import forgetful
 from tests.support.api import Api, an_address, refusal

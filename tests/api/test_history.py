@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from application.actors import Role
-from tests.api.test_lists import pages_of
+from tests.api.users.test_lists import pages_of
 from tests.support.api import Api, Caller, a_person, nothing_recorded, refusal
 
 NOBODY = "0190c0de-0000-7000-8000-000000000000"

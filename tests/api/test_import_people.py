@@ -13,12 +13,12 @@ import psycopg
 import pytest
 
 from application.commands import CommandKeys, Commands
-from application.confirm_email import ConfirmEmail, confirm_email
 from application.erase_user import EraseUser, erase_user
 from application.import_people import LINES_UNDER_WAY, LineResult, Outcome, import_people
 from application.import_tally import Tally
-from application.register_user import register_user
-from application.request_email_change import RequestEmailChange, request_email_change
+from application.users.emails.confirm_email import ConfirmEmail, confirm_email
+from application.users.emails.request_email_change import RequestEmailChange, request_email_change
+from application.users.register_user import register_user
 from domain.users import User
 from domain.values import UserStatus
 from infrastructure.composition import open_service

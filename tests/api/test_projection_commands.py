@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from application.user_directory import USER_DIRECTORY
+from application.users.directory import USER_DIRECTORY
 from tests.support.api import Api, refusal
 from tests.support.cli import CommandLine
 from tests.support.read_models import head_of, rows_of

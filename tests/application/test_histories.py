@@ -11,25 +11,25 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
-from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.commands import UseCase
-from application.confirm_email import ConfirmEmail, confirm_email
-from application.deactivate_user import DeactivateUser, deactivate_user
 from application.import_person import ImportPerson, import_person
-from application.reactivate_user import ReactivateUser, reactivate_user
-from application.record_consent import ConsentChoice, RecordConsent, record_consent
-from application.register_user import RegisterUser, register_user
-from application.reinstate_user import ReinstateUser, reinstate_user
-from application.request_deletion import RequestDeletion, request_deletion
-from application.request_email_change import RequestEmailChange, request_email_change
-from application.suspend_user import SuspendUser, suspend_user
 from application.unit_of_work import Saved, UnitOfWork
-from application.user_directory import UserEntry, user_entry
-from application.withdraw_deletion import WithdrawDeletion, withdraw_deletion
-from domain.email_claims import EmailClaim
+from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
+from application.users.deactivate_user import DeactivateUser, deactivate_user
+from application.users.directory import UserEntry, user_entry
+from application.users.emails.confirm_email import ConfirmEmail, confirm_email
+from application.users.emails.request_email_change import RequestEmailChange, request_email_change
+from application.users.reactivate_user import ReactivateUser, reactivate_user
+from application.users.record_consent import ConsentChoice, RecordConsent, record_consent
+from application.users.register_user import RegisterUser, register_user
+from application.users.reinstate_user import ReinstateUser, reinstate_user
+from application.users.request_deletion import RequestDeletion, request_deletion
+from application.users.suspend_user import SuspendUser, suspend_user
+from application.users.withdraw_deletion import WithdrawDeletion, withdraw_deletion
 from domain.errors import DomainError
 from domain.kernel import event_types
 from domain.users import EmailRequest, User
+from domain.users.email_claim import EmailClaim
 from domain.values import UserStatus, email_key
 from infrastructure.log.event_codec import decode, encode
 from tests.support.in_memory_log import InMemoryLog

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from application.import_person import GivenConsent, ImportedStatus, ImportPerson, import_person
 from domain import errors
-from domain.email_claims import EmailClaim
 from domain.users import User
+from domain.users.email_claim import EmailClaim
 from domain.values import UserStatus, parse_purpose
 from tests.support.in_memory_log import InMemoryLog
 from tests.support.scenarios import happened

@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from application.address_claims import claim_of
-from application.suspend_user import SuspendUser, suspend_user
 from application.unit_of_work import UnitOfWork
+from application.users.emails.address_claims import claim_of
+from application.users.suspend_user import SuspendUser, suspend_user
 from domain.errors import UserNotFound, VersionIsStale
 from domain.users import User
 from domain.values import EmailAddress

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from application.recorded import Recorded
 from application.user_timeline import USER_TIMELINE, TimelineRow, timeline_row
 from domain.data_exports import DataExport
-from domain.email_claims import EmailClaim
 from domain.kernel import AggregateEvent, event_types, personal_fields
 from domain.users import User
+from domain.users.email_claim import EmailClaim
 from tests.support.instants import NOW
 from tests.support.scenarios import event_of
 from tests.support.values import events

@@ -12,7 +12,6 @@ from application.unreadable import UnreadableEvent
 from domain.access_records.access_record import AccessRecord, Reading
 from domain.aggregates import AGGREGATES
 from domain.data_exports import DataExport
-from domain.email_claims import EmailClaim
 from domain.errors import NotFound
 from domain.kernel import (
     ALSO_ABOUT,
@@ -32,6 +31,7 @@ from domain.kernel import (
     subject_of,
 )
 from domain.users import User
+from domain.users.email_claim import EmailClaim
 from domain.values import Country
 from tests.support.instants import NOW
 from tests.support.scenarios import event_of

@@ -17,7 +17,7 @@ from psycopg import sql
 from application.commands import CommandKey
 from application.ports import Service
 from application.read_models import READ_MODELS
-from application.register_user import register_user
+from application.users.register_user import register_user
 from domain.errors import EmailTaken
 from infrastructure.audit.sealing import seal_to_head
 from infrastructure.audit.signing_keys import CheckpointKeyFile
@@ -25,13 +25,13 @@ from infrastructure.audit.verification import verify_log
 from infrastructure.backups.manifest import MANIFEST, BackupInvalidError, Manifest, Part, digest_of
 from infrastructure.backups.restoring import NotEmptyError, restore_backup
 from infrastructure.backups.writing import take_backup
-from infrastructure.claims.key_in_force import ClaimsKeyForeignError
 from infrastructure.composition import open_service
 from infrastructure.data_map import TABLES, Backup
 from infrastructure.embedded_postgres import EmbeddedPostgres
 from infrastructure.postgres.connections import as_sealer
 from infrastructure.postgres.logins import provide_logins
 from infrastructure.postgres.schema import migrate, migrations
+from infrastructure.users.claims.key_in_force import ClaimsKeyForeignError
 from tests.support.audited import sealer
 from tests.support.cli import new_database
 from tests.support.read_models import make_history, replayed_rows, rows_of

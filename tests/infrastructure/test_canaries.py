@@ -13,14 +13,14 @@ import pytest
 from msgspec.structs import replace
 from psycopg import sql
 
-from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.erase_user import EraseUser, erase_user
 from application.ports import Service
 from application.queries import AuditFilter, PageRequest
-from application.register_user import register_user
-from application.request_email_change import RequestEmailChange, request_email_change
-from application.suspend_user import SuspendUser, suspend_user
-from application.user_directory import USER_DIRECTORY
+from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
+from application.users.directory import USER_DIRECTORY
+from application.users.emails.request_email_change import RequestEmailChange, request_email_change
+from application.users.register_user import register_user
+from application.users.suspend_user import SuspendUser, suspend_user
 from infrastructure.composition import open_service
 from infrastructure.embedded_postgres import embedded_postgres
 from infrastructure.erasures.scrubbing import scrub

@@ -16,11 +16,11 @@ from application.import_people import Line, import_people
 from application.ports import Service
 from application.projections.definition import Projection
 from application.read_models import READ_MODELS
-from application.register_user import register_user
-from application.reinstate_user import ReinstateUser, reinstate_user
-from application.request_email_change import RequestEmailChange, request_email_change
-from application.suspend_user import SuspendUser, suspend_user
-from application.user_directory import USER_DIRECTORY
+from application.users.directory import USER_DIRECTORY
+from application.users.emails.request_email_change import RequestEmailChange, request_email_change
+from application.users.register_user import register_user
+from application.users.reinstate_user import ReinstateUser, reinstate_user
+from application.users.suspend_user import SuspendUser, suspend_user
 from infrastructure.composition import open_service
 from infrastructure.data_map import TABLES, data_map
 from tests.support.running import context, follow_to_head, registration, settings_in

@@ -11,17 +11,17 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.erase_user import EraseUser, erase_user
 from application.policy import Policy
 from application.ports import Service
 from application.proof.checkpoints import verified_checkpoint
 from application.queries import AuditFilter, Moment, PageRequest
-from application.register_user import register_user
-from application.request_deletion import RequestDeletion, request_deletion
-from application.suspend_user import SuspendUser, suspend_user
 from application.unit_of_work import Saved
-from application.user_directory import USER_DIRECTORY
+from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
+from application.users.directory import USER_DIRECTORY
+from application.users.register_user import register_user
+from application.users.request_deletion import RequestDeletion, request_deletion
+from application.users.suspend_user import SuspendUser, suspend_user
 from domain.errors import UserIsErased
 from domain.users import User
 from domain.values import ERASED

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from application.erase_user import EraseUser, erase_user
-from application.user_directory import USER_DIRECTORY
+from application.users.directory import USER_DIRECTORY
 from infrastructure.audit.sealing import seal_to_head
 from infrastructure.audit.signing_keys import CheckpointKeyFile
 from infrastructure.audit.verification import verify_log

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from application.ports import Service
-from application.register_user import register_user
 from application.unit_of_work import Saved, UnitOfWork
+from application.users.register_user import register_user
 from domain.users import User
 from infrastructure.composition import open_service
 from infrastructure.receipts import (

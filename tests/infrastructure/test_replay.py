@@ -12,10 +12,10 @@ from uuid import UUID
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from application.change_profile import ChangeProfile, ProfilePatch, change_profile
-from application.register_user import register_user
-from domain.email_claims import EmailClaim
+from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
+from application.users.register_user import register_user
 from domain.users import User
+from domain.users.email_claim import EmailClaim
 from infrastructure.composition import open_service
 from infrastructure.replay import Log, open_log
 from infrastructure.settings import Settings

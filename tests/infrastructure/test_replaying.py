@@ -13,7 +13,7 @@ import pytest
 
 from application.erase_user import EraseUser, erase_user
 from application.ports import Service
-from application.register_user import register_user
+from application.users.register_user import register_user
 from infrastructure.backups.replaying import bring_nobody_back
 from infrastructure.backups.restoring import restore_backup
 from infrastructure.backups.writing import take_backup

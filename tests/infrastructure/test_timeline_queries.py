@@ -13,13 +13,13 @@ import pytest
 from msgspec.structs import replace
 
 from application.actors import Actor, Metadata, Role
-from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.commands import CommandContext
 from application.ports import Service
 from application.queries import AuditFilter, PageRequest
 from application.record_filters import parse_topic
-from application.register_user import register_user
 from application.user_timeline import TimelineEntry
+from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
+from application.users.register_user import register_user
 from domain.ids import uuid7
 from domain.values import SEALED
 from infrastructure.composition import open_service

@@ -9,16 +9,14 @@ from typing import Any
 
 import psycopg
 
-from application.confirm_email import ConfirmEmail, confirm_email
 from application.erase_user import EraseUser, erase_user
 from application.ports import Service
-from application.register_user import register_user
-from application.request_email_change import RequestEmailChange, request_email_change
+from application.users.emails.confirm_email import ConfirmEmail, confirm_email
+from application.users.emails.request_email_change import RequestEmailChange, request_email_change
+from application.users.register_user import register_user
 from domain import errors
-from domain.email_claims import EmailClaim
+from domain.users.email_claim import EmailClaim
 from domain.values import EmailAddress
-from infrastructure.claims.key_in_force import in_force
-from infrastructure.claims.rotation import ClaimsRotated, OnEvents, rotate_claims
 from infrastructure.commands.aggregates import Aggregates
 from infrastructure.composition import open_commands, open_service
 from infrastructure.encryption.key_cache import SubjectKeys
@@ -27,6 +25,8 @@ from infrastructure.log.stream_loader import StreamLoader
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.secrets.keyring import ClaimIds, Keyring, MailedTokens
 from infrastructure.settings import Settings
+from infrastructure.users.claims.key_in_force import in_force
+from infrastructure.users.claims.rotation import ClaimsRotated, OnEvents, rotate_claims
 from tests.support.running import context, registration, settings_in
 
 OLD, NEW = b"o" * 32, b"n" * 32

@@ -6,18 +6,18 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from application.address_claims import ClaimIdsOf
 from application.commands import CommandT, UseCase
-from application.email_tokens import EmailTokens
 from application.policy import Policy
 from application.recorded import Recorded
 from application.unit_of_work import AggregateT, PortT, Saved
-from application.unread_users import UnreadUsers
 from application.unreadable import HistoryUnreadableError
+from application.users.emails.address_claims import ClaimIdsOf
+from application.users.emails.email_tokens import EmailTokens
+from application.users.unread_users import UnreadUsers
 from domain import errors
-from domain.email_claims import EmailClaim
 from domain.kernel import Aggregate, AggregateEvent
 from domain.users import User
+from domain.users.email_claim import EmailClaim
 from domain.values import EmailAddress
 from infrastructure.secrets.keyring import ClaimIds, MailedTokens
 from tests.support.instants import NOW
@@ -182,7 +182,7 @@ class InMemoryWork:
 
 
 class UnreadUsersInMemory:
-    """The port `application.unread_users.UnreadUsers`."""
+    """The port `application.users.unread_users.UnreadUsers`."""
 
     def __init__(self, log: InMemoryLog) -> None:
         self._log = log

@@ -8,16 +8,16 @@ from typing import Any
 
 import psycopg
 
-from application.change_profile import ChangeProfile, ProfilePatch, change_profile
-from application.deactivate_user import DeactivateUser, deactivate_user
 from application.ports import Service
-from application.reactivate_user import ReactivateUser, reactivate_user
-from application.record_consent import ConsentChoice, RecordConsent, record_consent
-from application.register_user import register_user
-from application.reinstate_user import ReinstateUser, reinstate_user
-from application.request_deletion import RequestDeletion, request_deletion
-from application.suspend_user import SuspendUser, suspend_user
-from application.withdraw_deletion import WithdrawDeletion, withdraw_deletion
+from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
+from application.users.deactivate_user import DeactivateUser, deactivate_user
+from application.users.reactivate_user import ReactivateUser, reactivate_user
+from application.users.record_consent import ConsentChoice, RecordConsent, record_consent
+from application.users.register_user import register_user
+from application.users.reinstate_user import ReinstateUser, reinstate_user
+from application.users.request_deletion import RequestDeletion, request_deletion
+from application.users.suspend_user import SuspendUser, suspend_user
+from application.users.withdraw_deletion import WithdrawDeletion, withdraw_deletion
 from domain.errors import DomainError
 from infrastructure.composition import open_service
 from tests.support.running import context, registration, settings_in

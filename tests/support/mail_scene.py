@@ -11,11 +11,11 @@ import psycopg
 
 from application.mailing import Mail, MailRefusedError
 from application.ports import Service
-from application.register_user import register_user
+from application.users.register_user import register_user
 from infrastructure.composition import open_service
-from infrastructure.confirmation_mails import ConfirmationMails
 from infrastructure.secrets.keyring import MailedTokens, load_keyring
 from infrastructure.settings import Settings
+from infrastructure.users.confirmation_mails import ConfirmationMails
 from tests.support.running import context, projector, registration, settings_in
 
 T = TypeVar("T")

@@ -9,12 +9,12 @@ from psycopg import sql
 
 from application.access_records.recording import Reader
 from application.actors import Actor, Role
-from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.ports import Service
 from application.projections.definition import Projection
-from application.register_user import register_user
-from application.request_deletion import RequestDeletion, request_deletion
-from application.suspend_user import SuspendUser, suspend_user
+from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
+from application.users.register_user import register_user
+from application.users.request_deletion import RequestDeletion, request_deletion
+from application.users.suspend_user import SuspendUser, suspend_user
 from domain.access_records.access_record import Reading
 from infrastructure.log.reader import Wanted, read_range
 from infrastructure.postgres.connections import as_projector

@@ -12,7 +12,7 @@ import psycopg
 from application.actors import Actor, Metadata, Role
 from application.commands import CommandContext, CommandKey
 from application.read_models import READ_MODELS
-from application.register_user import RegisterUser, register_user
+from application.users.register_user import RegisterUser, register_user
 from infrastructure.composition import open_service
 from infrastructure.log.reader import Connection
 from infrastructure.postgres.connections import as_projector

@@ -18,12 +18,12 @@ import psycopg
 from msgspec.structs import replace
 from psycopg import sql
 
-from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.commands import LogUnavailableError
 from application.projections.definition import Projection
 from application.recorded import Recorded
-from application.register_user import register_user
-from application.user_directory import USER_DIRECTORY
+from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
+from application.users.directory import USER_DIRECTORY
+from application.users.register_user import register_user
 from infrastructure.composition import open_service
 from infrastructure.encryption.keychain import grant
 from infrastructure.postgres.connections import PROJECTOR_ROLE, in_role

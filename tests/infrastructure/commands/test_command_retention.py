@@ -11,7 +11,7 @@ from psycopg import errors
 
 from application.commands import CommandKey
 from application.import_people import Line, import_people
-from application.register_user import register_user
+from application.users.register_user import register_user
 from infrastructure.commands.idempotency_keys import KeyedCommandKeys
 from infrastructure.commands.retention import forget_commands, forgetting
 from infrastructure.composition import open_service

@@ -12,7 +12,6 @@ import pytest
 from msgspec.structs import replace
 
 from application.actors import Actor, Role
-from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.commands import (
     CommandContext,
     CommandKey,
@@ -20,13 +19,14 @@ from application.commands import (
     LogUnavailableError,
     WriteConflictError,
 )
-from application.confirm_email import ConfirmEmail, confirm_email
 from application.ports import Service
-from application.register_user import register_user
-from application.reinstate_user import ReinstateUser, reinstate_user
-from application.request_email_change import RequestEmailChange, request_email_change
-from application.suspend_user import SuspendUser, suspend_user
 from application.unit_of_work import Saved, UnitOfWork
+from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
+from application.users.emails.confirm_email import ConfirmEmail, confirm_email
+from application.users.emails.request_email_change import RequestEmailChange, request_email_change
+from application.users.register_user import register_user
+from application.users.reinstate_user import ReinstateUser, reinstate_user
+from application.users.suspend_user import SuspendUser, suspend_user
 from domain import errors
 from domain.users import User
 from domain.values import Country

@@ -10,12 +10,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.erase_user import EraseUser, erase_user
 from application.ports import Service
 from application.queries import Moment
-from application.register_user import register_user
 from application.unit_of_work import Saved
+from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
+from application.users.register_user import register_user
 from domain.values import ERASED
 from infrastructure.composition import open_service
 from infrastructure.encryption.key_encryption import KeyUnusableError

@@ -12,9 +12,9 @@ from msgspec import NODEFAULT
 from domain.access_records.access_record import AccessRecord
 from domain.aggregates import AGGREGATES
 from domain.data_exports import DataExport
-from domain.email_claims import EmailClaim
 from domain.kernel import AggregateEvent, event_types, payload_fields
 from domain.users import User
+from domain.users.email_claim import EmailClaim
 from infrastructure.log.event_codec import (
     FORMS,
     UndecodableEventError,

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from application.ports import Service
 from application.queries import Moment
-from application.user_diff import ASSIGNED_BY, FIELDS, UserDiff
+from application.users.diff import ASSIGNED_BY, FIELDS, UserDiff
 from domain.kernel import AggregateEvent, event_types, personal_fields
 from domain.users import User
 from domain.values import ERASED

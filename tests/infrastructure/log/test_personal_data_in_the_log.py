@@ -12,15 +12,15 @@ import pytest
 from msgspec.structs import replace
 from psycopg import sql
 
-from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.commands import CommandKey
 from application.ports import Service
 from application.queries import AuditFilter, Moment, PageRequest
-from application.register_user import register_user
-from application.suspend_user import SuspendUser, suspend_user
 from application.unreadable import HistoryUnreadableError
-from application.user_directory import USER_DIRECTORY
 from application.user_timeline import USER_TIMELINE
+from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
+from application.users.directory import USER_DIRECTORY
+from application.users.register_user import register_user
+from application.users.suspend_user import SuspendUser, suspend_user
 from domain.errors import DomainError
 from infrastructure.composition import open_service
 from infrastructure.encryption import keychain, master_keys

@@ -13,9 +13,9 @@ import pytest
 
 from domain.access_records.access_record import AccessRecord, Reading
 from domain.data_exports import DataExport
-from domain.email_claims import EmailClaim
 from domain.kernel import payload_fields
 from domain.users import User
+from domain.users.email_claim import EmailClaim
 from infrastructure.log.event_codec import FORMS, decode, encode
 from tests.support.instants import NOW
 from tests.support.scenarios import Fact, event_of, fact_of, happened

@@ -6,9 +6,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from application.change_profile import ChangeProfile, ProfilePatch, change_profile
-from application.register_user import register_user
 from application.unreadable import HistoryUnreadableError
+from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
+from application.users.register_user import register_user
 from infrastructure.composition import open_commands
 from tests.support.damage import damage
 from tests.support.running import context, registration, settings_in

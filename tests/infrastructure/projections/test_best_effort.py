@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from application.queries import Freshness, PositionNotReachedError
-from application.user_directory import USER_DIRECTORY, UserEntry
+from application.users.directory import USER_DIRECTORY, UserEntry
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.queries.read_model import Lists, ReadModel, Selection
 from infrastructure.queries.waiting import PLACES_OF_ONE

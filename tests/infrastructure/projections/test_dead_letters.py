@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from application.projections.definition import Projection
 from application.read_models import READ_MODELS
 from application.recorded import Recorded
-from application.user_directory import USER_DIRECTORY
+from application.users.directory import USER_DIRECTORY
 from infrastructure.log.reader import PoisonEventError
 from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.follow import dead_letters as letters_module

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 
-from application.user_directory import USER_DIRECTORY
+from application.users.directory import USER_DIRECTORY
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.queries.projections import ProjectionQueries
 from tests.support.running import follow_to_head, registered

@@ -16,7 +16,6 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from application.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.ports import Service
 from application.projections.definition import Projection
 from application.queries import (
@@ -30,9 +29,10 @@ from application.queries import (
 from application.read_models import READ_MODELS
 from application.record_filters import parse_actor, parse_topic
 from application.recorded import Recorded
-from application.register_user import register_user
-from application.user_directory import USER_DIRECTORY, UserEntry
 from application.user_timeline import USER_TIMELINE
+from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
+from application.users.directory import USER_DIRECTORY, UserEntry
+from application.users.register_user import register_user
 from domain import errors
 from domain.users import User
 from domain.values import EmailAddress

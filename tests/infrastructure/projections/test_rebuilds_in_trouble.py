@@ -19,8 +19,8 @@ import pytest
 from psycopg import errors
 
 from application.queries import ProjectionFault, ProjectionStatus, RebuildStatus
-from application.user_directory import USER_DIRECTORY
 from application.user_timeline import USER_TIMELINE
+from application.users.directory import USER_DIRECTORY
 from infrastructure.encryption.keychain import grant, granted
 from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool
 from infrastructure.postgres.database import embedded_as

@@ -10,8 +10,8 @@ import pytest
 
 from application.projections.definition import Projection
 from application.read_models import READ_MODELS
-from application.user_directory import USER_DIRECTORY
 from application.user_timeline import USER_TIMELINE
+from application.users.directory import USER_DIRECTORY
 from infrastructure.encryption.keychain import grant, granted
 from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.generations import add_generation, generations

@@ -11,8 +11,8 @@ from psycopg import sql
 from application.projections.definition import Projection
 from application.read_models import READ_MODELS
 from application.recorded import Recorded
-from application.user_directory import USER_DIRECTORY, UserEntry
 from application.user_timeline import USER_TIMELINE
+from application.users.directory import USER_DIRECTORY, UserEntry
 from domain.users import User
 from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.columns import SCHEMA, table_name

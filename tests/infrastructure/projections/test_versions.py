@@ -14,7 +14,7 @@ from application.projections.definition import Projection
 from application.queries import PositionNotReachedError
 from application.read_models import READ_MODELS
 from application.recorded import Recorded
-from application.user_directory import USER_DIRECTORY, UserEntry
+from application.users.directory import USER_DIRECTORY, UserEntry
 from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool
 from infrastructure.projections.follow.following import OtherVersionError, follow_batch
 from infrastructure.projections.generations import (

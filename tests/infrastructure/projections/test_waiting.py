@@ -15,8 +15,8 @@ from application.queries import (
     PositionUnknownError,
     TooManyWaitingError,
 )
-from application.register_user import register_user
-from application.user_directory import USER_DIRECTORY, UserEntry
+from application.users.directory import USER_DIRECTORY, UserEntry
+from application.users.register_user import register_user
 from infrastructure.composition import open_service
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.queries.read_model import Lists, ReadModel, Selection

@@ -23,7 +23,7 @@ from pathlib import Path
 import psycopg
 
 from application.read_models import READ_MODELS
-from application.user_directory import USER_DIRECTORY
+from application.users.directory import USER_DIRECTORY
 from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.follow.following import follow_batch
 from infrastructure.projections.generations import ensure_live, generations

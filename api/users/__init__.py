@@ -1,0 +1,1 @@
+"""People's accounts, over HTTP and on the command line."""

@@ -1,0 +1,1 @@
+"""`reprise users`, and how commands find the person that is meant."""

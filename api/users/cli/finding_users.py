@@ -1,0 +1,39 @@
+"""Finds the user that an operator means, by id or by current email address."""
+
+from uuid import UUID
+
+from api.cli.failures import NotFound
+from application.users.emails.address_claims import leader_first
+from domain.users.email_claim import EmailClaim
+from domain.values import parse_email_address
+from infrastructure.commands.aggregates import Aggregates
+from infrastructure.encryption.key_cache import SubjectKeys
+from infrastructure.encryption.master_keys import MasterKeys
+from infrastructure.log.stream_loader import StreamLoader
+from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
+from infrastructure.secrets.keyring import load_keyring
+from infrastructure.settings import Settings
+from infrastructure.users.claims.key_in_force import require_claims_key
+
+
+async def find_user(settings: Settings, conninfo: str, wanted: str) -> UUID:
+    """The id of a user; whether an id that was given exists is not checked. Raises `NotFound`."""
+    if "@" in wanted:
+        return await _holder(settings, conninfo, wanted)
+    try:
+        return UUID(wanted)
+    except ValueError:
+        raise NotFound("This is neither a user id nor an email address.") from None
+
+
+async def _holder(settings: Settings, conninfo: str, address: str) -> UUID:
+    """Who has an address, according to the log: a read model might be behind."""
+    wanted, keyring = parse_email_address(address), load_keyring(settings.keys, production=settings.production)
+    async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
+        await require_claims_key(pool, keyring)
+        aggregates = Aggregates(StreamLoader(pool, SubjectKeys(pool, MasterKeys())))
+        claims = [await aggregates.load(EmailClaim, claim_id) for claim_id in keyring.claim_ids_of(wanted)]
+    claim = leader_first(claims)[0]
+    if claim.holder is None:
+        raise NotFound("No user has this email address.")
+    return claim.holder

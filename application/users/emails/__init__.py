@@ -1,0 +1,1 @@
+"""Email addresses: claimed, asked for, confirmed."""
