@@ -5,7 +5,7 @@ from uuid import UUID
 import msgspec
 
 from api.http.views import Instant, View
-from api.proof_views import CheckpointView, InclusionProofView, checkpoint_view, inclusion_view
+from api.proof.views import CheckpointView, InclusionProofView, checkpoint_view, inclusion_view
 from application.ports import Service
 from application.proof.queries import NotSealedError
 

@@ -4,10 +4,10 @@ Nor does anything leave the machine unencrypted (docs/decisions/0030-nothing-mad
 checks its own needs when it begins; `check_production` checks everything before all of them are started.
 """
 
-from infrastructure.audit.signing_keys import checkpoint_key_file
 from infrastructure.encryption.keychain import key_encryption_key
 from infrastructure.mail import mailer_for
 from infrastructure.postgres.database_security import check_database_urls
+from infrastructure.proof.signing_keys import checkpoint_key_file
 from infrastructure.secrets.keyring import load_keyring
 from infrastructure.settings import Settings
 from infrastructure.tokens.keys import check_issuer

@@ -19,12 +19,12 @@ from api.cli.comparing import diff
 from api.cli.exporting import write_export
 from api.cli.failures import NotFound
 from api.cli.pages import Pages, write_pages
-from api.cli.proving import bundle, checkpoint, keys, prove, repair, rotate_key
 from api.cli.terminal import say, shown, write_json
 from api.cli.values import instant
-from api.cli.verifying import verify
 from api.exports import ExportFormat
 from api.http.views import FactView, FactWithDataView, fact, fact_with_data
+from api.proof.cli.proving import bundle, checkpoint, keys, prove, repair, rotate_key
+from api.proof.cli.verifying import verify
 from api.users.cli.finding_users import find_user
 from application.ports import Service
 from application.queries import AuditFilter, TimelineItem

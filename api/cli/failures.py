@@ -69,9 +69,9 @@ def _of_others(error: Exception) -> Failure | None:
 
 def _of_proof(error: Exception) -> Failure | None:
     from application.proof.queries import NotSealedError
-    from infrastructure.audit.edge_repair import EdgeNotRepairableError
-    from infrastructure.audit.sealing import TreeUnsoundError
-    from infrastructure.audit.signing_keys import SigningKeyUnusableError
+    from infrastructure.proof.checkpointing import TreeUnsoundError
+    from infrastructure.proof.edge_repair import EdgeNotRepairableError
+    from infrastructure.proof.signing_keys import SigningKeyUnusableError
 
     match error:
         case NotSealedError():

@@ -11,10 +11,10 @@ from api.controllers.history import HistoryController
 from api.controllers.letters import LettersController
 from api.controllers.operations import OperationsController
 from api.controllers.projections import ProjectionsController
-from api.controllers.proofs import ProofsController
 from api.controllers.statistics import StatisticsController
 from api.openapi.controller import DocumentationController
 from api.pages.controller import HomeController
+from api.proof.controllers.proofs import ProofsController
 from api.users.controllers.confirmation_page import ConfirmationPageController
 from api.users.controllers.consents import ConsentsController
 from api.users.controllers.deactivation import DeactivationController

@@ -7,10 +7,10 @@ import psycopg
 
 from benchmarks.figures import Figure, at_least, figure, none_of
 from benchmarks.laboratory import Laboratory
-from infrastructure.audit.sealing import seal_to_head
-from infrastructure.audit.signing_keys import CheckpointKeyFile
-from infrastructure.audit.verification import Verification, verify_log
 from infrastructure.postgres.connections import as_sealer
+from infrastructure.proof.checkpointing import seal_to_head
+from infrastructure.proof.signing_keys import CheckpointKeyFile
+from infrastructure.proof.verification import Verification, verify_log
 
 
 def measure(lab: Laboratory) -> Figure:

@@ -18,8 +18,6 @@ import structlog
 
 from application.projections.definition import Projection
 from application.read_models import READ_MODELS
-from infrastructure.audit.sealing import Sealer
-from infrastructure.audit.signing_keys import checkpoint_key_file
 from infrastructure.child_processes import end, end_with_parent
 from infrastructure.commands.retention import forgetting
 from infrastructure.composition import open_commands
@@ -41,6 +39,8 @@ from infrastructure.projections.partitions import MOST, FencedOffError
 from infrastructure.projections.rebuild.rebuild_requests import open_requests, perform_rebuild, request_upgrade
 from infrastructure.projections.rebuild.rebuild_watch import is_stalled
 from infrastructure.projections.verify.sampling import checking
+from infrastructure.proof.checkpointing import Sealer
+from infrastructure.proof.signing_keys import checkpoint_key_file
 from infrastructure.receipts import noting_erasures, receipts_path
 from infrastructure.secrets.keyring import MailedTokens, load_keyring
 from infrastructure.settings import Settings

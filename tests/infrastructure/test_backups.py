@@ -19,9 +19,6 @@ from application.ports import Service
 from application.read_models import READ_MODELS
 from application.users.register_user import register_user
 from domain.errors import EmailTaken
-from infrastructure.audit.sealing import seal_to_head
-from infrastructure.audit.signing_keys import CheckpointKeyFile
-from infrastructure.audit.verification import verify_log
 from infrastructure.backups.manifest import MANIFEST, BackupInvalidError, Manifest, Part, digest_of
 from infrastructure.backups.restoring import NotEmptyError, restore_backup
 from infrastructure.backups.writing import take_backup
@@ -31,6 +28,9 @@ from infrastructure.embedded_postgres import EmbeddedPostgres
 from infrastructure.postgres.connections import as_sealer
 from infrastructure.postgres.logins import provide_logins
 from infrastructure.postgres.schema import migrate, migrations
+from infrastructure.proof.checkpointing import seal_to_head
+from infrastructure.proof.signing_keys import CheckpointKeyFile
+from infrastructure.proof.verification import verify_log
 from infrastructure.users.claims.key_in_force import ClaimsKeyForeignError
 from tests.support.audited import sealer
 from tests.support.cli import new_database

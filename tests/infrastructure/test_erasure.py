@@ -25,10 +25,6 @@ from application.users.suspend_user import SuspendUser, suspend_user
 from domain.errors import UserIsErased
 from domain.users import User
 from domain.values import ERASED
-from infrastructure.audit.leaf_reader import leaves_in
-from infrastructure.audit.sealing import seal_to_head
-from infrastructure.audit.signing_keys import CheckpointKeyFile
-from infrastructure.audit.verification import verify_log
 from infrastructure.composition import open_commands, open_service
 from infrastructure.encryption.eviction import Forgetting
 from infrastructure.erasures import due_deletions
@@ -40,6 +36,10 @@ from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.rebuild.rebuilding import rebuild, roll_back
 from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verify.verifying import check_sample
+from infrastructure.proof.checkpointing import seal_to_head
+from infrastructure.proof.leaf_reader import leaves_in
+from infrastructure.proof.signing_keys import CheckpointKeyFile
+from infrastructure.proof.verification import verify_log
 from infrastructure.replay import Log
 from tests.support.damage import damage
 from tests.support.read_models import replayed_rows, rows_of

@@ -13,12 +13,12 @@ import psycopg
 
 from application.erase_user import EraseUser, erase_user
 from application.users.directory import USER_DIRECTORY
-from infrastructure.audit.sealing import seal_to_head
-from infrastructure.audit.signing_keys import CheckpointKeyFile
-from infrastructure.audit.verification import verify_log
 from infrastructure.composition import open_service
 from infrastructure.postgres.connections import as_projector, as_sealer
 from infrastructure.projections.rebuild.rebuilding import rebuild
+from infrastructure.proof.checkpointing import seal_to_head
+from infrastructure.proof.signing_keys import CheckpointKeyFile
+from infrastructure.proof.verification import verify_log
 from tests.support.read_models import head_of, make_history, replayed_rows, rows_of
 from tests.support.running import context, settings_in
 from tests.support.waiting import eventually

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure.audit.signing_keys import SigningKeyUnusableError, checkpoint_key_file
 from infrastructure.mail import OutboxMailer, SmtpMailer, mailer_for
 from infrastructure.postgres.database import reached_as
 from infrastructure.postgres.database_security import check_database_urls
 from infrastructure.postgres.logins import Login
 from infrastructure.production import check_production
+from infrastructure.proof.signing_keys import SigningKeyUnusableError, checkpoint_key_file
 from infrastructure.secrets.keyring import SecretMissingError, load_keyring
 from infrastructure.settings import SettingInvalidError, Settings, settings_from
 from tests.support.running import settings_in

@@ -8,9 +8,9 @@ import psycopg
 
 from application.proof.merkle_tree import leaf_hash
 from application.proof.tiles import TiledTree
-from infrastructure.audit.leaf_reader import leaves_in
 from infrastructure.log.reader import Connection
 from infrastructure.postgres.connections import as_sealer
+from infrastructure.proof.leaf_reader import leaves_in
 
 REGISTERED = b'{"email":"m@example.com","display_name":"M","country":"SE"}'
 

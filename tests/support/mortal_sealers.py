@@ -9,8 +9,8 @@ import random
 import sys
 from pathlib import Path
 
-from infrastructure.audit.sealing import seal_batch
-from infrastructure.audit.signing_keys import CheckpointKeyFile
+from infrastructure.proof.checkpointing import seal_batch
+from infrastructure.proof.signing_keys import CheckpointKeyFile
 from tests.support.audited import sealer
 
 

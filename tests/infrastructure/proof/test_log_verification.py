@@ -10,12 +10,12 @@ import pytest
 from application.proof.checkpoints import Checkpoint, verified_checkpoint
 from application.proof.merkle_tree import ProofInvalidError, leaf_hash, verify_consistency
 from application.proof.tiles import TiledTree
-from infrastructure.audit.leaf_reader import leaves_in
-from infrastructure.audit.sealing import seal_batch, seal_to_head
-from infrastructure.audit.signing_keys import CheckpointKeyFile, CheckpointKeys
-from infrastructure.audit.stored_tree import consistency_proof
-from infrastructure.audit.verification import Progress, Verification, verify_log
 from infrastructure.postgres.connections import as_sealer
+from infrastructure.proof.checkpointing import seal_batch, seal_to_head
+from infrastructure.proof.leaf_reader import leaves_in
+from infrastructure.proof.signing_keys import CheckpointKeyFile, CheckpointKeys
+from infrastructure.proof.stored_tree import consistency_proof
+from infrastructure.proof.verification import Progress, Verification, verify_log
 from tests.support.audited import append_events, append_versions, sealer
 
 SEALED, MARK = 700, 400

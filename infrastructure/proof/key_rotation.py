@@ -6,9 +6,9 @@ the new one signs, and the old private half is gone. An interrupted rotation is 
 
 from application.proof.handovers import handover
 from application.proof.signed_notes import VerifierKey
-from infrastructure.audit.sealing import sealed_checkpoint
-from infrastructure.audit.signing_keys import CheckpointKeyFile
 from infrastructure.log.reader import Connection
+from infrastructure.proof.checkpointing import sealed_checkpoint
+from infrastructure.proof.signing_keys import CheckpointKeyFile
 
 _PUBLISH = "INSERT INTO audit.verifier_key (key, handover) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 _HANDOVERS = "SELECT handover FROM audit.verifier_key WHERE handover IS NOT NULL ORDER BY published_at"

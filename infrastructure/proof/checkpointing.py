@@ -14,9 +14,9 @@ import msgspec
 from application.proof.checkpoints import Checkpoint, signed, verified_checkpoint
 from application.proof.signed_notes import NoteInvalidError, SigningKey, VerifierKey
 from application.proof.tiles import Tile, TiledTree, are_hashes
-from infrastructure.audit.leaf_reader import LeafMissingError, leaf_hashes_in
-from infrastructure.audit.signing_keys import CheckpointKeyFile, CheckpointKeys
 from infrastructure.log.reader import Connection, read_head
+from infrastructure.proof.leaf_reader import LeafMissingError, leaf_hashes_in
+from infrastructure.proof.signing_keys import CheckpointKeyFile, CheckpointKeys
 
 BATCH = 65_536
 """Events in one transaction."""

@@ -87,10 +87,10 @@ def _verify_file(file: Path, keys: Sequence[VerifierKey], old: Path | None, *, j
 
 def _verify_log(given: Sequence[VerifierKey], old: Path | None, *, json: bool) -> None:
     from api.cli.progress import EventProgress
-    from infrastructure.audit.verification import verify_log
     from infrastructure.postgres.connections import as_sealer
     from infrastructure.postgres.database import migrated_database, require_data
     from infrastructure.postgres.logins import Login
+    from infrastructure.proof.verification import verify_log
     from infrastructure.settings import settings_from
 
     settings = settings_from()
@@ -120,8 +120,8 @@ def _published(conninfo: str) -> tuple[list[VerifierKey], list[str]]:
     """The log's own keys, and how each has handed over to the next."""
     import psycopg
 
-    from infrastructure.audit.key_rotation import published_handovers
     from infrastructure.postgres.connections import as_sealer
+    from infrastructure.proof.key_rotation import published_handovers
 
     with psycopg.connect(as_sealer(conninfo), autocommit=True) as connection:
         keys = parsed_keys([key for (key,) in connection.execute("SELECT key FROM audit.verifier_key")])

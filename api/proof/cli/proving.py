@@ -19,24 +19,24 @@ from api.cli.catching_up import catch_up
 from api.cli.failures import ExitCode, Failure, NotFound
 from api.cli.progress import EventProgress
 from api.cli.terminal import say, shown, write_json, write_table
-from api.cli.verifying import kept_checkpoint, parsed_keys
-from api.proof_views import checkpoint_view, inclusion_view, key_list
+from api.proof.cli.verifying import kept_checkpoint, parsed_keys
+from api.proof.views import checkpoint_view, inclusion_view, key_list
 from application.proof.queries import InclusionProof, PublishedKey
 from application.queries import PAGE_LIMIT, AuditFilter, PageRequest
 from application.user_timeline import USER_TIMELINE
-from infrastructure.audit.bundling import Subject, last_checkpoint
-from infrastructure.audit.bundling import bundle as make_bundle
-from infrastructure.audit.edge_repair import repair_edge
-from infrastructure.audit.key_rotation import rotate_key as replace_key
-from infrastructure.audit.sealing import seal_to_head
-from infrastructure.audit.signing_keys import checkpoint_key_file
-from infrastructure.audit.stored_tree import inclusion_proofs
 from infrastructure.composition import open_service
 from infrastructure.files.private_files import whole_file
 from infrastructure.log.reader import Connection
 from infrastructure.postgres.connections import as_sealer
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
+from infrastructure.proof.bundling import Subject, last_checkpoint
+from infrastructure.proof.bundling import bundle as make_bundle
+from infrastructure.proof.checkpointing import seal_to_head
+from infrastructure.proof.edge_repair import repair_edge
+from infrastructure.proof.key_rotation import rotate_key as replace_key
+from infrastructure.proof.signing_keys import checkpoint_key_file
+from infrastructure.proof.stored_tree import inclusion_proofs
 from infrastructure.settings import Settings, settings_from
 
 

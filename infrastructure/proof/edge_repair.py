@@ -12,8 +12,8 @@ import msgspec
 from application.proof.checkpoints import Checkpoint, verified_checkpoint
 from application.proof.signed_notes import NoteInvalidError, VerifierKey
 from application.proof.tiles import TILE_WIDTH, TiledTree
-from infrastructure.audit.leaf_reader import LeafMissingError, leaf_hashes_in
 from infrastructure.log.reader import Connection
+from infrastructure.proof.leaf_reader import LeafMissingError, leaf_hashes_in
 
 CHUNK = 65_536
 """Events read at a time."""

@@ -8,11 +8,11 @@ import psycopg
 import pytest
 
 from application.proof.checkpoints import verified_checkpoint
-from infrastructure.audit.edge_repair import EdgeNotRepairableError, repair_edge
-from infrastructure.audit.sealing import TreeUnsoundError, seal_batch, seal_to_head
-from infrastructure.audit.signing_keys import CheckpointKeyFile, CheckpointKeys
-from infrastructure.audit.verification import verify_log
 from infrastructure.postgres.connections import as_sealer
+from infrastructure.proof.checkpointing import TreeUnsoundError, seal_batch, seal_to_head
+from infrastructure.proof.edge_repair import EdgeNotRepairableError, repair_edge
+from infrastructure.proof.signing_keys import CheckpointKeyFile, CheckpointKeys
+from infrastructure.proof.verification import verify_log
 from tests.support.audited import append_events, sealer
 from tests.support.cli import CommandLine
 

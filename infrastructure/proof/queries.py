@@ -12,7 +12,7 @@ from application.proof.queries import (
     PublishedCheckpoint,
     PublishedKey,
 )
-from infrastructure.audit.stored_tree import (
+from infrastructure.proof.stored_tree import (
     TILES,
     Row,
     checked,

@@ -11,10 +11,10 @@ from psycopg.errors import InsufficientPrivilege
 from application.proof.checkpoints import Checkpoint, verified_checkpoint
 from application.proof.handovers import with_successors
 from application.proof.signed_notes import VerifierKey, parse_verifier_key
-from infrastructure.audit.key_rotation import published_handovers, rotate_key
-from infrastructure.audit.sealing import TreeUnsoundError, seal_to_head
-from infrastructure.audit.signing_keys import CheckpointKeyFile, CheckpointKeys
 from infrastructure.log.reader import Connection
+from infrastructure.proof.checkpointing import TreeUnsoundError, seal_to_head
+from infrastructure.proof.key_rotation import published_handovers, rotate_key
+from infrastructure.proof.signing_keys import CheckpointKeyFile, CheckpointKeys
 from tests.support.audited import append_events, recomputed_tree, sealer
 
 EMPTY_ROOT = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")

@@ -17,9 +17,9 @@ from application.proof.leaves import LeafInvalidError, glance, position_of
 from application.proof.merkle_tree import HASH_OCTETS, leaf_hash
 from application.proof.signed_notes import NoteInvalidError, VerifierKey
 from application.proof.tiles import TILE_WIDTH, Tile, TiledTree, are_hashes, split_hashes
-from infrastructure.audit.leaf_reader import leaves_in
 from infrastructure.log.event_codec import UndecodableEventError, UnknownTopicError, check
 from infrastructure.log.reader import Connection, read_head
+from infrastructure.proof.leaf_reader import leaves_in
 
 CHUNK = 65_536
 """Positions verified at a time: some ten megabytes."""

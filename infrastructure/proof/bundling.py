@@ -16,10 +16,10 @@ from application.proof.bundles import (
 )
 from application.proof.checkpoints import Checkpoint
 from application.proof.queries import NotSealedError, PublishedCheckpoint
-from infrastructure.audit.key_rotation import published_handovers
-from infrastructure.audit.leaf_reader import leaves_at
-from infrastructure.audit.stored_tree import consistency_proof, inclusion_proofs
 from infrastructure.log.reader import Connection
+from infrastructure.proof.key_rotation import published_handovers
+from infrastructure.proof.leaf_reader import leaves_at
+from infrastructure.proof.stored_tree import consistency_proof, inclusion_proofs
 
 PIECE = 1_000
 """Events proved at a time."""

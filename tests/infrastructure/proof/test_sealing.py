@@ -21,12 +21,12 @@ from application.proof.leaves import StoredEvent, encode
 from application.proof.merkle_tree import leaf_hash, verify_consistency, verify_inclusion
 from application.proof.queries import NotSealedError
 from application.proof.tiles import TiledTree
-from infrastructure.audit.leaf_reader import leaves_at, leaves_in
-from infrastructure.audit.sealing import Sealer, TreeUnsoundError, seal_batch, seal_to_head
-from infrastructure.audit.signing_keys import CheckpointKeyFile, CheckpointKeys, SigningKeyUnusableError
-from infrastructure.audit.stored_tree import consistency_proof, inclusion_proofs
 from infrastructure.log.reader import Connection
 from infrastructure.postgres.connections import APP_ROLE, PROJECTOR_ROLE, SEALER_ROLE, in_role
+from infrastructure.proof.checkpointing import Sealer, TreeUnsoundError, seal_batch, seal_to_head
+from infrastructure.proof.leaf_reader import leaves_at, leaves_in
+from infrastructure.proof.signing_keys import CheckpointKeyFile, CheckpointKeys, SigningKeyUnusableError
+from infrastructure.proof.stored_tree import consistency_proof, inclusion_proofs
 from tests.support.audited import append_events, recomputed_tree, sealer
 from tests.support.waiting import eventually
 

@@ -10,7 +10,7 @@ from api.http.permissions import Permission
 from api.http.problems import Kind
 from api.http.query_parameters import HIGHEST_POSITION, reached
 from api.http.requests import ApiRequest
-from api.proof_views import (
+from api.proof.views import (
     CheckpointView,
     ConsistencyProofView,
     InclusionProofView,
