@@ -8,8 +8,8 @@ from uuid import UUID
 
 import msgspec
 
+from application.history.timeline import TimelineEntry
 from application.record_filters import ActorName, Topic
-from application.user_timeline import TimelineEntry
 from application.users.diff import UserDiff
 from application.users.directory import UserEntry
 from domain.users import User

@@ -9,7 +9,7 @@ from typing import NewType
 from uuid import UUID
 
 from application.actors import Role
-from application.user_timeline import USER_TIMELINE
+from application.history.timeline import USER_TIMELINE
 
 ActorName = NewType("ActorName", str)
 """A role and an id, as events name actors (`support:alice`)."""

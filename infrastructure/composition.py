@@ -18,6 +18,7 @@ from infrastructure.commands.idempotency_keys import AnsweredCommands, KeyedComm
 from infrastructure.commands.runner import CommandRunner
 from infrastructure.encryption.eviction import Forgetting
 from infrastructure.encryption.opening import opened_keys
+from infrastructure.history.timeline import TimelineQueries
 from infrastructure.log.group_commit import GroupCommit
 from infrastructure.log.notifications import WakeUpSender
 from infrastructure.log.stream_loader import StreamLoader
@@ -29,7 +30,6 @@ from infrastructure.queries.mails import MailQueries
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.queries.read_model import Lists, Pool
 from infrastructure.queries.statistics import StatisticsQueries
-from infrastructure.queries.timeline import TimelineQueries
 from infrastructure.secrets.keyring import Cursors, Keyring, load_keyring
 from infrastructure.settings import Settings
 from infrastructure.users.claims.key_in_force import require_claims_key

@@ -28,7 +28,7 @@ COMMANDS = {
     "restore": ("api.cli.backups:restore", "Restore a backup into an empty database, completely or not at all."),
     "users": ("api.users.cli.users:app", "Show, export and erase users."),
     "statistics": ("api.cli.statistics:app", "Count accounts, registrations, deletions and consents."),
-    "audit": ("api.cli.audit:app", "Show what was done, when, by whom and why; prove and verify it."),
+    "audit": ("api.history.cli.history:app", "Show what was done, when, by whom and why; prove and verify it."),
     "projections": ("api.cli.projections:app", "Show, rebuild, check and repair read models."),
     "privacy": ("api.cli.privacy:app", "Show what is stored about people; remove what was deleted."),
     "keys": ("api.cli.keys:app", "Show and replace the master key and the claims key."),

@@ -13,8 +13,8 @@ from application.access_records.access_log import ACCESS_LOG
 from application.actors import Metadata, Role
 from application.commands import CommandContext
 from application.data_exports import RequestedExport
+from application.history.timeline import USER_TIMELINE
 from application.request_data_export import RequestDataExport, request_data_export
-from application.user_timeline import USER_TIMELINE
 from domain.ids import uuid7
 from infrastructure.composition import open_service
 from infrastructure.files.private_files import whole_file

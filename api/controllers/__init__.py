@@ -4,14 +4,14 @@ from litestar import Router
 from litestar.types import ControllerRouterHandler
 
 from api.access_records.controllers.access_records import AccessesController
-from api.controllers.audit import AuditController
 from api.controllers.data_exports import DataExportsController
 from api.controllers.erasure import ErasureController
-from api.controllers.history import HistoryController
 from api.controllers.letters import LettersController
 from api.controllers.operations import OperationsController
 from api.controllers.projections import ProjectionsController
 from api.controllers.statistics import StatisticsController
+from api.history.controllers.history import HistoryController
+from api.history.controllers.search import AuditController
 from api.openapi.controller import DocumentationController
 from api.pages.controller import HomeController
 from api.proof.controllers.proofs import ProofsController

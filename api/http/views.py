@@ -7,8 +7,8 @@ from uuid import UUID
 import msgspec
 
 from api.http.answers import Receipt
+from application.history.timeline import TimelineEntry
 from application.queries import TimelineItem, UserAt
-from application.user_timeline import TimelineEntry
 from application.users.directory import UserEntry
 from domain.users import User
 from domain.values import ERASED, UserStatus

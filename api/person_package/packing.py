@@ -7,6 +7,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import msgspec
 
+from api.history.person_views import PersonFactView, person_fact
 from api.http.views import UserView, user_view
 from api.person_package.reading_page import reading_page
 from api.person_package.records import (
@@ -18,13 +19,12 @@ from api.person_package.records import (
     reading_record,
     schema_of,
 )
-from api.person_views import PersonFactView, person_fact
 from application.access_records.recording import AccessFilter
 from application.data_exports import RequestedExport
+from application.history.timeline import is_shown_to_people
 from application.ports import Service
 from application.queries import Moment, Page, PageRequest, TimelineItem
 from application.unreadable import HistoryUnreadableError
-from application.user_timeline import is_shown_to_people
 from domain import errors
 
 PAGE = 200

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
+from api.history.person_views import PersonFactView
 from api.http.views import UserView
 from api.pages.markup import Markup, element, joined
 from api.person_package.records import FILES, ConsentRecord, PackageView, ReadingRecord
-from api.person_views import PersonFactView
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #1a1a1a }

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import msgspec
 
+from api.history.person_views import PersonFactView, role_of
 from api.http.views import Instant, UserView, View
-from api.person_views import PersonFactView, role_of
 from application.access_records.access_log import AccessEntry
 from application.queries import TimelineItem
 

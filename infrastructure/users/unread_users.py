@@ -8,8 +8,8 @@ from uuid import UUID
 
 from psycopg import sql
 
+from application.history.timeline import USER_TIMELINE, TimelineRow
 from application.queries import AS_IT_IS, PositionNotReachedError
-from application.user_timeline import USER_TIMELINE, TimelineRow
 from domain import errors
 from domain.kernel import event_types
 from domain.users import User

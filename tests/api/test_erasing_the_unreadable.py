@@ -6,7 +6,7 @@ import pytest
 from application.read_models import READ_MODELS
 from application.users.directory import USER_DIRECTORY
 from infrastructure.erasures.sweeping import Sweeping
-from tests.api.test_unreadable_beside_readable import forgetful
+from tests.api.history.test_unreadable_beside_readable import forgetful
 from tests.support.api import Api, an_address, refusal
 from tests.support.damage import DAMAGES, damage
 from tests.support.poison import follow_all

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from psycopg import sql
 
 from application.commands import CommandKey
+from application.history.timeline import USER_TIMELINE
 from application.ports import Service
 from application.queries import AuditFilter, Moment, PageRequest
 from application.unreadable import HistoryUnreadableError
-from application.user_timeline import USER_TIMELINE
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.users.directory import USER_DIRECTORY
 from application.users.register_user import register_user

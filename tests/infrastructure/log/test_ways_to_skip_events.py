@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from application.user_timeline import USER_TIMELINE
+from application.history.timeline import USER_TIMELINE
 from infrastructure.log.reader import Connection, Wanted, read_range
 from infrastructure.postgres.connections import APP_ROLE, in_role
 from infrastructure.projections.follow.following import follow_batch

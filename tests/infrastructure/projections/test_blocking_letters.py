@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from application.user_timeline import USER_TIMELINE
+from application.history.timeline import USER_TIMELINE
 from application.users.directory import USER_DIRECTORY
 from infrastructure.log.reader import Connection, PoisonEventError
 from infrastructure.postgres.connections import as_projector

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
+from application.history.timeline import USER_TIMELINE
 from application.ports import Service
 from application.projections.definition import Projection
 from application.queries import (
@@ -29,7 +30,6 @@ from application.queries import (
 from application.read_models import READ_MODELS
 from application.record_filters import parse_actor, parse_topic
 from application.recorded import Recorded
-from application.user_timeline import USER_TIMELINE
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.users.directory import USER_DIRECTORY, UserEntry
 from application.users.register_user import register_user

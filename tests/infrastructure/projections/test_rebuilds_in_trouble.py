@@ -18,8 +18,8 @@ import psycopg
 import pytest
 from psycopg import errors
 
+from application.history.timeline import USER_TIMELINE
 from application.queries import ProjectionFault, ProjectionStatus, RebuildStatus
-from application.user_timeline import USER_TIMELINE
 from application.users.directory import USER_DIRECTORY
 from infrastructure.encryption.keychain import grant, granted
 from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool

@@ -8,9 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from application.history.timeline import USER_TIMELINE
 from application.projections.definition import Projection
 from application.read_models import READ_MODELS
-from application.user_timeline import USER_TIMELINE
 from application.users.directory import USER_DIRECTORY
 from infrastructure.encryption.keychain import grant, granted
 from infrastructure.postgres.connections import as_projector

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from application.history.timeline import USER_TIMELINE
 from application.ports import Service
 from application.projections.definition import Projection
 from application.queries import AuditFilter, DirectoryFilter, PageRequest, PositionNotReachedError
 from application.read_models import READ_MODELS
 from application.user_statistics import USER_STATISTICS
-from application.user_timeline import USER_TIMELINE
 from application.users.directory import USER_DIRECTORY
 from infrastructure.composition import open_service
 from infrastructure.log.reader import ALL_OCTETS, Connection, Wanted, read_range

@@ -8,10 +8,10 @@ import pytest
 from msgspec.structs import replace
 from psycopg import sql
 
+from application.history.timeline import USER_TIMELINE
 from application.projections.definition import Projection
 from application.read_models import READ_MODELS
 from application.recorded import Recorded
-from application.user_timeline import USER_TIMELINE
 from application.users.directory import USER_DIRECTORY, UserEntry
 from domain.users import User
 from infrastructure.postgres.connections import as_projector

@@ -7,16 +7,16 @@ from uuid import UUID
 import msgspec
 from psycopg import sql
 
+from application.history.timeline import USER_TIMELINE, TimelineEntry, TimelineRow
 from application.queries import AS_IT_IS, AuditFilter, Findings, Freshness, Page, PageRequest, TimelineItem
-from application.user_timeline import USER_TIMELINE, TimelineEntry, TimelineRow
 from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.encryption.reasons import open_reason, subject_of, subjects_of
 from infrastructure.encryption.subject_keys import PLATFORM
+from infrastructure.history.search_plan import search_for
 from infrastructure.log.event_codec import UndecodableEventError, UnknownTopicError, check, payload
 from infrastructure.log.opened_rows import open_with
 from infrastructure.queries.pages import Pages, page_size
 from infrastructure.queries.read_model import Lists, ReadModel, Selected, Selection
-from infrastructure.queries.timeline_search import search_for
 from infrastructure.secrets.keyring import Cursors
 
 BATCH = 1_000

@@ -14,16 +14,16 @@ from msgspec.structs import replace
 
 from application.actors import Actor, Metadata, Role
 from application.commands import CommandContext
+from application.history.timeline import TimelineEntry
 from application.ports import Service
 from application.queries import AuditFilter, PageRequest
 from application.record_filters import parse_topic
-from application.user_timeline import TimelineEntry
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.users.register_user import register_user
 from domain.ids import uuid7
 from domain.values import SEALED
 from infrastructure.composition import open_service
-from infrastructure.queries.timeline import BATCH
+from infrastructure.history.timeline import BATCH
 from tests.support.audited import append_events
 from tests.support.running import follow_to_head, registration, settings_in
 

@@ -9,7 +9,7 @@ from litestar import Controller, get
 from litestar.params import QueryParameter
 
 from api.access_records.recording import put_on_record
-from api.exports import FORM_OF, ExportFormat, exported
+from api.history.export_formats import FORM_OF, ExportFormat, exported
 from api.http.answers import Answer, PageView, Streamed, page_of, position_header
 from api.http.content_negotiation import preferred
 from api.http.permissions import Permission

@@ -8,11 +8,11 @@ behalf or in which command. These types have no fields for that, so no answer ca
 from typing import Any
 from uuid import UUID
 
-from api.diff_views import UserPointView, user_point
+from api.history.diff_views import UserPointView, user_point
 from api.http.views import Instant, View
 from application.actors import IMPORTER
+from application.history.timeline import topic_for_people
 from application.queries import TimelineItem
-from application.user_timeline import topic_for_people
 from application.users.diff import FieldChange, UserDiff
 
 ITSELF = "you"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
+from application.history.timeline import USER_TIMELINE, TimelineRow, timeline_row
 from application.recorded import Recorded
-from application.user_timeline import USER_TIMELINE, TimelineRow, timeline_row
 from domain.data_exports import DataExport
 from domain.kernel import AggregateEvent, event_types, personal_fields
 from domain.users import User

@@ -12,7 +12,7 @@ from api.access_records.cli.recording import put_on_record
 from api.cli.failures import ExitCode, Failure, NotFound
 from api.cli.terminal import say, shown, write_json, write_table
 from api.cli.values import instant
-from api.diff_views import FieldChangeView, UserDiffView, user_diff_view
+from api.history.diff_views import FieldChangeView, UserDiffView, user_diff_view
 from api.users.cli.finding_users import find_user
 from application.queries import Moment
 from application.users.diff import DiffIsBackwardsError

@@ -13,7 +13,7 @@ from litestar.types import Message
 
 from api.http.answers import Streamed
 from application.actors import Role
-from infrastructure.queries.timeline import BATCH
+from infrastructure.history.timeline import BATCH
 from tests.api.users.test_lists import pages_of
 from tests.support.api import Api, Caller, refusal, serving
 from tests.support.audited import append_events

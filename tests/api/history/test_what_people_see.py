@@ -9,10 +9,10 @@ import httpx
 import msgspec
 import pytest
 
+from api.history.person_views import PersonChangeView, PersonFactView, role_of
 from api.http.admission import PERMISSION
 from api.http.permissions import ROLES
 from api.openapi.document import Operation, operations
-from api.person_views import PersonChangeView, PersonFactView, role_of
 from application.actors import Role
 from tests.support.api import Api, Caller, litestar_app
 from tests.support.delegating import delegated

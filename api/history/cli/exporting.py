@@ -5,9 +5,9 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from api.exports import ExportFormat, exported
+from api.history.export_formats import ExportFormat, exported
+from application.history.timeline import TimelineEntry
 from application.queries import Findings
-from application.user_timeline import TimelineEntry
 from infrastructure.files.private_files import whole_file
 
 

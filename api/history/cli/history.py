@@ -15,22 +15,22 @@ from api.access_records.cli.accesses import accesses
 from api.access_records.cli.recording import put_on_record
 from api.cli import values
 from api.cli.catching_up import catch_up
-from api.cli.comparing import diff
-from api.cli.exporting import write_export
 from api.cli.failures import NotFound
 from api.cli.pages import Pages, write_pages
 from api.cli.terminal import say, shown, write_json
 from api.cli.values import instant
-from api.exports import ExportFormat
+from api.history.cli.comparing import diff
+from api.history.cli.exporting import write_export
+from api.history.export_formats import ExportFormat
 from api.http.views import FactView, FactWithDataView, fact, fact_with_data
 from api.proof.cli.proving import bundle, checkpoint, keys, prove, repair, rotate_key
 from api.proof.cli.verifying import verify
 from api.users.cli.finding_users import find_user
+from application.history.timeline import USER_TIMELINE, TimelineEntry
 from application.ports import Service
 from application.queries import AuditFilter, TimelineItem
 from application.record_filters import ActorName, Topic
 from application.unreadable import UNREADABLE, HistoryUnreadableError
-from application.user_timeline import USER_TIMELINE, TimelineEntry
 from domain.access_records.access_record import Reading
 from infrastructure.composition import open_service
 from infrastructure.postgres.database import migrated_database, require_data

@@ -1,0 +1,1 @@
+"""The history of accounts, over HTTP and on the command line."""

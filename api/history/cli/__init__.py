@@ -1,0 +1,1 @@
+"""`reprise audit`: history, search and comparison."""
