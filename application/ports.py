@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from application.access_records.recording import Accesses, AccessLog
 from application.commands import CommandKeys, Commands
-from application.data_exports import DataExports
+from application.privacy.data_exports import DataExports
 from application.proof.queries import Proofs
 from application.queries import Directory, Erasures, Log, Mails, Projections, Timeline, Users
 from application.statistics import Statistics

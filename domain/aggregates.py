@@ -1,8 +1,8 @@
 """Every kind of aggregate there is."""
 
 from domain.access_records.access_record import AccessRecord
-from domain.data_exports import DataExport
 from domain.kernel import Aggregate
+from domain.privacy.data_export import DataExport
 from domain.users import User
 from domain.users.email_claim import EmailClaim
 

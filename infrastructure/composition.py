@@ -23,9 +23,9 @@ from infrastructure.log.group_commit import GroupCommit
 from infrastructure.log.notifications import WakeUpSender
 from infrastructure.log.stream_loader import StreamLoader
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
+from infrastructure.privacy.data_exports import DataExportQueries
+from infrastructure.privacy.erasures import ErasureQueries
 from infrastructure.proof.queries import ProofQueries
-from infrastructure.queries.data_exports import DataExportQueries
-from infrastructure.queries.erasures import ErasureQueries
 from infrastructure.queries.mails import MailQueries
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.queries.read_model import Lists, Pool

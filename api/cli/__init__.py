@@ -30,8 +30,8 @@ COMMANDS = {
     "statistics": ("api.cli.statistics:app", "Count accounts, registrations, deletions and consents."),
     "audit": ("api.history.cli.history:app", "Show what was done, when, by whom and why; prove and verify it."),
     "projections": ("api.cli.projections:app", "Show, rebuild, check and repair read models."),
-    "privacy": ("api.cli.privacy:app", "Show what is stored about people; remove what was deleted."),
-    "keys": ("api.cli.keys:app", "Show and replace the master key and the claims key."),
+    "privacy": ("api.privacy.cli.privacy:app", "Show what is stored about people; remove what was deleted."),
+    "keys": ("api.privacy.cli.keys:app", "Show and replace the master key and the claims key."),
     "log": ("api.cli.log:app", "Show the state of the log."),
 }
 """Each command, where it is implemented, and the first sentence of its help."""

@@ -9,13 +9,13 @@ from api.cli.failures import ExitCode, Failure
 from api.cli.progress import EventProgress
 from api.cli.terminal import say, shown, write_json
 from infrastructure.backups.manifest import BackupInvalidError, Manifest
-from infrastructure.backups.replaying import erase_again
 from infrastructure.backups.restoring import NotEmptyError, restore_backup
 from infrastructure.backups.writing import take_backup
 from infrastructure.composition import open_commands
 from infrastructure.postgres.database import admit_named_logins, migrated_database, owners_database, require_data
 from infrastructure.postgres.logins import Login
-from infrastructure.receipts import Receipt, ReceiptsDamagedError, read_receipts, receipts_path
+from infrastructure.privacy.erasing_again import erase_again
+from infrastructure.privacy.erasure_receipts import Receipt, ReceiptsDamagedError, read_receipts, receipts_path
 from infrastructure.settings import settings_from
 
 KEYS = Group("Keys", validator=validators.mutually_exclusive)

@@ -140,9 +140,9 @@ def _of_reprise(error: Exception) -> Failure | None:
     from application.commands import LogUnavailableError
     from domain.errors import DomainError
     from infrastructure.embedded_postgres import EmbeddedPostgresError
-    from infrastructure.erasures.scrubbing import StillSeenError
     from infrastructure.postgres.database import DatabaseUnavailableError
     from infrastructure.postgres.schema import EncodingUnusableError, MigrationEditedError, SchemaIsOutOfDateError
+    from infrastructure.privacy.scrubbing import StillSeenError
 
     match error:
         case DomainError():

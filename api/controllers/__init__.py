@@ -4,8 +4,6 @@ from litestar import Router
 from litestar.types import ControllerRouterHandler
 
 from api.access_records.controllers.access_records import AccessesController
-from api.controllers.data_exports import DataExportsController
-from api.controllers.erasure import ErasureController
 from api.controllers.letters import LettersController
 from api.controllers.operations import OperationsController
 from api.controllers.projections import ProjectionsController
@@ -14,6 +12,8 @@ from api.history.controllers.history import HistoryController
 from api.history.controllers.search import AuditController
 from api.openapi.controller import DocumentationController
 from api.pages.controller import HomeController
+from api.privacy.controllers.data_exports import DataExportsController
+from api.privacy.controllers.erasure import ErasureController
 from api.proof.controllers.proofs import ProofsController
 from api.users.controllers.confirmation_page import ConfirmationPageController
 from api.users.controllers.consents import ConsentsController

@@ -41,8 +41,8 @@ def serve(*, host: str | None = None, port: Port | None = None, workers: Positiv
     """
     from api.http.logs import configure_logging
     from api.main import serve as serve_api
-    from infrastructure.backups.replaying import bring_nobody_back
     from infrastructure.composition import open_commands
+    from infrastructure.privacy.erasing_again import bring_nobody_back
     from infrastructure.tokens.keys import check_issuer
     from infrastructure.users.claims.key_in_force import check_claims_key
 
@@ -80,8 +80,8 @@ def project(*, duty: list[Duty] | None = None) -> None:
 
     """
     from api.http.logs import configure_logging
-    from infrastructure.backups.replaying import bring_nobody_back
     from infrastructure.composition import open_commands
+    from infrastructure.privacy.erasing_again import bring_nobody_back
     from infrastructure.users.claims.key_in_force import check_claims_key
     from infrastructure.workers.worker import run_worker
 

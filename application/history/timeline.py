@@ -8,8 +8,8 @@ import msgspec
 
 from application.projections.definition import LIKE_THE_LOG, Holds, Index, MembersIndex, Projection, position
 from application.recorded import Recorded
-from domain.data_exports import DataExport
 from domain.kernel import event_types, people_of
+from domain.privacy.data_export import DataExport
 from domain.users import User
 from domain.users.email_claim import EmailClaim
 

@@ -23,13 +23,14 @@ from infrastructure.commands.retention import forgetting
 from infrastructure.composition import open_commands
 from infrastructure.encryption.keychain import grant, granted
 from infrastructure.encryption.master_keys import MasterKeys
-from infrastructure.erasures.due_deletions import DueDeletions
-from infrastructure.erasures.sweeping import Sweeping
 from infrastructure.log.notifications import WakeUpListener
 from infrastructure.log.reader import Connection
 from infrastructure.mail import mailer_for, outbox_of
 from infrastructure.postgres.connections import as_projector, as_sealer
 from infrastructure.postgres.unavailability import is_unavailable
+from infrastructure.privacy.due_deletions import DueDeletions
+from infrastructure.privacy.erasure_receipts import noting_erasures, receipts_path
+from infrastructure.privacy.sweeping import Sweeping
 from infrastructure.projections.follow.dead_letters import TooManyLettersError
 from infrastructure.projections.follow.held_streams import follow_past_poison, grant_wishes
 from infrastructure.projections.follow.partition_assignment import Share
@@ -41,7 +42,6 @@ from infrastructure.projections.rebuild.rebuild_watch import is_stalled
 from infrastructure.projections.verify.sampling import checking
 from infrastructure.proof.checkpointing import Sealer
 from infrastructure.proof.signing_keys import checkpoint_key_file
-from infrastructure.receipts import noting_erasures, receipts_path
 from infrastructure.secrets.keyring import MailedTokens, load_keyring
 from infrastructure.settings import Settings
 from infrastructure.users.confirmation_mails import ConfirmationMails

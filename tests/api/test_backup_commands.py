@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infrastructure.embedded_postgres import EmbeddedPostgres
-from infrastructure.receipts import receipts_path
+from infrastructure.privacy.erasure_receipts import receipts_path
 from tests.support.cli import CommandLine
 from tests.support.cli_people import file_of, line, person
 from tests.support.cli_run import running

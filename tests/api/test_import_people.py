@@ -13,9 +13,9 @@ import psycopg
 import pytest
 
 from application.commands import CommandKeys, Commands
-from application.erase_user import EraseUser, erase_user
 from application.import_people import LINES_UNDER_WAY, LineResult, Outcome, import_people
 from application.import_tally import Tally
+from application.privacy.erase_user import EraseUser, erase_user
 from application.users.emails.confirm_email import ConfirmEmail, confirm_email
 from application.users.emails.request_email_change import RequestEmailChange, request_email_change
 from application.users.register_user import register_user

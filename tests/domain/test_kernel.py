@@ -11,7 +11,6 @@ from eventsourcing.domain import OriginatorIDError, OriginatorVersionError
 from application.unreadable import UnreadableEvent
 from domain.access_records.access_record import AccessRecord, Reading
 from domain.aggregates import AGGREGATES
-from domain.data_exports import DataExport
 from domain.errors import NotFound
 from domain.kernel import (
     ALSO_ABOUT,
@@ -30,6 +29,7 @@ from domain.kernel import (
     subject_field,
     subject_of,
 )
+from domain.privacy.data_export import DataExport
 from domain.users import User
 from domain.users.email_claim import EmailClaim
 from domain.values import Country

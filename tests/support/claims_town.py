@@ -9,8 +9,8 @@ from typing import Any
 
 import psycopg
 
-from application.erase_user import EraseUser, erase_user
 from application.ports import Service
+from application.privacy.erase_user import EraseUser, erase_user
 from application.users.emails.confirm_email import ConfirmEmail, confirm_email
 from application.users.emails.request_email_change import RequestEmailChange, request_email_change
 from application.users.register_user import register_user

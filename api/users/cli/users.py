@@ -12,16 +12,16 @@ from cyclopts import App, Group, Parameter, validators
 from api.access_records.cli.recording import put_on_record
 from api.cli.failures import Failure, NotFound
 from api.cli.operators import operator
-from api.cli.person_export import export
 from api.cli.terminal import say, shown, write_json, write_table
 from api.cli.values import instant
-from api.erasure_views import ErasureView, erasure_view
 from api.http.views import UserStateView, UserView, user_state
+from api.privacy.cli.person_export import export
+from api.privacy.erasure_views import ErasureView, erasure_view
 from api.users.cli.finding_users import find_user
 from application.actors import Metadata
 from application.commands import CommandContext
-from application.erase_user import EraseUser, erase_user
 from application.ports import Service
+from application.privacy.erase_user import EraseUser, erase_user
 from application.queries import Moment
 from application.unit_of_work import Saved
 from domain.access_records.access_record import Reading

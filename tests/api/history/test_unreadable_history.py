@@ -10,7 +10,7 @@ import pytest
 
 from application.actors import Role
 from tests.api.history.test_unreadable_beside_readable import a_life, forgetful, lives_damaged
-from tests.api.test_erasing_the_unreadable import follow
+from tests.api.privacy.test_erasing_the_unreadable import follow
 from tests.support.api import Api, Caller, refusal
 from tests.support.damage import DAMAGES, damage
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from application.history.timeline import USER_TIMELINE, TimelineRow, timeline_row
 from application.recorded import Recorded
-from domain.data_exports import DataExport
 from domain.kernel import AggregateEvent, event_types, personal_fields
+from domain.privacy.data_export import DataExport
 from domain.users import User
 from domain.users.email_claim import EmailClaim
 from tests.support.instants import NOW

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from application.erase_user import EraseUser, erase_user
 from application.policy import DAY
+from application.privacy.erase_user import EraseUser, erase_user
 from application.unit_of_work import Saved
 from application.users.emails.confirm_email import ConfirmEmail, confirm_email
 from application.users.emails.request_email_change import RequestEmailChange, request_email_change

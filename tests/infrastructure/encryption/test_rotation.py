@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from application.erase_user import EraseUser, erase_user
 from application.ports import Service
+from application.privacy.erase_user import EraseUser, erase_user
 from application.queries import Moment
 from application.unit_of_work import Saved
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile

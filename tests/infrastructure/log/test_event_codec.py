@@ -11,8 +11,8 @@ from msgspec import NODEFAULT
 
 from domain.access_records.access_record import AccessRecord
 from domain.aggregates import AGGREGATES
-from domain.data_exports import DataExport
 from domain.kernel import AggregateEvent, event_types, payload_fields
+from domain.privacy.data_export import DataExport
 from domain.users import User
 from domain.users.email_claim import EmailClaim
 from infrastructure.log.event_codec import (

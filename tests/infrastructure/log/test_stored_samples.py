@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from domain.access_records.access_record import AccessRecord, Reading
-from domain.data_exports import DataExport
 from domain.kernel import payload_fields
+from domain.privacy.data_export import DataExport
 from domain.users import User
 from domain.users.email_claim import EmailClaim
 from infrastructure.log.event_codec import FORMS, decode, encode

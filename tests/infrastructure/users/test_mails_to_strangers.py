@@ -10,10 +10,10 @@ import psycopg
 import pytest
 
 from application.commands import UseCase
-from application.erase_user import EraseUser, erase_user
 from application.mailing import Mail
 from application.policy import Policy
 from application.ports import Service
+from application.privacy.erase_user import EraseUser, erase_user
 from application.unit_of_work import Saved, UnitOfWork
 from application.users.emails.address_claims import claim_of
 from application.users.emails.request_email_change import RequestEmailChange, request_email_change

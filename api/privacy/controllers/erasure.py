@@ -5,7 +5,6 @@ from uuid import UUID
 from litestar import Controller, get, post
 from litestar.params import FromPath, JSONBody
 
-from api.erasure_views import ErasureView, erasure_view
 from api.http.answers import Answer, done, position_header
 from api.http.commands import run
 from api.http.permissions import Permission
@@ -13,8 +12,9 @@ from api.http.problems import Kind, Refused
 from api.http.query_parameters import reached
 from api.http.requests import ApiRequest
 from api.http.views import UserReceipt
+from api.privacy.erasure_views import ErasureView, erasure_view
 from api.users.controllers.suspension import StatedReason
-from application.erase_user import EraseUser, erase_user
+from application.privacy.erase_user import EraseUser, erase_user
 from domain import errors
 from domain.values import parse_reason
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from application.erase_user import EraseUser, erase_due_user, erase_user
+from application.privacy.erase_user import EraseUser, erase_due_user, erase_user
 from application.unreadable import HistoryUnreadableError
 from domain.users import User
 from domain.values import ERASED

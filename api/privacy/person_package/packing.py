@@ -9,8 +9,8 @@ import msgspec
 
 from api.history.person_views import PersonFactView, person_fact
 from api.http.views import UserView, user_view
-from api.person_package.reading_page import reading_page
-from api.person_package.records import (
+from api.privacy.person_package.page import reading_page
+from api.privacy.person_package.records import (
     FILES,
     ConsentRecord,
     PackageView,
@@ -20,9 +20,9 @@ from api.person_package.records import (
     schema_of,
 )
 from application.access_records.recording import AccessFilter
-from application.data_exports import RequestedExport
 from application.history.timeline import is_shown_to_people
 from application.ports import Service
+from application.privacy.data_exports import RequestedExport
 from application.queries import Moment, Page, PageRequest, TimelineItem
 from application.unreadable import HistoryUnreadableError
 from domain import errors

@@ -25,8 +25,8 @@ from infrastructure.composition import open_service
 from infrastructure.data_map import TABLES, data_map
 from tests.support.running import context, follow_to_head, registration, settings_in
 
-PAGE = Path(__file__).parents[2] / "docs" / "data-map.md"
-MARK = "<!-- made by `python -m tests.infrastructure.test_data_map` -->\n\n"
+PAGE = Path(__file__).parents[3] / "docs" / "data-map.md"
+MARK = "<!-- made by `python -m tests.infrastructure.privacy.test_data_map` -->\n\n"
 CANARY = "zq7canary"
 _COLUMNS = """
 SELECT table_schema, table_name, column_name, data_type

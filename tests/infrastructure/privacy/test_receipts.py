@@ -15,7 +15,7 @@ from application.unit_of_work import Saved, UnitOfWork
 from application.users.register_user import register_user
 from domain.users import User
 from infrastructure.composition import open_service
-from infrastructure.receipts import (
+from infrastructure.privacy.erasure_receipts import (
     Receipt,
     ReceiptsDamagedError,
     append_receipts,

@@ -7,14 +7,14 @@ from api.cli.catching_up import catch_up
 from api.cli.failures import Failure
 from api.cli.operators import operator
 from api.cli.terminal import say, shown, write_json
-from api.person_package.packing import write_package
+from api.privacy.person_package.packing import write_package
 from api.users.cli.finding_users import find_user
 from application.access_records.access_log import ACCESS_LOG
 from application.actors import Metadata, Role
 from application.commands import CommandContext
-from application.data_exports import RequestedExport
 from application.history.timeline import USER_TIMELINE
-from application.request_data_export import RequestDataExport, request_data_export
+from application.privacy.data_exports import RequestedExport
+from application.privacy.request_data_export import RequestDataExport, request_data_export
 from domain.ids import uuid7
 from infrastructure.composition import open_service
 from infrastructure.files.private_files import whole_file

@@ -5,7 +5,7 @@ import pytest
 
 from application.read_models import READ_MODELS
 from application.users.directory import USER_DIRECTORY
-from infrastructure.erasures.sweeping import Sweeping
+from infrastructure.privacy.sweeping import Sweeping
 from tests.api.history.test_unreadable_beside_readable import forgetful
 from tests.support.api import Api, an_address, refusal
 from tests.support.damage import DAMAGES, damage

@@ -8,7 +8,7 @@ from application.policy import Policy
 from application.unit_of_work import Saved, UnitOfWork
 from application.unreadable import HistoryUnreadableError
 from application.users.unread_users import UnreadUsers
-from domain.data_exports import DataExport
+from domain.privacy.data_export import DataExport
 from domain.users import User
 
 

@@ -13,8 +13,8 @@ import pytest
 from msgspec.structs import replace
 from psycopg import sql
 
-from application.erase_user import EraseUser, erase_user
 from application.ports import Service
+from application.privacy.erase_user import EraseUser, erase_user
 from application.queries import AuditFilter, PageRequest
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.users.directory import USER_DIRECTORY
@@ -23,9 +23,9 @@ from application.users.register_user import register_user
 from application.users.suspend_user import SuspendUser, suspend_user
 from infrastructure.composition import open_service
 from infrastructure.embedded_postgres import embedded_postgres
-from infrastructure.erasures.scrubbing import scrub
 from infrastructure.postgres.connections import as_projector
 from infrastructure.postgres.database import migrate_embedded
+from infrastructure.privacy.scrubbing import scrub
 from infrastructure.projections.rebuild.rebuilding import rebuild
 from infrastructure.settings import Settings
 from tests.support.running import context, follow_to_head, registration, settings_in, worker

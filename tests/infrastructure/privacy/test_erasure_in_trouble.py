@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from application.erase_user import EraseUser, erase_user
+from application.privacy.erase_user import EraseUser, erase_user
 from application.users.directory import USER_DIRECTORY
 from infrastructure.composition import open_service
 from infrastructure.postgres.connections import as_projector, as_sealer

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from application.deletion_schedule import DELETION_SCHEDULE, ScheduledDeletion, scheduled_deletion
+from application.privacy.deletion_schedule import DELETION_SCHEDULE, ScheduledDeletion, scheduled_deletion
 from application.recorded import Recorded
 from domain.users import User
 from tests.support.instants import ERASE_AFTER, NOW

@@ -14,8 +14,8 @@ from psycopg import sql
 
 from application.actors import Actor, Metadata, Role
 from application.commands import CommandContext
-from application.deletion_schedule import DELETION_SCHEDULE
-from application.erase_user import EraseUser, erase_due_user
+from application.privacy.deletion_schedule import DELETION_SCHEDULE
+from application.privacy.erase_user import EraseUser, erase_due_user
 from application.unreadable import HistoryUnreadableError
 from domain.ids import uuid7
 from infrastructure.commands.runner import OpenCommands

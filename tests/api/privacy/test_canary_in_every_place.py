@@ -10,7 +10,7 @@ import pytest
 from application.data_map import Kind
 from infrastructure.data_map import data_map
 from infrastructure.embedded_postgres import EmbeddedPostgres
-from tests.infrastructure.test_data_map import places_of
+from tests.infrastructure.privacy.test_data_map import places_of
 from tests.support.api import Api, an_address
 from tests.support.cli import CommandLine
 from tests.support.every_request import Sample, every_request

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from application.data_exports import ExportLinkInvalidError, RequestedExport
-from domain.data_exports import DataExport
+from application.privacy.data_exports import ExportLinkInvalidError, RequestedExport
+from domain.privacy.data_export import DataExport
 from domain.values import has_passed
 from infrastructure.log.event_codec import decode
 from infrastructure.queries.read_model import Pool

@@ -9,11 +9,11 @@ from api.cli.failures import Failure
 from api.cli.progress import EventProgress
 from api.cli.terminal import say, shown, write_json, write_table
 from infrastructure.data_map import data_map
-from infrastructure.erasures.scrubbing import scrub as scrub_database
 from infrastructure.postgres.connections import as_projector
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
-from infrastructure.receipts import noting_erasures, read_receipts
+from infrastructure.privacy.erasure_receipts import noting_erasures, read_receipts
+from infrastructure.privacy.scrubbing import scrub as scrub_database
 from infrastructure.settings import settings_from
 
 app = App(name="privacy", help="Show what is stored about people; remove what was deleted.")

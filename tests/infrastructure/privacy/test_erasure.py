@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from application.erase_user import EraseUser, erase_user
 from application.policy import Policy
 from application.ports import Service
+from application.privacy.erase_user import EraseUser, erase_user
 from application.proof.checkpoints import verified_checkpoint
 from application.queries import AuditFilter, Moment, PageRequest
 from application.unit_of_work import Saved
@@ -27,11 +27,11 @@ from domain.users import User
 from domain.values import ERASED
 from infrastructure.composition import open_commands, open_service
 from infrastructure.encryption.eviction import Forgetting
-from infrastructure.erasures import due_deletions
-from infrastructure.erasures.due_deletions import DueDeletions, due_users
-from infrastructure.erasures.sweeping import Sweeping
 from infrastructure.log.reader import Wanted, read_range
 from infrastructure.postgres.connections import APP_ROLE, as_projector, as_sealer, in_role, reading_pool
+from infrastructure.privacy import due_deletions
+from infrastructure.privacy.due_deletions import DueDeletions, due_users
+from infrastructure.privacy.sweeping import Sweeping
 from infrastructure.projections.generations import ensure_live
 from infrastructure.projections.rebuild.rebuilding import rebuild, roll_back
 from infrastructure.projections.tables import ModelTable

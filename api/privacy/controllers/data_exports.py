@@ -16,9 +16,9 @@ from api.http.permissions import Permission
 from api.http.problems import Kind, Refused
 from api.http.requests import ApiRequest
 from api.http.views import Instant, View
-from api.person_package.packing import write_package
-from application.data_exports import ExportLinkInvalidError
-from application.request_data_export import RequestDataExport, request_data_export
+from api.privacy.person_package.packing import write_package
+from application.privacy.data_exports import ExportLinkInvalidError
+from application.privacy.request_data_export import RequestDataExport, request_data_export
 from domain import errors
 from domain.access_records.access_record import Reading
 

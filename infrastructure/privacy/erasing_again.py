@@ -14,11 +14,11 @@ import structlog
 
 from application.actors import Actor, Metadata, Role
 from application.commands import CommandContext
-from application.erase_user import EraseUser, erase_user
+from application.privacy.erase_user import EraseUser, erase_user
 from domain.ids import uuid7
 from infrastructure.commands.runner import CommandRunner, OpenCommands
 from infrastructure.postgres.connections import APP_ROLE, in_role
-from infrastructure.receipts import Receipt, came_back, read_receipts, receipts_path
+from infrastructure.privacy.erasure_receipts import Receipt, came_back, read_receipts, receipts_path
 from infrastructure.settings import Settings
 
 ACTOR = Actor(role=Role.SYSTEM, id="restore")

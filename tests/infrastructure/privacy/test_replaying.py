@@ -11,15 +11,15 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from application.erase_user import EraseUser, erase_user
 from application.ports import Service
+from application.privacy.erase_user import EraseUser, erase_user
 from application.users.register_user import register_user
-from infrastructure.backups.replaying import bring_nobody_back
 from infrastructure.backups.restoring import restore_backup
 from infrastructure.backups.writing import take_backup
 from infrastructure.composition import open_commands, open_service
 from infrastructure.postgres.logins import provide_logins
-from infrastructure.receipts import noting_erasures, read_receipts, receipts_path
+from infrastructure.privacy.erasing_again import bring_nobody_back
+from infrastructure.privacy.erasure_receipts import noting_erasures, read_receipts, receipts_path
 from infrastructure.settings import Settings
 from tests.support.read_models import head_of
 from tests.support.running import context, projector, registration, settings_in

@@ -1,0 +1,1 @@
+"""Exports, erasures and keys, over HTTP and on the command line."""

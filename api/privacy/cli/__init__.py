@@ -1,0 +1,1 @@
+"""`reprise privacy`, `reprise keys`, and what `reprise users` does about a person's data."""

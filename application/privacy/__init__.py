@@ -1,0 +1,1 @@
+"""Exports of a person's data, erasures, and when they are due."""
