@@ -7,7 +7,7 @@ from application.commands import CommandKeys, Commands
 from application.privacy.data_exports import DataExports
 from application.proof.queries import Proofs
 from application.queries import Directory, Erasures, Log, Mails, Projections, Timeline, Users
-from application.statistics import Statistics
+from application.statistics.counts import Statistics
 from application.users.mailed_links import MailedLinks
 
 

@@ -6,7 +6,7 @@ from application.access_records.access_log import ACCESS_LOG
 from application.history.timeline import USER_TIMELINE
 from application.privacy.deletion_schedule import DELETION_SCHEDULE
 from application.projections.definition import Projection
-from application.user_statistics import USER_STATISTICS
+from application.statistics.user_statistics import USER_STATISTICS
 from application.users.directory import USER_DIRECTORY
 
 READ_MODELS: dict[str, Projection[Any]] = {

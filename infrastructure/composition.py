@@ -29,9 +29,9 @@ from infrastructure.proof.queries import ProofQueries
 from infrastructure.queries.mails import MailQueries
 from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.queries.read_model import Lists, Pool
-from infrastructure.queries.statistics import StatisticsQueries
 from infrastructure.secrets.keyring import Cursors, Keyring, load_keyring
 from infrastructure.settings import Settings
+from infrastructure.statistics.queries import StatisticsQueries
 from infrastructure.users.claims.key_in_force import require_claims_key
 from infrastructure.users.directory import DirectoryQueries
 from infrastructure.users.holders import Holders

@@ -27,7 +27,7 @@ COMMANDS = {
     "backup": ("api.cli.backups:backup", "Back up the log and, separately, the keys."),
     "restore": ("api.cli.backups:restore", "Restore a backup into an empty database, completely or not at all."),
     "users": ("api.users.cli.users:app", "Show, export and erase users."),
-    "statistics": ("api.cli.statistics:app", "Count accounts, registrations, deletions and consents."),
+    "statistics": ("api.statistics.cli.statistics:app", "Count accounts, registrations, deletions and consents."),
     "audit": ("api.history.cli.history:app", "Show what was done, when, by whom and why; prove and verify it."),
     "projections": ("api.cli.projections:app", "Show, rebuild, check and repair read models."),
     "privacy": ("api.privacy.cli.privacy:app", "Show what is stored about people; remove what was deleted."),

@@ -8,7 +8,7 @@ from cyclopts import Parameter, Token, validators
 from msgspec.structs import replace
 
 from application.record_filters import ActorName, Topic, parse_actor, parse_topic
-from application.statistics import parse_day
+from application.statistics.counts import parse_day
 from infrastructure.settings import Settings, settings_from
 
 Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65_535))]

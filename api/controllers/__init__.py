@@ -7,7 +7,6 @@ from api.access_records.controllers.access_records import AccessesController
 from api.controllers.letters import LettersController
 from api.controllers.operations import OperationsController
 from api.controllers.projections import ProjectionsController
-from api.controllers.statistics import StatisticsController
 from api.history.controllers.history import HistoryController
 from api.history.controllers.search import AuditController
 from api.openapi.controller import DocumentationController
@@ -15,6 +14,7 @@ from api.pages.controller import HomeController
 from api.privacy.controllers.data_exports import DataExportsController
 from api.privacy.controllers.erasure import ErasureController
 from api.proof.controllers.proofs import ProofsController
+from api.statistics.controllers.statistics import StatisticsController
 from api.users.controllers.confirmation_page import ConfirmationPageController
 from api.users.controllers.consents import ConsentsController
 from api.users.controllers.deactivation import DeactivationController

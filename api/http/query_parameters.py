@@ -12,7 +12,7 @@ from api.http.problems import Kind, Refused
 from api.http.requests import ApiRequest, header_refused
 from application.queries import PAGE_LIMIT, Freshness, PageRequest, PositionNotReachedError, PositionUnknownError
 from application.record_filters import ActorName, FilterInvalidError, Topic, parse_actor, parse_topic
-from application.statistics import DayInvalidError, parse_day
+from application.statistics.counts import DayInvalidError, parse_day
 
 T = TypeVar("T")
 

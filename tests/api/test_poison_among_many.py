@@ -6,7 +6,7 @@ import pytest
 
 from application.projections.definition import Projection
 from application.read_models import READ_MODELS
-from application.user_statistics import USER_STATISTICS
+from application.statistics.user_statistics import USER_STATISTICS
 from infrastructure.projections.verify.verifying import check_tally
 from infrastructure.workers.duties import Duty
 from tests.support.api import Api, Caller, refusal

@@ -13,7 +13,7 @@ from pyarrow import parquet  # type: ignore[import-untyped] # it has no types
 
 from application.projections.definition import Projection
 from application.read_models import READ_MODELS
-from application.user_statistics import USER_STATISTICS
+from application.statistics.user_statistics import USER_STATISTICS
 from application.users.directory import USER_DIRECTORY
 from infrastructure.files import row_files
 from infrastructure.files.row_files import FileFormError, write_rows

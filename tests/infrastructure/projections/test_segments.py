@@ -13,7 +13,7 @@ from application.ports import Service
 from application.projections.definition import Projection
 from application.queries import AuditFilter, DirectoryFilter, PageRequest, PositionNotReachedError
 from application.read_models import READ_MODELS
-from application.user_statistics import USER_STATISTICS
+from application.statistics.user_statistics import USER_STATISTICS
 from application.users.directory import USER_DIRECTORY
 from infrastructure.composition import open_service
 from infrastructure.log.reader import ALL_OCTETS, Connection, Wanted, read_range

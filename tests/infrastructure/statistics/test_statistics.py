@@ -15,8 +15,8 @@ from psycopg import sql
 
 from application.projections.definition import Projection
 from application.queries import Freshness
-from application.statistics import Counted, CountsWanted, by_day
-from application.user_statistics import ACTIVE, USER_STATISTICS, DayCount
+from application.statistics.counts import Counted, CountsWanted, by_day
+from application.statistics.user_statistics import ACTIVE, USER_STATISTICS, DayCount
 from infrastructure.composition import open_service
 from infrastructure.log.reader import Connection, Wanted, read_range
 from infrastructure.postgres.connections import as_projector

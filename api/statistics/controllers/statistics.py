@@ -12,7 +12,7 @@ from api.http.permissions import Permission
 from api.http.problems import Kind, Place, Refused, parsed
 from api.http.query_parameters import day, freshness
 from api.http.requests import ApiRequest
-from api.statistics_views import (
+from api.statistics.views import (
     COUNTRY_MEASURES,
     PURPOSE_MEASURES,
     ConsentsOnDay,
@@ -24,7 +24,7 @@ from api.statistics_views import (
     users_in,
     users_on_days,
 )
-from application.statistics import Counts, CountsWanted, DaysInvalidError, span_of_days
+from application.statistics.counts import Counts, CountsWanted, DaysInvalidError, span_of_days
 from domain import errors
 from domain.values import parse_country, parse_purpose
 

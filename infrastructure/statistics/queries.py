@@ -6,8 +6,8 @@ from typing import Any, LiteralString
 from psycopg import sql
 
 from application.queries import AS_IT_IS, Freshness
-from application.statistics import Counted, Counts, CountsWanted
-from application.user_statistics import USER_STATISTICS
+from application.statistics.counts import Counted, Counts, CountsWanted
+from application.statistics.user_statistics import USER_STATISTICS
 from infrastructure.queries.read_model import Lists, ReadModel, Selection
 
 _SUMMED: LiteralString = """ AS part, greatest(t.day, %(before)s) AS day, sum(t.count)::bigint AS count

@@ -12,7 +12,7 @@ from api.cli.failures import ExitCode, Failure
 from api.cli.terminal import say, shown, write_json, write_table
 from api.cli.values import day as as_day
 from api.http.views import View
-from api.statistics_views import (
+from api.statistics.views import (
     COUNTRY_MEASURES,
     PURPOSE_MEASURES,
     ConsentsOnDay,
@@ -24,15 +24,15 @@ from api.statistics_views import (
     users_in,
     users_on_days,
 )
-from application.statistics import Counts, CountsWanted, DaysInvalidError, span_of_days
-from application.user_statistics import USER_STATISTICS
+from application.statistics.counts import Counts, CountsWanted, DaysInvalidError, span_of_days
+from application.statistics.user_statistics import USER_STATISTICS
 from domain.values import parse_country, parse_purpose
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
 from infrastructure.queries.read_model import Lists
-from infrastructure.queries.statistics import StatisticsQueries
 from infrastructure.settings import settings_from
+from infrastructure.statistics.queries import StatisticsQueries
 
 app = App(name="statistics", help="Count accounts, registrations, deletions and consents.")
 

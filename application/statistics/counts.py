@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from application.queries import AS_IT_IS, Freshness
-from application.user_statistics import LEVELS
+from application.statistics.user_statistics import LEVELS
 
 Figures = Mapping[str, int]
 """Numbers by measure."""

@@ -8,8 +8,8 @@ from uuid import UUID
 from hypothesis import given as for_all
 
 from application.recorded import Recorded
-from application.statistics import Counted, by_day, by_part
-from application.user_statistics import (
+from application.statistics.counts import Counted, by_day, by_part
+from application.statistics.user_statistics import (
     ACTIVE,
     CONSENTING,
     PURPOSES_COUNTED,

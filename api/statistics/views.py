@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from datetime import date
 
 from api.http.views import View
-from application.statistics import Counted, Figures, by_day, by_part
-from application.user_statistics import (
+from application.statistics.counts import Counted, Figures, by_day, by_part
+from application.statistics.user_statistics import (
     ACTIVE,
     CONSENT_GRANTED,
     CONSENT_WITHDRAWN,

@@ -1,0 +1,1 @@
+"""Statistics, over HTTP and on the command line."""

@@ -1,0 +1,1 @@
+"""Counts that name nobody, and what can be asked about them."""
