@@ -22,12 +22,12 @@ from infrastructure.history.timeline import TimelineQueries
 from infrastructure.log.group_commit import GroupCommit
 from infrastructure.log.notifications import WakeUpSender
 from infrastructure.log.stream_loader import StreamLoader
+from infrastructure.operations.mails import MailQueries
+from infrastructure.operations.projections import ProjectionQueries
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.privacy.data_exports import DataExportQueries
 from infrastructure.privacy.erasures import ErasureQueries
 from infrastructure.proof.queries import ProofQueries
-from infrastructure.queries.mails import MailQueries
-from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.queries.read_model import Lists, Pool
 from infrastructure.secrets.keyring import Cursors, Keyring, load_keyring
 from infrastructure.settings import Settings

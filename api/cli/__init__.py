@@ -21,18 +21,21 @@ COMMANDS = {
         "Run a worker: read models, checkpoints, mails, erasures.",
     ),
     "migrate": ("api.processes.parts:migrate", "Migrate the database to the schema of this version."),
-    "roles": ("api.cli.roles:app", "Show the database's roles; separate them from other databases'."),
+    "roles": ("api.operations.cli.roles:app", "Show the database's roles; separate them from other databases'."),
     "token": ("api.cli.tokens:token", "Issue an access token."),
     "import": ("api.cli.importing:import_file", "Import people from a file in JSON Lines, each exactly once."),
-    "backup": ("api.cli.backups:backup", "Back up the log and, separately, the keys."),
-    "restore": ("api.cli.backups:restore", "Restore a backup into an empty database, completely or not at all."),
+    "backup": ("api.operations.cli.backups:backup", "Back up the log and, separately, the keys."),
+    "restore": (
+        "api.operations.cli.backups:restore",
+        "Restore a backup into an empty database, completely or not at all.",
+    ),
     "users": ("api.users.cli.users:app", "Show, export and erase users."),
     "statistics": ("api.statistics.cli.statistics:app", "Count accounts, registrations, deletions and consents."),
     "audit": ("api.history.cli.history:app", "Show what was done, when, by whom and why; prove and verify it."),
-    "projections": ("api.cli.projections:app", "Show, rebuild, check and repair read models."),
+    "projections": ("api.operations.cli.projections:app", "Show, rebuild, check and repair read models."),
     "privacy": ("api.privacy.cli.privacy:app", "Show what is stored about people; remove what was deleted."),
     "keys": ("api.privacy.cli.keys:app", "Show and replace the master key and the claims key."),
-    "log": ("api.cli.log:app", "Show the state of the log."),
+    "log": ("api.operations.cli.log:app", "Show the state of the log."),
 }
 """Each command, where it is implemented, and the first sentence of its help."""
 

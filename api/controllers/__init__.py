@@ -4,12 +4,12 @@ from litestar import Router
 from litestar.types import ControllerRouterHandler
 
 from api.access_records.controllers.access_records import AccessesController
-from api.controllers.letters import LettersController
-from api.controllers.operations import OperationsController
-from api.controllers.projections import ProjectionsController
 from api.history.controllers.history import HistoryController
 from api.history.controllers.search import AuditController
 from api.openapi.controller import DocumentationController
+from api.operations.controllers.dead_letters import LettersController
+from api.operations.controllers.health import OperationsController
+from api.operations.controllers.projections import ProjectionsController
 from api.pages.controller import HomeController
 from api.privacy.controllers.data_exports import DataExportsController
 from api.privacy.controllers.erasure import ErasureController

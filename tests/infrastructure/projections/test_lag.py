@@ -8,8 +8,8 @@ from pathlib import Path
 import psycopg
 
 from application.users.directory import USER_DIRECTORY
+from infrastructure.operations.projections import ProjectionQueries
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
-from infrastructure.queries.projections import ProjectionQueries
 from tests.support.running import follow_to_head, registered
 
 NAME = USER_DIRECTORY.name

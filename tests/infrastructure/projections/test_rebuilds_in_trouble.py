@@ -22,6 +22,7 @@ from application.history.timeline import USER_TIMELINE
 from application.queries import ProjectionFault, ProjectionStatus, RebuildStatus
 from application.users.directory import USER_DIRECTORY
 from infrastructure.encryption.keychain import grant, granted
+from infrastructure.operations.projections import ProjectionQueries
 from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool
 from infrastructure.postgres.database import embedded_as
 from infrastructure.postgres.logins import Login
@@ -33,7 +34,6 @@ from infrastructure.projections.rebuild.folding import OnEvents
 from infrastructure.projections.rebuild.parts import Part
 from infrastructure.projections.rebuild.rebuild_requests import perform_rebuild, request_rebuild
 from infrastructure.projections.rebuild.rebuilding import RebuildProgress, is_resumable, rebuild
-from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.settings import Settings
 from infrastructure.workers import worker as working
 from infrastructure.workers.duties import Duty

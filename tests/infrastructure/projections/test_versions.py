@@ -15,6 +15,7 @@ from application.queries import PositionNotReachedError
 from application.read_models import READ_MODELS
 from application.recorded import Recorded
 from application.users.directory import USER_DIRECTORY, UserEntry
+from infrastructure.operations.projections import ProjectionQueries
 from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool
 from infrastructure.projections.follow.following import OtherVersionError, follow_batch
 from infrastructure.projections.generations import (
@@ -35,7 +36,6 @@ from infrastructure.projections.rebuild.rebuild_requests import (
     request_upgrade,
 )
 from infrastructure.projections.rebuild.rebuilding import NothingToRollBackToError, RebuildProgress, rebuild, roll_back
-from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.queries.read_model import Lists, ReadModel, Selection
 from infrastructure.workers.duties import Duty
 from tests.support.read_models import head_of, replayed_rows, rows_of

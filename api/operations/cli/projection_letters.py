@@ -11,12 +11,12 @@ from application.queries import LetterStatus
 from application.read_models import READ_MODELS
 from domain.values import parse_reason
 from infrastructure.log.reader import PoisonEventError
+from infrastructure.operations.projections import ProjectionQueries
 from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
 from infrastructure.projections.follow.dead_letters import Wish, model_of_letter
 from infrastructure.projections.follow.held_streams import LetterNotOpenError, settle
-from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.settings import settings_from
 
 SETTLED_BY = "system:cli"

@@ -11,9 +11,9 @@ from cyclopts.types import NonNegativeInt
 
 from api.access_records.cli.recording import put_file_on_record
 from api.cli.failures import ExitCode, Failure
-from api.cli.projection_letters import must_be_known
 from api.cli.terminal import say, shown, write_json
 from api.cli.values import instant
+from api.operations.cli.projection_letters import must_be_known
 from application.projections.definition import Projection
 from application.read_models import READ_MODELS
 from infrastructure.files.row_files import FileFormError, write_rows

@@ -8,8 +8,8 @@ from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 
 from api.cli.failures import ExitCode, Failure
-from api.cli.projection_letters import must_be_known
 from api.cli.terminal import say, shown, write_json, write_table
+from api.operations.cli.projection_letters import must_be_known
 from application.read_models import READ_MODELS
 from infrastructure.postgres.connections import as_projector
 from infrastructure.postgres.database import migrated_database, require_data

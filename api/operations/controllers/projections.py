@@ -11,7 +11,7 @@ from api.http.permissions import Permission
 from api.http.problems import Kind, Refused
 from api.http.query_parameters import reached
 from api.http.requests import ApiRequest
-from api.rebuild_progress import EVENT_STREAM, progress_of
+from api.operations.rebuild_progress import EVENT_STREAM, progress_of
 from application.queries import ProjectionStatus, RebuildStatus
 
 

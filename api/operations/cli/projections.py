@@ -10,19 +10,19 @@ from cyclopts import App
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from api.cli.failures import Failure, NotFound
-from api.cli.projection_as_of import as_of
-from api.cli.projection_letters import letters, must_be_known, resolve, retry
-from api.cli.projection_verify import verify, write_differences
 from api.cli.terminal import console, say, shown, write_json, write_table
+from api.operations.cli.projection_as_of import as_of
+from api.operations.cli.projection_letters import letters, must_be_known, resolve, retry
+from api.operations.cli.projection_verify import verify, write_differences
 from application.queries import ProjectionStatus, RebuildStatus
 from infrastructure.log.reader import PoisonEventError
+from infrastructure.operations.projections import ProjectionQueries
 from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
 from infrastructure.projections.rebuild.rebuild_requests import perform_rebuild, request_rebuild
 from infrastructure.projections.rebuild.rebuilding import NothingToRollBackToError, RebuildProgress
 from infrastructure.projections.verify.verifying import RowDiffersError
-from infrastructure.queries.projections import ProjectionQueries
 from infrastructure.settings import settings_from
 
 app = App(name="projections", help="Show, rebuild, check and repair read models.")

@@ -1,0 +1,1 @@
+"""The commands for read models, backups, the log and the database's roles."""

@@ -1,0 +1,1 @@
+"""The URLs of health, metrics, read models and dead letters."""

@@ -1,0 +1,1 @@
+"""Answers how the service itself is: read models, rebuilds, mails."""
