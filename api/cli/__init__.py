@@ -23,7 +23,7 @@ COMMANDS = {
     "migrate": ("api.processes.parts:migrate", "Migrate the database to the schema of this version."),
     "roles": ("api.operations.cli.roles:app", "Show the database's roles; separate them from other databases'."),
     "token": ("api.cli.tokens:token", "Issue an access token."),
-    "import": ("api.cli.importing:import_file", "Import people from a file in JSON Lines, each exactly once."),
+    "import": ("api.imports.cli.importing:import_file", "Import people from a file in JSON Lines, each exactly once."),
     "backup": ("api.operations.cli.backups:backup", "Back up the log and, separately, the keys."),
     "restore": (
         "api.operations.cli.backups:restore",

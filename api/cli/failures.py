@@ -50,7 +50,7 @@ def _of_others(error: Exception) -> Failure | None:
     from application.commands import WriteConflictError
     from application.queries import PositionNotReachedError
     from application.unreadable import HistoryUnreadableError
-    from infrastructure.people_file import NotJsonLinesError
+    from infrastructure.imports.people_file import NotJsonLinesError
 
     match error:
         case NotJsonLinesError():

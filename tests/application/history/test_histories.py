@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 from application.commands import UseCase
-from application.import_person import ImportPerson, import_person
+from application.imports.import_person import ImportPerson, import_person
 from application.unit_of_work import Saved, UnitOfWork
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.users.deactivate_user import DeactivateUser, deactivate_user

@@ -10,7 +10,7 @@ import pytest
 from psycopg import errors
 
 from application.commands import CommandKey
-from application.import_people import Line, import_people
+from application.imports.import_people import Line, import_people
 from application.users.register_user import register_user
 from infrastructure.commands.idempotency_keys import KeyedCommandKeys
 from infrastructure.commands.retention import forget_commands, forgetting

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from psycopg import sql
 
 from application.data_map import Holding, Kind, as_markdown
-from application.import_people import Line, import_people
+from application.imports.import_people import Line, import_people
 from application.ports import Service
 from application.projections.definition import Projection
 from application.read_models import READ_MODELS

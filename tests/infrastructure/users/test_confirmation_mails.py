@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from application.import_person import ImportPerson, import_person
+from application.imports.import_person import ImportPerson, import_person
 from application.mailing import MailRefusedError
 from application.ports import Service
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile

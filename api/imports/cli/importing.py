@@ -13,13 +13,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from api.cli.failures import ExitCode, Failure, explained
-from api.cli.import_reports import Bar, JsonReport, Report, TextReport
+from api.imports.cli.import_reports import Bar, JsonReport, Report, TextReport
 from application.commands import CommandKeys, Commands
-from application.import_people import import_people
-from application.import_tally import Tally
+from application.imports.import_people import import_people
+from application.imports.tally import Tally
 from infrastructure.composition import open_service
-from infrastructure.import_trial import open_trial
-from infrastructure.people_file import MarksOnDisk, read_lines
+from infrastructure.imports.dry_run import open_trial
+from infrastructure.imports.people_file import MarksOnDisk, read_lines
 from infrastructure.postgres.database import migrated_database
 from infrastructure.postgres.logins import Login
 from infrastructure.settings import Settings, settings_from

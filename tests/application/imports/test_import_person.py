@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from application.import_person import GivenConsent, ImportedStatus, ImportPerson, import_person
+from application.imports.import_person import GivenConsent, ImportedStatus, ImportPerson, import_person
 from domain import errors
 from domain.users import User
 from domain.users.email_claim import EmailClaim

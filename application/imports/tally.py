@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from application.import_people import LineResult, Outcome
+from application.imports.import_people import LineResult, Outcome
 
 
 class Tally:

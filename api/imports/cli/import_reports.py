@@ -11,8 +11,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from api.cli.failures import Failure
 from api.cli.terminal import JsonList, console, say, shown, write_failure
-from application.import_people import LineResult
-from application.import_tally import Tally
+from application.imports.import_people import LineResult
+from application.imports.tally import Tally
 
 LINES_PER_REFRESH = 200
 

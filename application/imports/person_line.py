@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from application.import_person import ImportPerson
+from application.imports.import_person import ImportPerson
 
 _NOT_JSON = ("malformed_json", None, "The line is not a JSON object.")
 NAME_LIMIT = 64

@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from io import RawIOBase
 
-from application.import_people import Line
+from application.imports.import_people import Line
 
 CHUNK = 1 << 18
 LINE_LIMIT = 1 << 16

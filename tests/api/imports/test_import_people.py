@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from application.commands import CommandKeys, Commands
-from application.import_people import LINES_UNDER_WAY, LineResult, Outcome, import_people
-from application.import_tally import Tally
+from application.imports.import_people import LINES_UNDER_WAY, LineResult, Outcome, import_people
+from application.imports.tally import Tally
 from application.privacy.erase_user import EraseUser, erase_user
 from application.users.emails.confirm_email import ConfirmEmail, confirm_email
 from application.users.emails.request_email_change import RequestEmailChange, request_email_change
@@ -22,8 +22,8 @@ from application.users.register_user import register_user
 from domain.users import User
 from domain.values import UserStatus
 from infrastructure.composition import open_service
-from infrastructure.import_trial import open_trial
-from infrastructure.people_file import read_lines
+from infrastructure.imports.dry_run import open_trial
+from infrastructure.imports.people_file import read_lines
 from infrastructure.replay import Log
 from infrastructure.secrets.keyring import MailedTokens, load_keyring
 from infrastructure.settings import Settings

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.person_line import LineInvalidError, canonical, read_person
-from infrastructure.people_file import CHUNK, LINE_LIMIT, MarksOnDisk, NotJsonLinesError, read_lines
+from application.imports.person_line import LineInvalidError, canonical, read_person
+from infrastructure.imports.people_file import CHUNK, LINE_LIMIT, MarksOnDisk, NotJsonLinesError, read_lines
 from tests.support.cli_people import consent, line, person, shape_refusals
 
 

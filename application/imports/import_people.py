@@ -17,8 +17,8 @@ import msgspec
 
 from application.actors import IMPORTER, Metadata
 from application.commands import CommandContext, CommandKey, CommandKeys, Commands, IdempotencyKeyReusedError
-from application.import_person import ImportPerson, import_person
-from application.person_line import LineInvalidError, canonical, read_person
+from application.imports.import_person import ImportPerson, import_person
+from application.imports.person_line import LineInvalidError, canonical, read_person
 from application.turns import Turn, Turns
 from application.unit_of_work import AggregateT, Saved, UnitOfWork
 from application.unreadable import HistoryUnreadableError

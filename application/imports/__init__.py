@@ -1,0 +1,1 @@
+"""People taken over from another system."""

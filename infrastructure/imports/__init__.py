@@ -1,0 +1,1 @@
+"""Reads files of people, and tries imports out."""
