@@ -16,7 +16,6 @@ from api.connections.connection import Connection
 from api.connections.descriptors import TooFewDescriptorsError, allow_connections
 from api.connections.limits import Limits
 from api.connections.open_connections import OpenConnections
-from api.controllers import route_handlers
 from api.http.admission import admit, check_declarations
 from api.http.exception_handlers import exception_handlers
 from api.http.logs import configure_logging
@@ -24,6 +23,7 @@ from api.http.metrics import Metrics
 from api.http.middleware import HeadAnswered, Observed
 from api.http.own_writes import OwnWrites
 from api.http.requests import ApiRequest
+from api.routes import route_handlers
 from application.access_tokens import AccessTokens
 from application.ports import Service
 from application.release import Release
