@@ -4,11 +4,15 @@ from dataclasses import dataclass
 
 from application.access_records.recording import Accesses, AccessLog
 from application.commands import CommandKeys, Commands
+from application.history.queries import Timeline
+from application.operations.queries import Mails, Projections
 from application.privacy.data_exports import DataExports
+from application.privacy.erasures import Erasures
 from application.proof.queries import Proofs
-from application.queries import Directory, Erasures, Log, Mails, Projections, Timeline, Users
+from application.queries import Log
 from application.statistics.counts import Statistics
 from application.users.mailed_links import MailedLinks
+from application.users.queries import Directory, Users
 
 
 @dataclass(frozen=True, slots=True)

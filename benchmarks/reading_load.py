@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from application.actors import Role
-from application.queries import DirectoryFilter, PageRequest
+from application.queries import PageRequest
+from application.users.queries import DirectoryFilter
 from benchmarks.laboratory import Laboratory, Town
 from benchmarks.load_generator import SUBJECT, LoadResult, Step, Subject
 from benchmarks.population import COUNTRIES

@@ -8,8 +8,8 @@ import msgspec
 
 from api.http.views import FactView, fact
 from application.csv_rows import csv_lines
+from application.history.queries import Findings
 from application.history.timeline import TimelineEntry
-from application.queries import Findings
 
 SOURCE = "urn:reprise:log"
 """The `source` of CloudEvents."""

@@ -11,8 +11,8 @@ from uuid import UUID
 from api.history.diff_views import UserPointView, user_point
 from api.http.views import Instant, View
 from application.actors import IMPORTER
+from application.history.queries import TimelineItem
 from application.history.timeline import topic_for_people
-from application.queries import TimelineItem
 from application.users.diff import FieldChange, UserDiff
 
 ITSELF = "you"

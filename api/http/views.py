@@ -7,9 +7,10 @@ from uuid import UUID
 import msgspec
 
 from api.http.answers import Receipt
+from application.history.queries import TimelineItem
 from application.history.timeline import TimelineEntry
-from application.queries import TimelineItem, UserAt
 from application.users.directory import UserEntry
+from application.users.queries import UserAt
 from domain.users import User
 from domain.values import ERASED, UserStatus
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from application.queries import Projections, RebuildStatus
+from application.operations.queries import Projections, RebuildStatus
 
 EVENT_STREAM = b"text/event-stream"
 LOOK_SECONDS = 0.2

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from application.queries import DirectoryFilter
 from application.users.directory import WORDS, UserEntry, name_columns
+from application.users.queries import DirectoryFilter
 from domain.users import User
 from domain.users.search_words import Forms, is_found, wanted_words
 from domain.values import address_beginning, email_key

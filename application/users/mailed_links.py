@@ -6,8 +6,8 @@ A made-up token learns nothing, whichever account it names (docs/decisions/0031-
 from datetime import datetime
 from enum import Enum, auto
 
-from application.queries import Moment, Users
 from application.users.emails.email_tokens import EmailTokens
+from application.users.queries import Moment, Users
 from domain import errors
 from domain.users import EmailRequest, User
 from domain.values import email_key, has_passed

@@ -9,9 +9,10 @@ from typing import Any
 import psycopg
 import uvloop
 
+from application.history.queries import AuditFilter
 from application.history.timeline import USER_TIMELINE
 from application.ports import Service
-from application.queries import AuditFilter, PageRequest
+from application.queries import PageRequest
 from benchmarks.busy_log import FACTS_OF_USER, fill_busily
 from benchmarks.figures import Figure, below, figure
 from benchmarks.laboratory import Laboratory

@@ -6,7 +6,8 @@ from itertools import chain
 import uvloop
 
 from application.ports import Service
-from application.queries import DirectoryFilter, PageRequest
+from application.queries import PageRequest
+from application.users.queries import DirectoryFilter
 from benchmarks.crowd_of_names import fill_directory
 from benchmarks.figures import Figure, below, figure
 from benchmarks.laboratory import Laboratory

@@ -7,8 +7,9 @@ from uuid import UUID
 import msgspec
 from psycopg import sql
 
+from application.history.queries import AuditFilter, Findings, TimelineItem
 from application.history.timeline import USER_TIMELINE, TimelineEntry, TimelineRow
-from application.queries import AS_IT_IS, AuditFilter, Findings, Freshness, Page, PageRequest, TimelineItem
+from application.queries import AS_IT_IS, Freshness, Page, PageRequest
 from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.encryption.reasons import open_reason, subject_of, subjects_of
 from infrastructure.encryption.subject_keys import PLATFORM

@@ -2,7 +2,7 @@
 
 from psycopg.rows import class_row
 
-from application.queries import UndeliveredMails
+from application.operations.queries import UndeliveredMails
 from infrastructure.queries.read_model import Pool
 
 _UNDELIVERED = """

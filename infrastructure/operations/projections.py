@@ -7,7 +7,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row, dict_row
 
-from application.queries import (
+from application.operations.queries import (
     LETTERS_LIMIT,
     LetterIsSettledError,
     LetterStatus,

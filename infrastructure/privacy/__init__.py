@@ -1,1 +1,1 @@
-"""What the worker does about people who are to be erased, or were (docs/decisions/0004-privacy.md)."""
+"""Exports of a person's data, erasures and their receipts (docs/decisions/0004-privacy.md)."""

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from application.queries import ErasureReceipt
+from application.privacy.erasures import ErasureReceipt
 from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.encryption.reasons import open_reason, subjects_of
 from infrastructure.queries.read_model import Pool

@@ -1,1 +1,1 @@
-"""Answers questions: from the log for one user, from the read models for many."""
+"""Reads read models: in pages, as fresh as is asked for."""

@@ -7,9 +7,10 @@ from uuid import UUID
 from msgspec.structs import replace
 from psycopg import sql
 
-from application.queries import DirectoryFilter, Freshness, Log, Page, PageRequest, PositionUnknownError
+from application.queries import Freshness, Log, Page, PageRequest, PositionUnknownError
 from application.users.directory import USER_DIRECTORY, UserEntry
 from application.users.directory_search import entry_of, fulfils, name_or_address
+from application.users.queries import DirectoryFilter
 from domain.values import EmailAddress
 from infrastructure.queries.pages import Pages, page_size
 from infrastructure.queries.read_model import Lists, ReadModel, Selected, Selection

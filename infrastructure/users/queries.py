@@ -6,10 +6,10 @@ from uuid import UUID
 
 from psycopg import sql
 
-from application.queries import Moment, UserAt
 from application.recorded import Recorded
 from application.unreadable import HistoryUnreadableError, mutated
 from application.users.diff import Comparison, DiffIsBackwardsError, UserDiff
+from application.users.queries import Moment, UserAt
 from domain.users import User
 from infrastructure.commands.aggregates import Aggregates
 from infrastructure.encryption.key_cache import SubjectKeys

@@ -14,8 +14,8 @@ from api.cli.terminal import say, shown, write_json, write_table
 from api.cli.values import instant
 from api.history.diff_views import FieldChangeView, UserDiffView, user_diff_view
 from api.users.cli.finding_users import find_user
-from application.queries import Moment
 from application.users.diff import DiffIsBackwardsError
+from application.users.queries import Moment
 from domain.access_records.access_record import Reading
 from infrastructure.composition import open_service
 from infrastructure.postgres.database import migrated_database, require_data

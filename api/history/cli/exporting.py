@@ -6,8 +6,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from api.history.export_formats import ExportFormat, exported
+from application.history.queries import Findings
 from application.history.timeline import TimelineEntry
-from application.queries import Findings
 from infrastructure.files.private_files import whole_file
 
 

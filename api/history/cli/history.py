@@ -26,9 +26,9 @@ from api.http.views import FactView, FactWithDataView, fact, fact_with_data
 from api.proof.cli.proving import bundle, checkpoint, keys, prove, repair, rotate_key
 from api.proof.cli.verifying import verify
 from api.users.cli.finding_users import find_user
+from application.history.queries import AuditFilter, TimelineItem
 from application.history.timeline import USER_TIMELINE, TimelineEntry
 from application.ports import Service
-from application.queries import AuditFilter, TimelineItem
 from application.record_filters import ActorName, Topic
 from application.unreadable import UNREADABLE, HistoryUnreadableError
 from domain.access_records.access_record import Reading

@@ -16,9 +16,11 @@ from api.http.problems import Kind, Refused
 from api.http.query_parameters import HIGHEST_POSITION, HIGHEST_VERSION, Cursor, Limit, instant, page_request, reached
 from api.http.requests import ApiRequest
 from api.http.views import FactWithDataView, UserStateView, fact_with_data, user_state
+from application.history.queries import TimelineItem
 from application.history.timeline import is_shown_to_people
-from application.queries import Moment, Page, TimelineItem
+from application.queries import Page
 from application.users.diff import DiffIsBackwardsError
+from application.users.queries import Moment
 from domain import errors
 from domain.access_records.access_record import Reading
 

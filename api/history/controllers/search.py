@@ -17,7 +17,7 @@ from api.http.problems import Kind
 from api.http.query_parameters import Cursor, Limit, actor_filter, freshness, instant, page_request, topic_filter
 from api.http.requests import ApiRequest
 from api.http.views import FactView, fact
-from application.queries import AuditFilter
+from application.history.queries import AuditFilter
 from domain.access_records.access_record import Reading
 
 ByActor = Annotated[

@@ -7,7 +7,7 @@ import psycopg
 
 from api.cli.failures import Failure, NotFound
 from api.cli.terminal import say, write_json, write_table
-from application.queries import LetterStatus
+from application.operations.queries import LetterStatus
 from application.read_models import READ_MODELS
 from domain.values import parse_reason
 from infrastructure.log.reader import PoisonEventError

@@ -14,7 +14,7 @@ from api.cli.terminal import console, say, shown, write_json, write_table
 from api.operations.cli.projection_as_of import as_of
 from api.operations.cli.projection_letters import letters, must_be_known, resolve, retry
 from api.operations.cli.projection_verify import verify, write_differences
-from application.queries import ProjectionStatus, RebuildStatus
+from application.operations.queries import ProjectionStatus, RebuildStatus
 from infrastructure.log.reader import PoisonEventError
 from infrastructure.operations.projections import ProjectionQueries
 from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool

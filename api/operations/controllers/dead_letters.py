@@ -11,7 +11,7 @@ from api.http.permissions import Permission
 from api.http.problems import Kind, Refused
 from api.http.query_parameters import reached
 from api.http.requests import ApiRequest
-from application.queries import LetterIsSettledError, LetterStatus
+from application.operations.queries import LetterIsSettledError, LetterStatus
 from domain import errors
 from domain.values import parse_reason
 

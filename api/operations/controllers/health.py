@@ -9,7 +9,8 @@ from api.http.answers import Answer, Document
 from api.http.problems import Check, Failure, Kind, Refused
 from api.http.requests import ApiRequest
 from application.access_tokens import KeysFault
-from application.queries import LogFault, ProjectionStatus
+from application.operations.queries import ProjectionStatus
+from application.queries import LogFault
 
 READY_LAG_SECONDS = 60.0
 """A read model that is further behind than this makes the service not ready."""

@@ -12,7 +12,7 @@ from api.http.problems import Kind, Refused
 from api.http.query_parameters import reached
 from api.http.requests import ApiRequest
 from api.operations.rebuild_progress import EVENT_STREAM, progress_of
-from application.queries import ProjectionStatus, RebuildStatus
+from application.operations.queries import ProjectionStatus, RebuildStatus
 
 
 class ProjectionList(msgspec.Struct, frozen=True, rename="camel"):

@@ -20,11 +20,13 @@ from api.privacy.person_package.records import (
     schema_of,
 )
 from application.access_records.recording import AccessFilter
+from application.history.queries import TimelineItem
 from application.history.timeline import is_shown_to_people
 from application.ports import Service
 from application.privacy.data_exports import RequestedExport
-from application.queries import Moment, Page, PageRequest, TimelineItem
+from application.queries import Page, PageRequest
 from application.unreadable import HistoryUnreadableError
+from application.users.queries import Moment
 from domain import errors
 
 PAGE = 200

@@ -12,7 +12,7 @@ import msgspec
 from api.history.person_views import PersonFactView, role_of
 from api.http.views import Instant, UserView, View
 from application.access_records.access_log import AccessEntry
-from application.queries import TimelineItem
+from application.history.queries import TimelineItem
 
 
 class PackageView(View, frozen=True):

@@ -21,9 +21,10 @@ from api.cli.progress import EventProgress
 from api.cli.terminal import say, shown, write_json, write_table
 from api.proof.cli.verifying import kept_checkpoint, parsed_keys
 from api.proof.views import checkpoint_view, inclusion_view, key_list
+from application.history.queries import AuditFilter
 from application.history.timeline import USER_TIMELINE
 from application.proof.queries import InclusionProof, PublishedKey
-from application.queries import PAGE_LIMIT, AuditFilter, PageRequest
+from application.queries import PAGE_LIMIT, PageRequest
 from infrastructure.composition import open_service
 from infrastructure.files.private_files import whole_file
 from infrastructure.log.reader import Connection

@@ -22,8 +22,8 @@ from application.actors import Metadata
 from application.commands import CommandContext
 from application.ports import Service
 from application.privacy.erase_user import EraseUser, erase_user
-from application.queries import Moment
 from application.unit_of_work import Saved
+from application.users.queries import Moment
 from domain.access_records.access_record import Reading
 from domain.ids import uuid7
 from domain.values import Reason, parse_reason

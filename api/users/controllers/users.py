@@ -16,9 +16,9 @@ from api.http.problems import Kind, Refused
 from api.http.query_parameters import Cursor, Limit, instant, page_request, reached
 from api.http.requests import ApiRequest
 from api.http.views import UserListItem, UserReceipt, UserView, user_list_item, user_view
-from application.queries import DirectoryFilter
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.users.directory_search import WORDS_LIMIT, TooManyWordsError, name_or_address
+from application.users.queries import DirectoryFilter
 from application.users.register_user import RegisterUser, register_user
 from domain import errors
 from domain.access_records.access_record import Reading

@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.queries import Moment, UserAt
 from application.users.diff import UserDiff
 from application.users.emails.confirm_email import ConfirmEmail, confirm_email
 from application.users.emails.request_email_change import RequestEmailChange, request_email_change
 from application.users.mailed_links import LinkFault, MailedLinks
+from application.users.queries import Moment, UserAt
 from domain import errors
 from domain.users import EmailRequest, User
 from domain.values import EmailAddress

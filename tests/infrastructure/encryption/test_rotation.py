@@ -12,9 +12,9 @@ import pytest
 
 from application.ports import Service
 from application.privacy.erase_user import EraseUser, erase_user
-from application.queries import Moment
 from application.unit_of_work import Saved
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
+from application.users.queries import Moment
 from application.users.register_user import register_user
 from domain.values import ERASED
 from infrastructure.composition import open_service

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from application.ports import Service
-from application.queries import Moment
 from application.users.diff import ASSIGNED_BY, FIELDS, UserDiff
+from application.users.queries import Moment
 from domain.kernel import AggregateEvent, event_types, personal_fields
 from domain.users import User
 from domain.values import ERASED

@@ -13,12 +13,14 @@ from msgspec.structs import replace
 from psycopg import sql
 
 from application.commands import CommandKey
+from application.history.queries import AuditFilter
 from application.history.timeline import USER_TIMELINE
 from application.ports import Service
-from application.queries import AuditFilter, Moment, PageRequest
+from application.queries import PageRequest
 from application.unreadable import HistoryUnreadableError
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.users.directory import USER_DIRECTORY
+from application.users.queries import Moment
 from application.users.register_user import register_user
 from application.users.suspend_user import SuspendUser, suspend_user
 from domain.errors import DomainError

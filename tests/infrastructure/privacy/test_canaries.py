@@ -13,9 +13,10 @@ import pytest
 from msgspec.structs import replace
 from psycopg import sql
 
+from application.history.queries import AuditFilter
 from application.ports import Service
 from application.privacy.erase_user import EraseUser, erase_user
-from application.queries import AuditFilter, PageRequest
+from application.queries import PageRequest
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.users.directory import USER_DIRECTORY
 from application.users.emails.request_email_change import RequestEmailChange, request_email_change

@@ -11,14 +11,16 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
+from application.history.queries import AuditFilter
 from application.policy import Policy
 from application.ports import Service
 from application.privacy.erase_user import EraseUser, erase_user
 from application.proof.checkpoints import verified_checkpoint
-from application.queries import AuditFilter, Moment, PageRequest
+from application.queries import PageRequest
 from application.unit_of_work import Saved
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.users.directory import USER_DIRECTORY
+from application.users.queries import Moment
 from application.users.register_user import register_user
 from application.users.request_deletion import RequestDeletion, request_deletion
 from application.users.suspend_user import SuspendUser, suspend_user

@@ -16,22 +16,17 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
+from application.history.queries import AuditFilter
 from application.history.timeline import USER_TIMELINE
 from application.ports import Service
 from application.projections.definition import Projection
-from application.queries import (
-    AuditFilter,
-    CursorInvalidError,
-    DirectoryFilter,
-    PageRequest,
-    PositionNotReachedError,
-    PositionUnknownError,
-)
+from application.queries import CursorInvalidError, PageRequest, PositionNotReachedError, PositionUnknownError
 from application.read_models import READ_MODELS
 from application.record_filters import parse_actor, parse_topic
 from application.recorded import Recorded
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.users.directory import USER_DIRECTORY, UserEntry
+from application.users.queries import DirectoryFilter
 from application.users.register_user import register_user
 from domain import errors
 from domain.users import User

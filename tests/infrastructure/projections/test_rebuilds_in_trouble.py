@@ -19,7 +19,7 @@ import pytest
 from psycopg import errors
 
 from application.history.timeline import USER_TIMELINE
-from application.queries import ProjectionFault, ProjectionStatus, RebuildStatus
+from application.operations.queries import ProjectionFault, ProjectionStatus, RebuildStatus
 from application.users.directory import USER_DIRECTORY
 from infrastructure.encryption.keychain import grant, granted
 from infrastructure.operations.projections import ProjectionQueries

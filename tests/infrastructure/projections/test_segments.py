@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
+from application.history.queries import AuditFilter
 from application.history.timeline import USER_TIMELINE
 from application.ports import Service
 from application.projections.definition import Projection
-from application.queries import AuditFilter, DirectoryFilter, PageRequest, PositionNotReachedError
+from application.queries import PageRequest, PositionNotReachedError
 from application.read_models import READ_MODELS
 from application.statistics.user_statistics import USER_STATISTICS
 from application.users.directory import USER_DIRECTORY
+from application.users.queries import DirectoryFilter
 from infrastructure.composition import open_service
 from infrastructure.log.reader import ALL_OCTETS, Connection, Wanted, read_range
 from infrastructure.postgres.connections import as_projector

@@ -7,9 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from application.queries import DirectoryFilter, PageRequest
+from application.queries import PageRequest
 from application.users.directory import USER_DIRECTORY, UserEntry, name_columns
 from application.users.directory_search import fulfils
+from application.users.queries import DirectoryFilter
 from infrastructure.composition import open_service
 from infrastructure.projections.tables import ModelTable
 from infrastructure.users.name_search import WALKED
