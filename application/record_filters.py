@@ -1,7 +1,7 @@
 """Filters of audit searches, parsed, because the filters of exports are recorded themselves, in clear and for ever.
 
-So an actor must be written as events name actors, and a topic must be one that timelines have. Free text would sooner
-or later contain the name of a person.
+So an actor must be written as events name actors, and each area parses its own filters as strictly. Free text would
+sooner or later contain the name of a person.
 """
 
 import re
@@ -9,22 +9,17 @@ from typing import NewType
 from uuid import UUID
 
 from application.actors import Role
-from application.history.timeline import USER_TIMELINE
 
 ActorName = NewType("ActorName", str)
 """A role and an id, as events name actors (`support:alice`)."""
-Topic = NewType("Topic", str)
-"""A topic (`user.suspended`)."""
 
 RECIPIENT_OF_MAIL = "recipient-of-mail"
 """The id of the recipient of a mailed token, of whom nothing else is known."""
 ACTOR_RULE = "An actor is written role:id, such as support:alice; a person user: and the id of the account."
-TOPIC_RULE = "There is no such topic in timelines; user.suspended is one."
 
 _OUTSIDE = re.compile(r"[\x21-\x7e]{1,255}")
 """As access tokens name subjects."""
 _PLATFORM = re.compile(r"[a-z][a-z0-9-]{0,63}")
-_TOPICS = frozenset(USER_TIMELINE.topics)
 
 
 class FilterInvalidError(ValueError):
@@ -43,13 +38,6 @@ def parse_actor(text: str) -> ActorName:
             return ActorName(text)
         case _:
             raise FilterInvalidError(ACTOR_RULE)
-
-
-def parse_topic(text: str) -> Topic:
-    """A topic of timelines. Raises `FilterInvalidError`."""
-    if text not in _TOPICS:
-        raise FilterInvalidError(TOPIC_RULE)
-    return Topic(text)
 
 
 def _account(text: str) -> str:

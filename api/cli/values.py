@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter, Token, validators
 from msgspec.structs import replace
 
-from application.record_filters import ActorName, Topic, parse_actor, parse_topic
+from application.history.topics import Topic, parse_topic
+from application.record_filters import ActorName, parse_actor
 from application.statistics.counts import parse_day
 from infrastructure.settings import Settings, settings_from
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -11,8 +11,7 @@ from litestar.params import QueryParameter
 from api.http.problems import Kind, Refused
 from api.http.requests import ApiRequest, header_refused
 from application.queries import PAGE_LIMIT, Freshness, PageRequest, PositionNotReachedError, PositionUnknownError
-from application.record_filters import ActorName, FilterInvalidError, Topic, parse_actor, parse_topic
-from application.statistics.counts import DayInvalidError, parse_day
+from application.record_filters import ActorName, FilterInvalidError, parse_actor
 
 T = TypeVar("T")
 
@@ -89,26 +88,12 @@ def instant(text: str | None, name: str) -> datetime | None:
 
 def actor_filter(text: str | None) -> ActorName | None:
     """An actor to search for, written as events name them."""
-    return None if text is None else _parsed(parse_actor, text, "actor")
+    return None if text is None else parsed_filter(parse_actor, text, "actor")
 
 
-def topic_filter(text: str | None) -> Topic | None:
-    """A topic to search for."""
-    return None if text is None else _parsed(parse_topic, text, "topic")
-
-
-def _parsed(parse: Callable[[str], T], text: str, name: str) -> T:
+def parsed_filter(parse: Callable[[str], T], text: str, name: str) -> T:
+    """What a filter says. Raises `Refused`."""
     try:
         return parse(text)
     except FilterInvalidError as error:
-        raise Refused(Kind.PARAMETER_INVALID, name, "query", detail=str(error)) from None
-
-
-def day(text: str | None, name: str) -> date | None:
-    """A day as in RFC 3339, of a year in which there could be accounts."""
-    if text is None:
-        return None
-    try:
-        return parse_day(text)
-    except DayInvalidError as error:
         raise Refused(Kind.PARAMETER_INVALID, name, "query", detail=str(error)) from None

@@ -8,8 +8,9 @@ from uuid import UUID
 import msgspec
 
 from application.history.timeline import TimelineEntry
+from application.history.topics import Topic
 from application.queries import AS_IT_IS, Freshness, ItemT, Page, PageRequest
-from application.record_filters import ActorName, Topic
+from application.record_filters import ActorName
 
 
 class AuditFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

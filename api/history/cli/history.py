@@ -28,8 +28,9 @@ from api.proof.cli.verifying import verify
 from api.users.cli.finding_users import find_user
 from application.history.queries import AuditFilter, TimelineItem
 from application.history.timeline import USER_TIMELINE, TimelineEntry
+from application.history.topics import Topic
 from application.ports import Service
-from application.record_filters import ActorName, Topic
+from application.record_filters import ActorName
 from application.unreadable import UNREADABLE, HistoryUnreadableError
 from domain.access_records.access_record import Reading
 from infrastructure.composition import open_service

@@ -14,10 +14,11 @@ from api.http.answers import Answer, PageView, Streamed, page_of, position_heade
 from api.http.content_negotiation import preferred
 from api.http.permissions import Permission
 from api.http.problems import Kind
-from api.http.query_parameters import Cursor, Limit, actor_filter, freshness, instant, page_request, topic_filter
+from api.http.query_parameters import Cursor, Limit, actor_filter, freshness, instant, page_request, parsed_filter
 from api.http.requests import ApiRequest
 from api.http.views import FactView, fact
 from application.history.queries import AuditFilter
+from application.history.topics import Topic, parse_topic
 from domain.access_records.access_record import Reading
 
 ByActor = Annotated[
@@ -117,3 +118,8 @@ def _filter(
         command_id=command,
         correlation_id=correlation,
     )
+
+
+def topic_filter(text: str | None) -> Topic | None:
+    """A topic to search for."""
+    return None if text is None else parsed_filter(parse_topic, text, "topic")

@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 from api.http.answers import Answer, position_header
 from api.http.permissions import Permission
 from api.http.problems import Kind, Place, Refused, parsed
-from api.http.query_parameters import day, freshness
+from api.http.query_parameters import freshness
 from api.http.requests import ApiRequest
 from api.statistics.views import (
     COUNTRY_MEASURES,
@@ -24,7 +24,14 @@ from api.statistics.views import (
     users_in,
     users_on_days,
 )
-from application.statistics.counts import Counts, CountsWanted, DaysInvalidError, span_of_days
+from application.statistics.counts import (
+    Counts,
+    CountsWanted,
+    DayInvalidError,
+    DaysInvalidError,
+    parse_day,
+    span_of_days,
+)
 from domain import errors
 from domain.values import parse_country, parse_purpose
 
@@ -148,3 +155,13 @@ def _days(from_text: str | None, to_text: str | None) -> tuple[date, date]:
 
 def _today() -> date:
     return datetime.now(UTC).date()
+
+
+def day(text: str | None, name: str) -> date | None:
+    """A day as in RFC 3339, of a year in which there could be accounts."""
+    if text is None:
+        return None
+    try:
+        return parse_day(text)
+    except DayInvalidError as error:
+        raise Refused(Kind.PARAMETER_INVALID, name, "query", detail=str(error)) from None

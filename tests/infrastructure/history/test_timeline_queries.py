@@ -16,9 +16,9 @@ from application.actors import Actor, Metadata, Role
 from application.commands import CommandContext
 from application.history.queries import AuditFilter
 from application.history.timeline import TimelineEntry
+from application.history.topics import parse_topic
 from application.ports import Service
 from application.queries import PageRequest
-from application.record_filters import parse_topic
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.users.register_user import register_user
 from domain.ids import uuid7

@@ -18,11 +18,12 @@ from msgspec.structs import replace
 
 from application.history.queries import AuditFilter
 from application.history.timeline import USER_TIMELINE
+from application.history.topics import parse_topic
 from application.ports import Service
 from application.projections.definition import Projection
 from application.queries import CursorInvalidError, PageRequest, PositionNotReachedError, PositionUnknownError
 from application.read_models import READ_MODELS
-from application.record_filters import parse_actor, parse_topic
+from application.record_filters import parse_actor
 from application.recorded import Recorded
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.users.directory import USER_DIRECTORY, UserEntry
