@@ -21,7 +21,8 @@ from domain.ids import uuid7
 from domain.kernel import AggregateEvent
 from domain.users import User
 from domain.users.email_claim import EmailClaim
-from domain.values import Country, DisplayName, EmailAddress
+from domain.users.values import DisplayName
+from domain.values import Country, EmailAddress
 from infrastructure.encryption.master_keys import MasterKeys
 from infrastructure.encryption.subject_keys import SubjectKey, new_subject_key
 from infrastructure.log.append import Commit, OutcomeKind

@@ -21,7 +21,8 @@ from domain.ids import uuid7
 from domain.kernel import AggregateEvent
 from domain.users import User
 from domain.users.email_claim import EmailClaim
-from domain.values import BirthDate, Country, DisplayName, DocumentVersion, EmailAddress, Locale, Purpose
+from domain.users.values import BirthDate, DisplayName, DocumentVersion, Purpose
+from domain.values import Country, EmailAddress, Locale
 from infrastructure.log.event_codec import encode
 from infrastructure.secrets.keyring import ClaimIds
 

@@ -56,6 +56,15 @@ def composed(text: str) -> str:
     return shown if shown == text else composed(shown)
 
 
+FREE_TEXT_ROOM = 20
+"""How many times its limit a text may be long before it is trimmed, composed and freed of what is not shown."""
+
+
+def composed_within(text: str, limit: int) -> str | None:
+    """Composed; None for what is so long that it need not be looked at."""
+    return composed(text) if len(text) <= FREE_TEXT_ROOM * limit else None
+
+
 def search_key(text: str) -> str:
     """The form under which two spellings of a text are the same: case-folded, in Unicode form NFKC."""
     if text.isascii() or _EUROPEAN.fullmatch(text):

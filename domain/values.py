@@ -4,8 +4,7 @@ They are plain `str` and `date` at run time (NewTypes), so that storing and load
 """
 
 import re
-from datetime import UTC, date, datetime
-from enum import StrEnum
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NewType
 
@@ -16,32 +15,21 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES
 
 from domain import errors
-from domain.free_text import composed, has_control_characters, has_visible_character, nfkc, search_key
+from domain.free_text import composed, composed_within, has_control_characters, has_visible_character, nfkc, search_key
 
 EmailAddress = NewType("EmailAddress", str)
-DisplayName = NewType("DisplayName", str)
 Country = NewType("Country", str)
 Locale = NewType("Locale", str)
-BirthDate = NewType("BirthDate", date)
-Purpose = NewType("Purpose", str)
-DocumentVersion = NewType("DocumentVersion", str)
 Reason = NewType("Reason", str)
-ExternalId = NewType("ExternalId", str)
 AccessPurpose = NewType("AccessPurpose", str)
 
 ERASED = "[erased]"
 """Stands wherever personal data of an erased person stood: text of any kind, and dates, too."""
 SEALED = "[sealed]"
 """Stands for personal data in events that were read without unsealing them."""
-MINIMUM_AGE_YEARS = 13
-DISPLAY_NAME_LIMIT = 50
 REASON_LIMIT = 500
-FREE_TEXT_ROOM = 20
-"""How many times its limit a text may be long before it is trimmed, composed and freed of what is not shown."""
-OLDEST_AGE_YEARS = 130
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 """Nobody has brought an account along that is older."""
-"""Nobody has lived that long."""
 EMAIL_LIMIT = 254
 """Octets in an address that SMTP can carry (RFC 5321 section 4.5.3.1.3, less the angle brackets)."""
 
@@ -60,20 +48,7 @@ _NO_REGIONS = frozenset({"UK", "ZZ"})
 """What people write for GB and was never registered; and what says that the region is not known."""
 _PRIVATE = re.compile(r"q[a-t][a-z]|Qa[a-b][a-x]|Zzzz|AA|Q[M-Z]|X[A-JL-Z]")
 """Subtags for private use, which say nothing to anybody else."""
-_PURPOSE = re.compile(r"[a-z][a-z0-9-]{0,39}")
-_EXTERNAL_ID = re.compile(r"[\x21-\x7e]{1,64}")
 _ACCESS_PURPOSE = re.compile(r"[0-9A-Za-z][0-9A-Za-z ._:/#-]{0,99}")
-_DOCUMENT_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,31}")
-
-
-class UserStatus(StrEnum):
-    """What a user account is, at one moment. The first that applies, in this order from the last."""
-
-    ACTIVE = "active"
-    DEACTIVATED = "deactivated"
-    SUSPENDED = "suspended"
-    DELETION_REQUESTED = "deletion_requested"
-    ERASED = "erased"
 
 
 def parse_email_address(text: str) -> EmailAddress:
@@ -144,36 +119,14 @@ def _label(label: str) -> str:
         return label
 
 
-def parse_display_name(text: str) -> DisplayName:
-    """A name trimmed and in NFC, of 1 to 50 characters, with something to see and nothing to trick the eye.
-
-    Characters that are not shown are left out (U+200B, U+FEFF, U+3164 and others), joiners that do something stay.
-    """
-    name = _free_text(text, DISPLAY_NAME_LIMIT)
-    if name is None:
-        raise errors.DisplayNameTooLong
-    if has_control_characters(name):
-        raise errors.DisplayNameHasControlCharacters
-    if not has_visible_character(name):
-        raise errors.DisplayNameBlank
-    if len(name) > DISPLAY_NAME_LIMIT:
-        raise errors.DisplayNameTooLong
-    return DisplayName(name)
-
-
 def parse_reason(text: str) -> Reason:
     """A reason trimmed and in NFC, of 1 to 500 characters."""
-    reason = _free_text(text, REASON_LIMIT)
+    reason = composed_within(text, REASON_LIMIT)
     if reason is None or has_control_characters(reason):
         raise errors.ReasonInvalid
     if not has_visible_character(reason) or len(reason) > REASON_LIMIT:
         raise errors.ReasonInvalid
     return Reason(reason)
-
-
-def _free_text(text: str, limit: int) -> str | None:
-    """Composed; None for what is so long that it need not be looked at."""
-    return composed(text) if len(text) <= FREE_TEXT_ROOM * limit else None
 
 
 def parse_access_purpose(text: str) -> AccessPurpose:
@@ -244,18 +197,6 @@ def _form_of_cldr(tag: str) -> str | None:
     return form if set(name.split("-")) <= set(form.split("-")) else None
 
 
-def parse_birth_date(born: date, today: date) -> BirthDate:
-    """A date in the past, of somebody who is between 13 and 130 years old today."""
-    if born >= today:
-        raise errors.BirthDateInFuture
-    age = _years_between(born, today)
-    if age < MINIMUM_AGE_YEARS:
-        raise errors.TooYoung
-    if age > OLDEST_AGE_YEARS:
-        raise errors.BirthDateTooLongAgo
-    return BirthDate(born)
-
-
 def parse_occurred_at(instant: datetime, now: datetime) -> datetime:
     """When something happened elsewhere: from 1990 to now, in UTC."""
     if instant > now:
@@ -265,31 +206,6 @@ def parse_occurred_at(instant: datetime, now: datetime) -> datetime:
     return instant.astimezone(UTC)
 
 
-def parse_purpose(text: str) -> Purpose:
-    """What a consent is for, such as `personalised-ads`."""
-    if not _PURPOSE.fullmatch(text):
-        raise errors.ConsentPurposeInvalid
-    return Purpose(text)
-
-
-def parse_document_version(text: str) -> DocumentVersion:
-    """The version of the text that a person was shown, such as `2026-01`."""
-    if not _DOCUMENT_VERSION.fullmatch(text):
-        raise errors.DocumentVersionInvalid
-    return DocumentVersion(text)
-
-
-def parse_external_id(text: str) -> ExternalId:
-    """What another system calls this person."""
-    if not _EXTERNAL_ID.fullmatch(text):
-        raise errors.ExternalIdInvalid
-    return ExternalId(text)
-
-
 def has_passed(instant: datetime, now: datetime) -> bool:
     """Whether an instant is not in the future any more; both are aware of their time zone."""
     return instant <= now
-
-
-def _years_between(born: date, today: date) -> int:
-    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))

@@ -12,7 +12,8 @@ from application.history.timeline import TimelineEntry
 from application.users.directory import UserEntry
 from application.users.queries import UserAt
 from domain.users import User
-from domain.values import ERASED, UserStatus
+from domain.users.values import UserStatus
+from domain.values import ERASED
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 BirthDate = Annotated[

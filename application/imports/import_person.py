@@ -13,13 +13,8 @@ from application.users.emails.address_claims import claim_of
 from application.users.register_user import RegisterUser, new_user
 from domain import errors
 from domain.users import User
-from domain.values import (
-    parse_document_version,
-    parse_email_address,
-    parse_occurred_at,
-    parse_purpose,
-    parse_reason,
-)
+from domain.users.values import parse_document_version, parse_purpose
+from domain.values import parse_email_address, parse_occurred_at, parse_reason
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _AFTER_ALL = datetime.max.replace(tzinfo=UTC)

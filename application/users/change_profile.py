@@ -8,7 +8,8 @@ from msgspec import UNSET, UnsetType
 
 from application.unit_of_work import Saved, UnitOfWork
 from domain.users import User
-from domain.values import parse_birth_date, parse_country, parse_display_name, parse_locale_tag
+from domain.users.values import parse_birth_date, parse_display_name
+from domain.values import parse_country, parse_locale_tag
 
 
 class ProfilePatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):

@@ -14,7 +14,8 @@ from domain.free_text import search_key
 from domain.kernel import event_types
 from domain.users import User
 from domain.users.search_words import words_of_key
-from domain.values import UserStatus, email_key
+from domain.users.values import UserStatus
+from domain.values import email_key
 
 WORDS = ("word_1", "word_2", "word_3", "more_words")
 """The columns with the words that a name is found by (docs/decisions/0034-names-by-word.md)."""

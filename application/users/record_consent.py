@@ -6,7 +6,7 @@ import msgspec
 
 from application.unit_of_work import Saved, UnitOfWork
 from domain.users import User
-from domain.values import parse_document_version, parse_purpose
+from domain.users.values import parse_document_version, parse_purpose
 
 
 class ConsentChoice(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):

@@ -8,15 +8,8 @@ from application.policy import Policy
 from application.unit_of_work import Saved, UnitOfWork
 from application.users.emails.address_claims import claim_of
 from domain.users import User
-from domain.values import (
-    EmailAddress,
-    parse_birth_date,
-    parse_country,
-    parse_display_name,
-    parse_email_address,
-    parse_external_id,
-    parse_locale_tag,
-)
+from domain.users.values import parse_birth_date, parse_display_name, parse_external_id
+from domain.values import EmailAddress, parse_country, parse_email_address, parse_locale_tag
 
 
 class RegisterUser(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):

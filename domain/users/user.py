@@ -9,21 +9,8 @@ import msgspec
 from domain import errors
 from domain.kernel import Aggregate, AggregateCreated, AggregateEvent, Personal, records, serves
 from domain.limits import AT_ONCE, Limit, remembered
-from domain.values import (
-    ERASED,
-    BirthDate,
-    Country,
-    DisplayName,
-    DocumentVersion,
-    EmailAddress,
-    ExternalId,
-    Locale,
-    Purpose,
-    Reason,
-    UserStatus,
-    email_key,
-    has_passed,
-)
+from domain.users.values import BirthDate, DisplayName, DocumentVersion, ExternalId, Purpose, UserStatus
+from domain.values import ERASED, Country, EmailAddress, Locale, Reason, email_key, has_passed
 
 CONSENT_LIMIT = 50
 """Purposes that one person can have said something about: many times what a product asks for.

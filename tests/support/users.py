@@ -6,7 +6,8 @@ from typing import Any
 from application.policy import DAY
 from domain.limits import REMEMBERED, Limit
 from domain.users import User
-from domain.values import BirthDate, Country, DisplayName, DocumentVersion, EmailAddress, Locale, Purpose, Reason
+from domain.users.values import BirthDate, DisplayName, DocumentVersion, Purpose
+from domain.values import Country, EmailAddress, Locale, Reason
 from tests.support.instants import CONFIRM_BY, ERASE_AFTER, NOW
 from tests.support.scenarios import Ask
 

@@ -12,19 +12,14 @@ from hypothesis import strategies as st
 from domain.access_records.access_record import Reading
 from domain.errors import DomainError
 from domain.kernel import AggregateEvent, payload_fields
+from domain.users.values import BirthDate, DisplayName, DocumentVersion, ExternalId, Purpose, parse_display_name
 from domain.values import (
     AccessPurpose,
-    BirthDate,
     Country,
-    DisplayName,
-    DocumentVersion,
     EmailAddress,
-    ExternalId,
     Locale,
-    Purpose,
     Reason,
     countries,
-    parse_display_name,
     parse_email_address,
     parse_reason,
 )

@@ -26,7 +26,8 @@ from api.statistics.views import (
 )
 from application.statistics.counts import Counts, CountsWanted, DaysInvalidError, span_of_days
 from application.statistics.user_statistics import USER_STATISTICS
-from domain.values import parse_country, parse_purpose
+from domain.users.values import parse_purpose
+from domain.values import parse_country
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login

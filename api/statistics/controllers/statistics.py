@@ -33,7 +33,8 @@ from application.statistics.counts import (
     span_of_days,
 )
 from domain import errors
-from domain.values import parse_country, parse_purpose
+from domain.users.values import parse_purpose
+from domain.values import parse_country
 
 From = Annotated[
     str | None,

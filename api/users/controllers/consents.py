@@ -14,7 +14,7 @@ from api.http.requests import ApiRequest
 from api.http.views import UserReceipt
 from application.users.record_consent import ConsentChoice, RecordConsent, record_consent
 from domain import errors
-from domain.values import parse_purpose
+from domain.users.values import parse_purpose
 
 
 class ConsentsController(Controller):

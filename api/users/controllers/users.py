@@ -22,7 +22,8 @@ from application.users.queries import DirectoryFilter
 from application.users.register_user import RegisterUser, register_user
 from domain import errors
 from domain.access_records.access_record import Reading
-from domain.values import EmailAddress, UserStatus, parse_email_address
+from domain.users.values import UserStatus
+from domain.values import EmailAddress, parse_email_address
 
 ByEmail = Annotated[
     str | None,

@@ -20,7 +20,7 @@ from application.users.emails.confirm_email import ConfirmEmail, confirm_email
 from application.users.emails.request_email_change import RequestEmailChange, request_email_change
 from application.users.register_user import register_user
 from domain.users import User
-from domain.values import UserStatus
+from domain.users.values import UserStatus
 from infrastructure.composition import open_service
 from infrastructure.imports.dry_run import open_trial
 from infrastructure.imports.people_file import read_lines

@@ -21,7 +21,8 @@ from application.policy import DAY
 from domain.kernel import AggregateEvent
 from domain.limits import Limit
 from domain.users import User
-from domain.values import Country, DisplayName, Purpose
+from domain.users.values import DisplayName, Purpose
+from domain.values import Country
 from infrastructure.log.append import append
 from infrastructure.log.stream_loader import PIECE
 from infrastructure.settings import Settings

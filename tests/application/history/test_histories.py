@@ -30,7 +30,8 @@ from domain.errors import DomainError
 from domain.kernel import event_types
 from domain.users import EmailRequest, User
 from domain.users.email_claim import EmailClaim
-from domain.values import UserStatus, email_key
+from domain.users.values import UserStatus
+from domain.values import email_key
 from infrastructure.log.event_codec import decode, encode
 from tests.support.in_memory_log import InMemoryLog
 from tests.support.scenarios import played

@@ -11,7 +11,7 @@ from application.imports.import_person import GivenConsent, ImportedStatus, Impo
 from domain import errors
 from domain.users import User
 from domain.users.email_claim import EmailClaim
-from domain.values import UserStatus, parse_purpose
+from domain.users.values import UserStatus, parse_purpose
 from tests.support.in_memory_log import InMemoryLog
 from tests.support.scenarios import happened
 from tests.support.users import EMAIL, an_active_user

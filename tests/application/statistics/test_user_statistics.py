@@ -19,7 +19,7 @@ from application.statistics.user_statistics import (
     counts_of,
 )
 from domain.users import User
-from domain.values import UserStatus
+from domain.users.values import UserStatus
 from tests.support.histories import histories, lived
 from tests.support.scenarios import Ask, event_of
 from tests.support.users import an_unverified_user

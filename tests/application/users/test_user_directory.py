@@ -13,7 +13,8 @@ from application.recorded import Recorded
 from application.users.directory import USER_DIRECTORY, UserEntry, name_columns, name_key, user_entry
 from domain.kernel import AggregateEvent, event_types
 from domain.users import User
-from domain.values import UserStatus, email_key
+from domain.users.values import UserStatus
+from domain.values import email_key
 from tests.support.histories import histories, lived
 from tests.support.instants import CONFIRM_BY, ERASE_AFTER, NOW
 from tests.support.scenarios import Ask, event_of

@@ -7,7 +7,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from domain.errors import BirthDateInFuture, BirthDateTooLongAgo, TooYoung
-from domain.values import MINIMUM_AGE_YEARS, OLDEST_AGE_YEARS, parse_birth_date
+from domain.users.values import MINIMUM_AGE_YEARS, OLDEST_AGE_YEARS, parse_birth_date
 from tests.support.outcomes import answer
 
 DAY = timedelta(days=1)

@@ -7,7 +7,8 @@ import pytest
 from domain.errors import UserIsErased
 from domain.kernel import event_types, payload_fields, personal_fields
 from domain.users import User
-from domain.values import ERASED, ExternalId, UserStatus
+from domain.users.values import ExternalId, UserStatus
+from domain.values import ERASED
 from tests.support.instants import CONFIRM_BY, NOW
 from tests.support.outcomes import NOTHING, Outcome, check
 from tests.support.scenarios import given, happened

@@ -10,7 +10,8 @@ from domain.errors import (
     ReasonInvalid,
 )
 from domain.free_text import nfc, nfkc, search_key
-from domain.values import DisplayName, Reason, parse_display_name, parse_reason
+from domain.users.values import DisplayName, parse_display_name
+from domain.values import Reason, parse_reason
 from tests.support.outcomes import answer
 from tests.support.values import ANY_TEXT, display_names, reasons
 

@@ -1,7 +1,7 @@
 """What is true of a user from the first fact on."""
 
 from domain.users import EmailRequest, User
-from domain.values import ExternalId, UserStatus
+from domain.users.values import ExternalId, UserStatus
 from tests.support.instants import CONFIRM_BY
 from tests.support.scenarios import fact_of, happened, played
 from tests.support.users import BIRTH_DATE, COUNTRY, EMAIL, LOCALE, NAME

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from domain import errors
 from domain.users.search_words import is_found, search_words, wanted_words
-from domain.values import parse_display_name
+from domain.users.values import parse_display_name
 
 LONGEST_LEXEME = 2_046
 """Octets that PostgreSQL takes for a word of an index."""

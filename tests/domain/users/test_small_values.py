@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given as for_all
 
 from domain.errors import ConsentPurposeInvalid, DocumentVersionInvalid, DomainError, ExternalIdInvalid
-from domain.values import UserStatus, has_passed, parse_document_version, parse_external_id, parse_purpose
+from domain.users.values import UserStatus, parse_document_version, parse_external_id, parse_purpose
+from domain.values import has_passed
 from tests.support.instants import MOMENT, NOW
 from tests.support.outcomes import answer
 from tests.support.values import ANY_TEXT

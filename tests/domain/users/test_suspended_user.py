@@ -4,7 +4,8 @@ import pytest
 
 from domain.errors import UserIsSuspended
 from domain.users import User
-from domain.values import Reason, UserStatus
+from domain.users.values import UserStatus
+from domain.values import Reason
 from tests.support.instants import ERASE_AFTER, NOW
 from tests.support.outcomes import NOTHING, Outcome, check
 from tests.support.scenarios import given, happened

@@ -4,7 +4,7 @@ import pytest
 
 from domain.errors import DeletionIsPending, GracePeriodIsOver
 from domain.users import User
-from domain.values import UserStatus
+from domain.users.values import UserStatus
 from tests.support.instants import CONFIRM_BY, ERASE_AFTER, MOMENT, NOW
 from tests.support.outcomes import NOTHING, Outcome, check
 from tests.support.scenarios import given, happened

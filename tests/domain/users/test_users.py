@@ -8,7 +8,7 @@ from hypothesis import given as for_all
 from domain import errors
 from domain.errors import DomainError
 from domain.users import Consent, User
-from domain.values import Purpose, UserStatus
+from domain.users.values import Purpose, UserStatus
 from tests.support.histories import histories, lived
 from tests.support.instants import NOW
 from tests.support.scenarios import Ask, Fact, given, happened, played
