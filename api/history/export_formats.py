@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from api.http.views import FactView, fact
+from api.history.views import FactView, fact
 from application.csv_rows import csv_lines
 from application.history.queries import Findings
 from application.history.timeline import TimelineEntry

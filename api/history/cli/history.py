@@ -22,7 +22,7 @@ from api.cli.values import instant
 from api.history.cli.comparing import diff
 from api.history.cli.exporting import write_export
 from api.history.export_formats import ExportFormat
-from api.http.views import FactView, FactWithDataView, fact, fact_with_data
+from api.history.views import FactView, FactWithDataView, fact, fact_with_data
 from api.proof.cli.proving import bundle, checkpoint, keys, prove, repair, rotate_key
 from api.proof.cli.verifying import verify
 from api.users.cli.finding_users import find_user

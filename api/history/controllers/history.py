@@ -10,12 +10,13 @@ from litestar.params import FromPath, QueryParameter
 from api.access_records.recording import put_on_record
 from api.history.diff_views import UserDiffView, user_diff_view
 from api.history.person_views import PersonDiffView, PersonFactView, person_diff, person_fact
+from api.history.views import FactWithDataView, fact_with_data
 from api.http.answers import Answer, PageView, page_view, position_header
 from api.http.permissions import Permission
 from api.http.problems import Kind, Refused
 from api.http.query_parameters import HIGHEST_POSITION, HIGHEST_VERSION, Cursor, Limit, instant, page_request, reached
 from api.http.requests import ApiRequest
-from api.http.views import FactWithDataView, UserStateView, fact_with_data, user_state
+from api.users.views import UserStateView, user_state
 from application.history.queries import TimelineItem
 from application.history.timeline import is_shown_to_people
 from application.queries import Page

@@ -10,13 +10,13 @@ from litestar.params import QueryParameter
 
 from api.access_records.recording import put_on_record
 from api.history.export_formats import FORM_OF, ExportFormat, exported
+from api.history.views import FactView, fact
 from api.http.answers import Answer, PageView, Streamed, page_of, position_header
 from api.http.content_negotiation import preferred
 from api.http.permissions import Permission
 from api.http.problems import Kind
 from api.http.query_parameters import Cursor, Limit, actor_filter, freshness, instant, page_request, parsed_filter
 from api.http.requests import ApiRequest
-from api.http.views import FactView, fact
 from application.history.queries import AuditFilter
 from application.history.topics import Topic, parse_topic
 from domain.access_records.access_record import Reading

@@ -11,9 +11,9 @@ from api.http.permissions import Permission
 from api.http.problems import Kind, Refused
 from api.http.query_parameters import reached
 from api.http.requests import ApiRequest
-from api.http.views import UserReceipt
 from api.privacy.erasure_views import ErasureView, erasure_view
 from api.users.controllers.suspension import StatedReason
+from api.users.views import UserReceipt
 from application.privacy.erase_user import EraseUser, erase_user
 from domain import errors
 from domain.values import parse_reason

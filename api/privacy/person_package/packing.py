@@ -8,7 +8,6 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import msgspec
 
 from api.history.person_views import PersonFactView, person_fact
-from api.http.views import UserView, user_view
 from api.privacy.person_package.page import reading_page
 from api.privacy.person_package.records import (
     FILES,
@@ -19,6 +18,7 @@ from api.privacy.person_package.records import (
     reading_record,
     schema_of,
 )
+from api.users.views import UserView, user_view
 from application.access_records.recording import AccessFilter
 from application.history.queries import TimelineItem
 from application.history.timeline import is_shown_to_people

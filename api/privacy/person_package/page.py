@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from api.history.person_views import PersonFactView
-from api.http.views import UserView
 from api.pages.markup import Markup, element, joined
 from api.privacy.person_package.records import FILES, ConsentRecord, PackageView, ReadingRecord
+from api.users.views import UserView
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #1a1a1a }

@@ -10,7 +10,8 @@ from uuid import UUID
 import msgspec
 
 from api.history.person_views import PersonFactView, role_of
-from api.http.views import Instant, UserView, View
+from api.http.views import Instant, View
+from api.users.views import UserView
 from application.access_records.access_log import AccessEntry
 from application.history.queries import TimelineItem
 

@@ -14,10 +14,10 @@ from api.cli.failures import Failure, NotFound
 from api.cli.operators import operator
 from api.cli.terminal import say, shown, write_json, write_table
 from api.cli.values import instant
-from api.http.views import UserStateView, UserView, user_state
 from api.privacy.cli.person_export import export
 from api.privacy.erasure_views import ErasureView, erasure_view
 from api.users.cli.finding_users import find_user
+from api.users.views import UserStateView, UserView, user_state
 from application.actors import Metadata
 from application.commands import CommandContext
 from application.ports import Service

@@ -11,7 +11,7 @@ from api.http.exception_handlers import EXISTING_ACCOUNT
 from api.http.permissions import Permission
 from api.http.problems import Place, parsed
 from api.http.requests import ApiRequest
-from api.http.views import UserReceipt
+from api.users.views import UserReceipt
 from application.users.record_consent import ConsentChoice, RecordConsent, record_consent
 from domain import errors
 from domain.users.values import parse_purpose

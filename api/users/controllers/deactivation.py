@@ -10,7 +10,7 @@ from api.http.commands import run
 from api.http.exception_handlers import EXISTING_ACCOUNT
 from api.http.permissions import Permission
 from api.http.requests import ApiRequest
-from api.http.views import UserReceipt
+from api.users.views import UserReceipt
 from application.users.deactivate_user import DeactivateUser, deactivate_user
 from application.users.reactivate_user import ReactivateUser, reactivate_user
 from domain import errors

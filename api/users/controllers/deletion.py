@@ -10,7 +10,7 @@ from api.http.commands import run
 from api.http.exception_handlers import EXISTING_ACCOUNT
 from api.http.permissions import Permission
 from api.http.requests import ApiRequest
-from api.http.views import UserReceipt
+from api.users.views import UserReceipt
 from application.users.request_deletion import RequestDeletion, request_deletion
 from application.users.withdraw_deletion import WithdrawDeletion, withdraw_deletion
 from domain import errors

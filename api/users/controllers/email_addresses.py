@@ -11,7 +11,7 @@ from api.http.commands import run, run_as
 from api.http.exception_handlers import OPEN_ACCOUNT
 from api.http.permissions import Permission
 from api.http.requests import ApiRequest
-from api.http.views import UserReceipt
+from api.users.views import UserReceipt
 from application.actors import Actor, Role
 from application.record_filters import RECIPIENT_OF_MAIL
 from application.users.emails.confirm_email import ConfirmEmail, confirm_email

@@ -11,7 +11,7 @@ from api.http.commands import run, stated_reason
 from api.http.exception_handlers import EXISTING_ACCOUNT
 from api.http.permissions import Permission
 from api.http.requests import ApiRequest
-from api.http.views import UserReceipt
+from api.users.views import UserReceipt
 from application.users.reinstate_user import ReinstateUser, reinstate_user
 from application.users.suspend_user import SuspendUser, suspend_user
 from domain import errors

@@ -15,7 +15,7 @@ from api.http.preconditions import etag, is_known
 from api.http.problems import Kind, Refused
 from api.http.query_parameters import Cursor, Limit, instant, page_request, reached
 from api.http.requests import ApiRequest
-from api.http.views import UserListItem, UserReceipt, UserView, user_list_item, user_view
+from api.users.views import UserListItem, UserReceipt, UserView, user_list_item, user_view
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.users.directory_search import WORDS_LIMIT, TooManyWordsError, name_or_address
 from application.users.queries import DirectoryFilter
