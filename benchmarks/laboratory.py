@@ -29,9 +29,10 @@ from infrastructure.encryption.keychain import grant, key_encryption_key
 from infrastructure.postgres.connections import APP_ROLE
 from infrastructure.postgres.database import embedded_as, migrate_embedded
 from infrastructure.postgres.logins import Login
-from infrastructure.secrets.keyring import ClaimIds, load_keyring
+from infrastructure.secrets.keyring import load_keyring
 from infrastructure.settings import Settings, settings_from
 from infrastructure.tokens.issuer import TokenIssuer
+from infrastructure.users.claims.claim_ids import ClaimIds
 
 TOKEN_LIFETIME = timedelta(hours=3)
 SETTLE_SECONDS = 120.0

@@ -24,7 +24,7 @@ from domain.users.email_claim import EmailClaim
 from domain.users.values import BirthDate, DisplayName, DocumentVersion, Purpose
 from domain.values import Country, EmailAddress, Locale
 from infrastructure.log.event_codec import encode
-from infrastructure.secrets.keyring import ClaimIds
+from infrastructure.users.claims.claim_ids import ClaimIds
 
 FACTS_OF_REGISTRATION = 2
 LENGTH = timedelta(days=365)

@@ -11,8 +11,9 @@ from benchmarks.laboratory import Laboratory, Town
 from benchmarks.load_generator import SUBJECT, LoadResult, Step, Subject
 from benchmarks.population import COUNTRIES
 from benchmarks.processes import Api
+from infrastructure.queries.cursors import Cursors
 from infrastructure.queries.pages import Pages
-from infrastructure.secrets.keyring import Cursors, load_keyring
+from infrastructure.secrets.keyring import load_keyring
 
 CONNECTIONS = 64
 READERS = 8

@@ -8,8 +8,10 @@ from domain.users import User
 from infrastructure.commands.aggregates import StandIns
 from infrastructure.commands.attempt import Ports
 from infrastructure.queries.read_model import Pool
-from infrastructure.secrets.keyring import Keyring, MailedTokens
+from infrastructure.secrets.keyring import Keyring
 from infrastructure.settings import Settings
+from infrastructure.users.claims.claim_ids import claim_ids_of
+from infrastructure.users.email_tokens import MailedTokens
 from infrastructure.users.unread_users import UnreadUsersInLog
 
 
@@ -18,7 +20,7 @@ def area_ports(settings: Settings, keyring: Keyring, pool: Pool) -> Ports:
     return {
         Policy: settings.policy,
         EmailTokens: MailedTokens(keyring.derive("mailed tokens")),
-        ClaimIdsOf: keyring.claim_ids_of,
+        ClaimIdsOf: claim_ids_of(keyring),
         UnreadUsers: UnreadUsersInLog(pool),
     }
 

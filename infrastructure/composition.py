@@ -28,10 +28,12 @@ from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.privacy.data_exports import DataExportQueries
 from infrastructure.privacy.erasures import ErasureQueries
 from infrastructure.proof.queries import ProofQueries
+from infrastructure.queries.cursors import Cursors
 from infrastructure.queries.read_model import Lists, Pool
-from infrastructure.secrets.keyring import Cursors, Keyring, load_keyring
+from infrastructure.secrets.keyring import Keyring, load_keyring
 from infrastructure.settings import Settings
 from infrastructure.statistics.queries import StatisticsQueries
+from infrastructure.users.claims.claim_ids import claim_ids
 from infrastructure.users.claims.key_in_force import require_claims_key
 from infrastructure.users.directory import DirectoryQueries
 from infrastructure.users.holders import Holders
@@ -82,7 +84,7 @@ async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Servi
                 commands=commands,
                 command_keys=KeyedCommandKeys(keyring.derive("commands")),
                 users=users,
-                directory=DirectoryQueries(lists, cursors, Holders(aggregates, keyring.claim_ids), log),
+                directory=DirectoryQueries(lists, cursors, Holders(aggregates, claim_ids(keyring)), log),
                 timeline=TimelineQueries(lists, keys, cursors),
                 statistics=StatisticsQueries(lists),
                 erasures=ErasureQueries(pool, keys),

@@ -7,9 +7,9 @@ from psycopg import sql
 from application.access_records.access_log import ACCESS_LOG, AccessEntry
 from application.access_records.recording import AccessFilter
 from application.queries import Page, PageRequest
+from infrastructure.queries.cursors import Cursors
 from infrastructure.queries.pages import BETWEEN_INSTANTS, Pages, page_size
 from infrastructure.queries.read_model import Lists, ReadModel, Selection
-from infrastructure.secrets.keyring import Cursors
 
 _CONDITIONS = {
     "user_id": sql.SQL("m.user_ids @> ARRAY[%(user_id)s]::uuid[]"),

@@ -16,9 +16,9 @@ from infrastructure.encryption.subject_keys import PLATFORM
 from infrastructure.history.search_plan import search_for
 from infrastructure.log.event_codec import UndecodableEventError, UnknownTopicError, check, payload
 from infrastructure.log.opened_rows import open_with
+from infrastructure.queries.cursors import Cursors
 from infrastructure.queries.pages import Pages, page_size
 from infrastructure.queries.read_model import Lists, ReadModel, Selected, Selection
-from infrastructure.secrets.keyring import Cursors
 
 BATCH = 1_000
 """Events read at a time, if all are wanted."""

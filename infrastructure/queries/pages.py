@@ -7,7 +7,7 @@ import msgspec
 from psycopg import sql
 
 from application.queries import PAGE_LIMIT, Page, PageRequest
-from infrastructure.secrets.keyring import Cursors
+from infrastructure.queries.cursors import Cursors
 
 ItemT = TypeVar("ItemT")
 

@@ -12,9 +12,9 @@ from application.users.directory import USER_DIRECTORY, UserEntry
 from application.users.directory_search import entry_of, fulfils, name_or_address
 from application.users.queries import DirectoryFilter
 from domain.values import EmailAddress
+from infrastructure.queries.cursors import Cursors
 from infrastructure.queries.pages import Pages, page_size
 from infrastructure.queries.read_model import Lists, ReadModel, Selected, Selection
-from infrastructure.secrets.keyring import Cursors
 from infrastructure.users.holders import Holders
 from infrastructure.users.name_search import WALKED, NameSearch
 

@@ -9,7 +9,7 @@ from domain.users import User
 from domain.users.email_claim import EmailClaim
 from domain.values import EmailAddress, email_key
 from infrastructure.commands.aggregates import Aggregates
-from infrastructure.secrets.keyring import ClaimIds
+from infrastructure.users.claims.claim_ids import ClaimIds
 
 ATTEMPTS = 20
 """How often an address may go from one account to another while it is looked up."""

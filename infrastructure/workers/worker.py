@@ -42,9 +42,10 @@ from infrastructure.projections.rebuild.rebuild_watch import is_stalled
 from infrastructure.projections.verify.sampling import checking
 from infrastructure.proof.checkpointing import Sealer
 from infrastructure.proof.signing_keys import checkpoint_key_file
-from infrastructure.secrets.keyring import MailedTokens, load_keyring
+from infrastructure.secrets.keyring import load_keyring
 from infrastructure.settings import Settings
 from infrastructure.users.confirmation_mails import ConfirmationMails
+from infrastructure.users.email_tokens import MailedTokens
 from infrastructure.workers.duties import Duty
 
 LOOK_SECONDS = 0.25

@@ -17,7 +17,7 @@ from domain.users import User
 from infrastructure.commands.aggregates import play
 from infrastructure.encryption.keychain import grant, key_encryption_key
 from infrastructure.log.event_codec import decode
-from infrastructure.secrets.keyring import ClaimIds
+from infrastructure.users.claims.claim_ids import ClaimIds
 from tests.support.running import settings_in
 
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)

@@ -23,10 +23,12 @@ from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.encryption.master_keys import MasterKeys
 from infrastructure.log.stream_loader import StreamLoader
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
-from infrastructure.secrets.keyring import ClaimIds, Keyring, MailedTokens
+from infrastructure.secrets.keyring import Keyring
 from infrastructure.settings import Settings
+from infrastructure.users.claims.claim_ids import ClaimIds
 from infrastructure.users.claims.key_in_force import in_force
 from infrastructure.users.claims.rotation import ClaimsRotated, OnEvents, rotate_claims
+from infrastructure.users.email_tokens import MailedTokens
 from tests.support.running import context, registration, settings_in
 
 OLD, NEW = b"o" * 32, b"n" * 32

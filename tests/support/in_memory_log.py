@@ -19,7 +19,8 @@ from domain.kernel import Aggregate, AggregateEvent
 from domain.users import User
 from domain.users.email_claim import EmailClaim
 from domain.values import EmailAddress
-from infrastructure.secrets.keyring import ClaimIds, MailedTokens
+from infrastructure.users.claims.claim_ids import ClaimIds
+from infrastructure.users.email_tokens import MailedTokens
 from tests.support.instants import NOW
 from tests.support.scenarios import Fact, fact_of, played
 from tests.support.users import OFTEN

@@ -13,9 +13,10 @@ from application.mailing import Mail, MailRefusedError
 from application.ports import Service
 from application.users.register_user import register_user
 from infrastructure.composition import open_service
-from infrastructure.secrets.keyring import MailedTokens, load_keyring
+from infrastructure.secrets.keyring import load_keyring
 from infrastructure.settings import Settings
 from infrastructure.users.confirmation_mails import ConfirmationMails
+from infrastructure.users.email_tokens import MailedTokens
 from tests.support.running import context, projector, registration, settings_in
 
 T = TypeVar("T")

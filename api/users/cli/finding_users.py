@@ -13,6 +13,7 @@ from infrastructure.log.stream_loader import StreamLoader
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.secrets.keyring import load_keyring
 from infrastructure.settings import Settings
+from infrastructure.users.claims.claim_ids import claim_ids_of
 from infrastructure.users.claims.key_in_force import require_claims_key
 
 
@@ -32,7 +33,7 @@ async def _holder(settings: Settings, conninfo: str, address: str) -> UUID:
     async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
         await require_claims_key(pool, keyring)
         aggregates = Aggregates(StreamLoader(pool, SubjectKeys(pool, MasterKeys())))
-        claims = [await aggregates.load(EmailClaim, claim_id) for claim_id in keyring.claim_ids_of(wanted)]
+        claims = [await aggregates.load(EmailClaim, claim_id) for claim_id in claim_ids_of(keyring)(wanted)]
     claim = leader_first(claims)[0]
     if claim.holder is None:
         raise NotFound("No user has this email address.")

@@ -13,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.secrets.keyring import Keyring, SecretMissingError, load_keyring
 from infrastructure.settings import Settings
+from infrastructure.users.claims.claim_ids import claim_ids
 
 _SELECT = "SELECT fingerprint FROM keys.claims_key"
 _ADOPT = "INSERT INTO keys.claims_key (fingerprint) VALUES (%s) ON CONFLICT DO NOTHING"
@@ -42,7 +43,7 @@ def check_claims_key(settings: Settings, conninfo: str) -> None:
 
 async def require_claims_key(pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]], keyring: Keyring) -> None:
     """Make sure that this process has the claims key in force. Raises `ClaimsKeyForeignError`."""
-    present, *following = [ids.fingerprint for ids in keyring.claim_ids]
+    present, *following = [ids.fingerprint for ids in claim_ids(keyring)]
     async with pool.connection() as connection:
         found = await _looked_up(connection)
         if found is None:

@@ -23,8 +23,9 @@ from domain.values import ERASED, EmailAddress
 from infrastructure.commands.runner import ATTEMPTS, CommandRunner, OpenCommands
 from infrastructure.log.append import Commit, OutcomeKind
 from infrastructure.log.reader import Wanted, read_head, read_pieces
-from infrastructure.secrets.keyring import ClaimIds, SecretMissingError, load_keyring
+from infrastructure.secrets.keyring import SecretMissingError, load_keyring
 from infrastructure.settings import Settings
+from infrastructure.users.claims.claim_ids import ClaimIds, claim_ids
 from infrastructure.users.claims.key_in_force import in_force, put_in_force
 
 ACTOR = Actor(role=Role.SYSTEM, id="keys")
@@ -79,7 +80,7 @@ async def rotate_claims(
     Raises `ClaimsDifferError`, `SecretMissingError` if there is no next key, `LogUnavailableError`, and
     `HistoryUnreadableError` if the address of somebody who has not been erased cannot be read.
     """
-    ids = load_keyring(settings.keys, production=settings.production).claim_ids
+    ids = claim_ids(load_keyring(settings.keys, production=settings.production))
     if len(ids) == 1:
         raise SecretMissingError("REPRISE_NEXT_CLAIMS_KEY must be set to the next key.")
     async with open_commands(settings, conninfo) as commands:

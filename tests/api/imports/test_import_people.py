@@ -25,8 +25,9 @@ from infrastructure.composition import open_service
 from infrastructure.imports.dry_run import open_trial
 from infrastructure.imports.people_file import read_lines
 from infrastructure.replay import Log
-from infrastructure.secrets.keyring import MailedTokens, load_keyring
+from infrastructure.secrets.keyring import load_keyring
 from infrastructure.settings import Settings
+from infrastructure.users.email_tokens import MailedTokens
 from tests.support.cli import head_of
 from tests.support.cli_people import consent, crowd, file_of, line, person, refused_lines, shuffled_in
 from tests.support.running import context, projector, registration, settings_in

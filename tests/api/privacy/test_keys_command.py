@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure.secrets.keyring import ClaimIds
+from infrastructure.users.claims.claim_ids import ClaimIds
 from tests.support.cli import CommandLine
 from tests.support.cli_people import file_of, line, person
 

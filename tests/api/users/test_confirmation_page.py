@@ -20,7 +20,8 @@ from domain.values import EmailAddress
 from infrastructure.composition import open_service
 from infrastructure.postgres.database import embedded_as
 from infrastructure.postgres.logins import Login
-from infrastructure.secrets.keyring import MailedTokens, load_keyring
+from infrastructure.secrets.keyring import load_keyring
+from infrastructure.users.email_tokens import MailedTokens
 from tests.support.api import Api, an_address, litestar_app, nothing_recorded, serving
 from tests.support.instants import CONFIRM_BY
 from tests.support.running import settings_in

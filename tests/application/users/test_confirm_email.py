@@ -13,7 +13,7 @@ from domain import errors
 from domain.users import EmailRequest, User
 from domain.users.email_claim import EmailClaim
 from domain.values import EmailAddress
-from infrastructure.secrets.keyring import MailedTokens
+from infrastructure.users.email_tokens import MailedTokens
 from tests.support.in_memory_log import InMemoryLog, OutdatedError
 from tests.support.instants import CONFIRM_BY, MOMENT
 from tests.support.scenarios import happened

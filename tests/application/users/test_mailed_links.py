@@ -15,7 +15,7 @@ from application.users.queries import Moment, UserAt
 from domain import errors
 from domain.users import EmailRequest, User
 from domain.values import EmailAddress
-from infrastructure.secrets.keyring import MailedTokens
+from infrastructure.users.email_tokens import MailedTokens
 from tests.support.in_memory_log import InMemoryLog
 from tests.support.instants import CONFIRM_BY
 from tests.support.scenarios import played

@@ -41,7 +41,8 @@ from infrastructure.log.event_codec import decode
 from infrastructure.log.group_commit import GroupCommit
 from infrastructure.log.stream_loader import StreamLoader
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
-from infrastructure.secrets.keyring import MailedTokens, load_keyring
+from infrastructure.secrets.keyring import load_keyring
+from infrastructure.users.email_tokens import MailedTokens
 from tests.support.cut_line import CuttableLine
 from tests.support.running import context, registration, settings_in
 

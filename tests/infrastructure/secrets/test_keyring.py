@@ -18,7 +18,10 @@ from application.queries import CursorInvalidError
 from domain.errors import VerificationTokenInvalid
 from domain.users import EmailRequest
 from domain.values import EmailAddress
-from infrastructure.secrets.keyring import ClaimIds, Cursors, Keyring, MailedTokens, SecretMissingError, load_keyring
+from infrastructure.queries.cursors import Cursors
+from infrastructure.secrets.keyring import Keyring, SecretMissingError, load_keyring
+from infrastructure.users.claims.claim_ids import ClaimIds
+from infrastructure.users.email_tokens import MailedTokens
 from tests.support.instants import CONFIRM_BY
 from tests.support.users import EMAIL, OTHER_EMAIL
 from tests.support.values import ANY_TEXT, emails, instants

@@ -14,7 +14,8 @@ from application.unreadable import HistoryUnreadableError
 from domain.values import EmailAddress
 from infrastructure.composition import open_commands
 from infrastructure.postgres.connections import APP_ROLE, in_role
-from infrastructure.secrets.keyring import ClaimIds, SecretMissingError
+from infrastructure.secrets.keyring import SecretMissingError
+from infrastructure.users.claims.claim_ids import ClaimIds
 from infrastructure.users.claims.key_in_force import ClaimsKeyForeignError
 from infrastructure.users.claims.rotation import ClaimsDifferError, ClaimsRotated, rotate_claims
 from tests.support.claims_town import (
