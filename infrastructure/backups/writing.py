@@ -12,8 +12,8 @@ import psycopg
 from psycopg.sql import SQL, Composed, Identifier
 
 from infrastructure.backups.manifest import FORMAT, Manifest, Part, digest_of, write_manifest
-from infrastructure.data_map import TABLES, Backup, Table
 from infrastructure.files.private_files import whole_file, write_whole
+from infrastructure.postgres.tables import TABLES, Backup, Table
 
 BUFFER = 1 << 20
 ROWS_BETWEEN_REPORTS = 10_000

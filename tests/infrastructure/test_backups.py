@@ -23,11 +23,11 @@ from infrastructure.backups.manifest import MANIFEST, BackupInvalidError, Manife
 from infrastructure.backups.restoring import NotEmptyError, restore_backup
 from infrastructure.backups.writing import take_backup
 from infrastructure.composition import open_service
-from infrastructure.data_map import TABLES, Backup
 from infrastructure.embedded_postgres import EmbeddedPostgres
 from infrastructure.postgres.connections import as_sealer
 from infrastructure.postgres.logins import provide_logins
 from infrastructure.postgres.schema import migrate, migrations
+from infrastructure.postgres.tables import TABLES, Backup
 from infrastructure.proof.checkpointing import seal_to_head
 from infrastructure.proof.signing_keys import CheckpointKeyFile
 from infrastructure.proof.verification import verify_log

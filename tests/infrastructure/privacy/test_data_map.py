@@ -22,7 +22,8 @@ from application.users.register_user import register_user
 from application.users.reinstate_user import ReinstateUser, reinstate_user
 from application.users.suspend_user import SuspendUser, suspend_user
 from infrastructure.composition import open_service
-from infrastructure.data_map import TABLES, data_map
+from infrastructure.data_map import data_map
+from infrastructure.postgres.tables import TABLES
 from tests.support.running import context, follow_to_head, registration, settings_in
 
 PAGE = Path(__file__).parents[3] / "docs" / "data-map.md"
