@@ -19,9 +19,10 @@ import psycopg
 import structlog
 from psycopg.rows import TupleRow
 
-from application.mailing import Mail, Mailer, MailRefusedError, confirmation_mail, contest_mail
+from application.mailing import Mail, Mailer, MailRefusedError
 from application.recorded import Recorded
 from application.users.emails.email_tokens import EmailTokens
+from application.users.emails.mails import confirmation_mail, contest_mail
 from domain.users import User
 from domain.users.email_claim import EmailClaim
 from domain.values import ERASED, has_passed

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from application.mailing import Mail, confirmation_mail, contest_mail
+from application.mailing import Mail
+from application.users.emails.mails import confirmation_mail, contest_mail
 from domain.users import EmailRequest
 from tests.support.users import OTHER_EMAIL
 
