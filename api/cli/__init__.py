@@ -13,7 +13,7 @@ from api.cli.failures import ExitCode, Failure, explained
 from api.cli.parent_watch import watch_lifeline
 from api.cli.terminal import write_failure
 
-COMMANDS = {
+COMMANDS: dict[str, tuple[str | dict[str, str], str]] = {
     "run": ("api.processes.running:run", "Start everything: database, API and projections; Ctrl-C stops it."),
     "serve": ("api.processes.parts:serve", "Serve the HTTP API."),
     "project": (
@@ -29,15 +29,41 @@ COMMANDS = {
         "api.operations.cli.backups:restore",
         "Restore a backup into an empty database, completely or not at all.",
     ),
-    "users": ("api.users.cli.users:app", "Show, export and erase users."),
+    "users": (
+        {
+            "erase": "api.privacy.cli.erasing:erase",
+            "erasure": "api.privacy.cli.erasing:erasure",
+            "export": "api.privacy.cli.person_export:export",
+            "show": "api.users.cli.users:show",
+        },
+        "Show, export and erase users.",
+    ),
     "statistics": ("api.statistics.cli.statistics:app", "Count accounts, registrations, deletions and consents."),
-    "audit": ("api.history.cli.history:app", "Show what was done, when, by whom and why; prove and verify it."),
+    "audit": (
+        {
+            "accesses": "api.access_records.cli.accesses:accesses",
+            "bundle": "api.proof.cli.proving:bundle",
+            "checkpoint": "api.proof.cli.proving:checkpoint",
+            "diff": "api.history.cli.comparing:diff",
+            "history": "api.history.cli.history:history",
+            "keys": "api.proof.cli.proving:keys",
+            "prove": "api.proof.cli.proving:prove",
+            "repair": "api.proof.cli.proving:repair",
+            "rotate-key": "api.proof.cli.proving:rotate_key",
+            "search": "api.history.cli.history:search",
+            "verify": "api.proof.cli.verifying:verify",
+        },
+        "Show what was done, when, by whom and why; prove and verify it.",
+    ),
     "projections": ("api.operations.cli.projections:app", "Show, rebuild, check and repair read models."),
     "privacy": ("api.privacy.cli.privacy:app", "Show what is stored about people; remove what was deleted."),
     "keys": ("api.privacy.cli.keys:app", "Show and replace the master key and the claims key."),
     "log": ("api.operations.cli.log:app", "Show the state of the log."),
 }
-"""Each command, where it is implemented, and the first sentence of its help."""
+"""Each command or group, where it is implemented, and the first sentence of its help.
+
+A group to which several areas contribute names the place of each of its commands.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,8 +100,18 @@ def command_line(called: Sequence[str] = ()) -> App:
         suppress_keyboard_interrupt=False,
     )
     for name, (place, summary) in COMMANDS.items():
-        app.command(place, name=name, help=None if name in called else summary)
+        if isinstance(place, str):
+            app.command(place, name=name, help=None if name in called else summary)
+        else:
+            app.command(_group(name, summary, place))
     return app
+
+
+def _group(name: str, summary: str, places: dict[str, str]) -> App:
+    group = App(name=name, help=summary)
+    for command, place in places.items():
+        group.command(place, name=command)
+    return group
 
 
 def _told(default: object) -> str | None:

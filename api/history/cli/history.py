@@ -8,10 +8,9 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 
-from api.access_records.cli.accesses import accesses
 from api.access_records.cli.recording import put_on_record
 from api.cli import values
 from api.cli.catching_up import catch_up
@@ -19,12 +18,9 @@ from api.cli.failures import NotFound
 from api.cli.pages import Pages, write_pages
 from api.cli.terminal import say, shown, write_json
 from api.cli.values import instant
-from api.history.cli.comparing import diff
 from api.history.cli.exporting import write_export
 from api.history.export_formats import ExportFormat
 from api.history.views import FactView, FactWithDataView, fact, fact_with_data
-from api.proof.cli.proving import bundle, checkpoint, keys, prove, repair, rotate_key
-from api.proof.cli.verifying import verify
 from api.users.cli.finding_users import find_user
 from application.history.queries import AuditFilter, TimelineItem
 from application.history.timeline import USER_TIMELINE, TimelineEntry
@@ -38,12 +34,7 @@ from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
 from infrastructure.settings import settings_from
 
-app = App(name="audit", help="Show what was done, when, by whom and why; prove and verify it.")
-for other in (accesses, diff, checkpoint, keys, rotate_key, prove, bundle, verify, repair):
-    app.command(other)
 
-
-@app.command
 def history(user: str, /, *, purpose: str | None = None, json: bool = False) -> None:
     """Show all events of one account with their content, oldest first.
 
@@ -80,7 +71,6 @@ async def _must_exist(service: Service, user_id: UUID) -> None:
             raise NotFound("There is no such user.")
 
 
-@app.command
 def search(  # noqa: PLR0913 - one for each thing to search for
     *,
     actor: Annotated[ActorName | None, Parameter(converter=values.actor)] = None,
