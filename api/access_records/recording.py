@@ -3,14 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from api.http.problems import Place, parsed
+from api.http.purposes import stated_purpose
 from api.http.requests import ApiRequest
 from application.access_records.recording import Reader, goes_on_record
 from domain.access_records.access_record import Reading
-from domain.values import AccessPurpose, parse_access_purpose
-
-READS = "reads"
-"""The option that declares that a route answers with personal data."""
 
 
 def put_on_record(request: ApiRequest, reading: Reading, user_ids: Sequence[UUID], query: str | None = None) -> None:
@@ -21,11 +17,3 @@ def put_on_record(request: ApiRequest, reading: Reading, user_ids: Sequence[UUID
     reader = Reader(request.access.actor, stated_purpose(request))
     if goes_on_record(request.access, user_ids):
         request.service.accesses.note(reader, reading, user_ids, query)
-
-
-def stated_purpose(request: ApiRequest) -> AccessPurpose | None:
-    """Why the caller reads the data (Reprise-Purpose). Raises `RefusedValue`."""
-    value = request.header(b"reprise-purpose")
-    if value is None:
-        return None
-    return parsed(parse_access_purpose, value.decode("latin-1"), Place("header", "Reprise-Purpose"))

@@ -16,13 +16,13 @@ from litestar.params import QueryParameter
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.typing import FieldDefinition
 
-from api.access_records.recording import READS, stated_purpose
 from api.http.content_negotiation import JSON, preferred
 from api.http.json_content import content_form
 from api.http.middleware import note_actor, note_token_fault
 from api.http.permissions import PERSON, ROLES, Permission
 from api.http.preconditions import VERSIONED
 from api.http.problems import Kind, Refused
+from api.http.purposes import READS, stated_purpose
 from api.http.requests import ApiRequest, accept_patch, header_refused
 from application.access_tokens import Access, TokenRefusedError
 from application.actors import Role

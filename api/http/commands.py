@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from api.http.preconditions import expected_version
 from api.http.problems import Place, parsed
 from api.http.requests import ApiRequest, header_refused
@@ -17,6 +19,12 @@ TRACE_ID = "reprise.trace_id"
 """In the scope of a request whose trace has been looked for."""
 _KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+
+
+class StatedReason(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The reason."""
+
+    reason: str
 
 
 async def run(request: ApiRequest, use_case: UseCase[CommandT], command: CommandT, reason: str | None = None) -> Saved:

@@ -12,13 +12,13 @@ from litestar.params import KwargDefinition, PathParameter, QueryParameter
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.typing import FieldDefinition
 
-from api.access_records.recording import READS
 from api.http.admission import MEDIA_TYPES, PERMISSION, PUBLIC, is_required
 from api.http.answers import Document, Receipt, Streamed
 from api.http.content_negotiation import MERGE_PATCH
 from api.http.json_content import content_form
 from api.http.permissions import ROLES
 from api.http.problems import MEDIA_TYPE, STATUS_OF_ERROR, Kind, Problem
+from api.http.purposes import READS
 from api.http.requests import BODY_LIMIT
 from api.openapi.texts import (
     COMMAND_HEADERS,

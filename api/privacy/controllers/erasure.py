@@ -6,13 +6,12 @@ from litestar import Controller, get, post
 from litestar.params import FromPath, JSONBody
 
 from api.http.answers import Answer, done, position_header
-from api.http.commands import run
+from api.http.commands import StatedReason, run
 from api.http.permissions import Permission
 from api.http.problems import Kind, Refused
 from api.http.query_parameters import reached
 from api.http.requests import ApiRequest
 from api.privacy.erasure_views import ErasureView, erasure_view
-from api.users.controllers.suspension import StatedReason
 from api.users.views import UserReceipt
 from application.privacy.erase_user import EraseUser, erase_user
 from domain import errors

@@ -2,12 +2,11 @@
 
 from uuid import UUID
 
-import msgspec
 from litestar import Controller, delete, post
 from litestar.params import FromPath, JSONBody
 
 from api.http.answers import Answer, done
-from api.http.commands import run, stated_reason
+from api.http.commands import StatedReason, run, stated_reason
 from api.http.exception_handlers import EXISTING_ACCOUNT
 from api.http.permissions import Permission
 from api.http.requests import ApiRequest
@@ -15,12 +14,6 @@ from api.users.views import UserReceipt
 from application.users.reinstate_user import ReinstateUser, reinstate_user
 from application.users.suspend_user import SuspendUser, suspend_user
 from domain import errors
-
-
-class StatedReason(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The reason."""
-
-    reason: str
 
 
 class SuspensionController(Controller):
