@@ -12,6 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from infrastructure.encryption.key_encryption import KeyUnusableError
 from infrastructure.encryption.master_keys import MasterKeys
+from infrastructure.encryption.personal_topics import PERSONAL_TOPICS
 from infrastructure.encryption.sealed_form import SEALED
 from infrastructure.encryption.subject_keys import (
     KEYS_OF,
@@ -21,7 +22,6 @@ from infrastructure.encryption.subject_keys import (
     ciphers_from,
     new_subject_key,
 )
-from infrastructure.log.event_codec import PERSONAL_TOPICS
 
 LIMIT = 20_000
 """Keys kept in memory by one process."""

@@ -22,7 +22,6 @@ from domain.kernel import (
     event_types,
     payload_fields,
     personal_fields,
-    subject_field,
     subject_getter,
 )
 from domain.values import ERASED, SEALED
@@ -140,12 +139,6 @@ FORMS: dict[str, EventForm] = {
     form.topic: form for aggregate in AGGREGATES for form in (EventForm(t, aggregate) for t in event_types(aggregate))
 }
 _FORM_OF_TYPE: dict[type, EventForm] = {form.event_type: form for form in FORMS.values()}
-
-
-PERSONAL_TOPICS = frozenset(topic for topic, form in FORMS.items() if form.personal)
-"""The events with personal data."""
-SUBJECTS_ELSEWHERE = frozenset(topic for topic in PERSONAL_TOPICS if subject_field(FORMS[topic].event_type))
-"""Those of them that stand in streams that are not the person's."""
 
 
 def form_of(event: AggregateEvent) -> EventForm:

@@ -21,16 +21,11 @@ from psycopg.rows import TupleRow
 from application.recorded import Recorded
 from application.unreadable import UnreadableEvent
 from domain.kernel import AggregateEvent
+from infrastructure.encryption.personal_topics import PERSONAL_TOPICS, SUBJECTS_ELSEWHERE
 from infrastructure.encryption.reasons import open_reasons
 from infrastructure.encryption.subject_keys import known_ciphers, load_ciphers
 from infrastructure.garbage_collection import collection_paused
-from infrastructure.log.event_codec import (
-    FORMS,
-    PERSONAL_TOPICS,
-    SUBJECTS_ELSEWHERE,
-    UndecodableEventError,
-    UnknownTopicError,
-)
+from infrastructure.log.event_codec import FORMS, UndecodableEventError, UnknownTopicError
 from infrastructure.log.read_ahead import ReadAhead
 from infrastructure.log.stored_events import open_row, open_rows, subjects_elsewhere
 

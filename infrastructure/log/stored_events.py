@@ -7,6 +7,7 @@ from uuid import UUID
 import psycopg
 
 from domain.kernel import AggregateEvent
+from infrastructure.encryption.personal_topics import PERSONAL_TOPICS
 from infrastructure.encryption.sealed_form import (
     JSON,
     SEALED,
@@ -19,7 +20,7 @@ from infrastructure.encryption.sealed_form import (
     without_personal,
 )
 from infrastructure.encryption.subject_keys import Ciphers, SubjectKey, key_in, load_ciphers
-from infrastructure.log.event_codec import FORMS, PERSONAL_TOPICS, form_of
+from infrastructure.log.event_codec import FORMS, form_of
 
 UNREADABLE = b""
 """Handed to the codec, which refuses it, in place of what cannot be opened."""

@@ -14,8 +14,9 @@ from psycopg_pool import AsyncConnectionPool
 from application.unreadable import HistoryUnreadableError
 from domain.kernel import AggregateEvent
 from infrastructure.encryption.key_cache import Row, SubjectKeys
+from infrastructure.encryption.personal_topics import SUBJECTS_ELSEWHERE
 from infrastructure.encryption.sealed_form import subject_in
-from infrastructure.log.event_codec import SUBJECTS_ELSEWHERE, decode
+from infrastructure.log.event_codec import decode
 from infrastructure.log.stored_events import readable_form
 from infrastructure.postgres.binary_arrays import binary_array
 
