@@ -34,7 +34,7 @@ PERMISSION = "permission"
 MEDIA_TYPES = "media_types"
 """The option that declares the media types of a route that are not JSON, the default first."""
 PAGE = "page"
-"""The option that declares that a route answers people: what is refused is a page, too, and links may be decorated."""
+"""The option that declares that a route answers people: it makes the page for a refusal, and links may be decorated."""
 JSON_ONLY = (JSON,)
 
 _PARAMETER_NAME = re.compile(rb"[A-Za-z]{1,30}")

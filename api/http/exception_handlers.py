@@ -3,7 +3,7 @@
 import math
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -22,7 +22,6 @@ from litestar.types import ExceptionHandlersMap
 from api.http.admission import PAGE, allow_header
 from api.http.middleware import noted_actor
 from api.http.problems import MEDIA_TYPE, Kind, Problem, Refused, RefusedValue, document_of
-from api.users.confirmation_page import refusal_page
 from application.access_tokens import NoTokenKeysError, TokenRefusedError
 from application.actors import Role
 from application.commands import IdempotencyKeyReusedError, LogUnavailableError, WriteConflictError
@@ -59,6 +58,7 @@ OPEN_ACCOUNT = (*EXISTING_ACCOUNT, errors.DeletionIsPending, errors.UserIsSuspen
 """Additional refusals while the account is closed to its owner."""
 
 AnyRequest = Request[Any, Any, Any]
+RefusalPage = Callable[[Problem, Mapping[str, str], bytes], Response[Any]]
 
 
 def exception_handlers(
@@ -166,9 +166,10 @@ def _unexpected(request: AnyRequest, error: Exception) -> Response[Any]:
 
 
 def _response(request: AnyRequest, problem: Problem, headers: dict[str, str]) -> Response[Any]:
-    if _is_for_people(request):
+    page = _page_for(request)
+    if page is not None:
         language = request.headers.get("accept-language", "").encode("latin-1")
-        return refusal_page(problem, headers, language)
+        return page(problem, headers, language)
     return Response(
         problem,
         status_code=problem.status,
@@ -177,7 +178,7 @@ def _response(request: AnyRequest, problem: Problem, headers: dict[str, str]) ->
     )
 
 
-def _is_for_people(request: AnyRequest) -> bool:
-    """Whether somebody reads the answer who does not read problem documents."""
+def _page_for(request: AnyRequest) -> RefusalPage | None:
+    """What shows a refusal to somebody who does not read problem documents."""
     handler: Any = request.scope.get("route_handler")
-    return handler is not None and PAGE in handler.opt
+    return None if handler is None else handler.opt.get(PAGE)

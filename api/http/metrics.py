@@ -1,9 +1,11 @@
 """Metrics of one process, in the form of Prometheus. Labels are route templates, never paths."""
 
+from collections import Counter
+from typing import Protocol
+
 import structlog
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 
-from api.connections.open_connections import OpenConnections
 from application.ports import Service
 from application.proof.queries import NotSealedError
 
@@ -17,10 +19,20 @@ UNMATCHED = "(unmatched)"
 """The route of requests that no route matches."""
 
 
+class CountedConnections(Protocol):
+    """The connections of a process, as metrics see them."""
+
+    ended: Counter[str]
+    """How many were ended before their request reached the API, by the reason."""
+
+    def __len__(self) -> int: ...
+
+
 class Metrics:
     """What one process counts."""
 
     def __init__(self) -> None:
+        """Everything that is ever told; what others know is asked for when it is."""
         self.registry = CollectorRegistry()
         self._requests = Histogram(
             "reprise_http_request_duration_seconds",
@@ -72,7 +84,7 @@ class Metrics:
             series = self._series[key] = self._requests.labels(*key)
         series.observe(seconds)
 
-    def look_at(self, connections: OpenConnections) -> None:
+    def look_at(self, connections: CountedConnections) -> None:
         """Take over what the process counts about its connections."""
         self._connections.set(len(connections))
         for reason, times in connections.ended.items():

@@ -1,1 +1,1 @@
-"""Pages for people, without scripts: the one that confirms an address, and the one that says what is here."""
+"""Pages for people, without scripts: what they have in common, and the one that says what is here."""

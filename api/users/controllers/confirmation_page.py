@@ -9,7 +9,7 @@ from api.http.answers import Document
 from api.http.commands import run_as
 from api.http.requests import ApiRequest
 from api.pages.languages import Outcome
-from api.users.confirmation_page import outcome_page, question_page
+from api.users.confirmation_page import outcome_page, question_page, refusal_page
 from api.users.controllers.email_addresses import RECIPIENT
 from application.users.emails.confirm_email import ConfirmEmail, confirm_email
 from application.users.mailed_links import LinkFault
@@ -31,14 +31,14 @@ class ConfirmationPageController(Controller):
     path = "/confirm-email"
     include_in_schema = False
 
-    @get(public=True, page=True)
+    @get(public=True, page=refusal_page)
     async def ask(self, request: ApiRequest) -> Document:
         """The page with the button: the same for every token, without any look-up."""
         language = request.header(b"accept-language")
         token = _only(request.query_params.dict().get("token"))
         return question_page(token, language) if token else outcome_page(Outcome.UNKNOWN, language)
 
-    @post(public=True, page=True, status_code=200)
+    @post(public=True, page=refusal_page, status_code=200)
     async def confirm(self, request: ApiRequest) -> Document:
         """Confirm the address, and show the outcome; only holders of a mailed token learn details."""
         token = _only((await request.html_form()).get("token"))
