@@ -23,6 +23,7 @@ from api.http.metrics import Metrics
 from api.http.middleware import HeadAnswered, Observed
 from api.http.own_writes import OwnWrites
 from api.http.requests import ApiRequest
+from api.operations.metrics import ServiceMetrics
 from api.routes import route_handlers
 from application.access_tokens import AccessTokens
 from application.ports import Service
@@ -68,6 +69,7 @@ def create_litestar(open_service: ServiceOpener, tokens: AccessTokens, metrics: 
     )
     app.state.tokens = tokens
     app.state.metrics = metrics
+    app.state.service_metrics = ServiceMetrics(metrics)
     app.state.release = release
     app.state.own_writes = OwnWrites()
     check_declarations(app.routes)

@@ -1,6 +1,6 @@
-"""Every URL, by subject."""
+"""Every URL, by subject. The imports are the register: one line for each controller."""
 
-from litestar import Router
+from litestar import Controller, Router
 from litestar.types import ControllerRouterHandler
 
 from api.access_records.controllers.access_records import AccessesController
@@ -23,28 +23,21 @@ from api.users.controllers.email_addresses import EmailChangeController, EmailVe
 from api.users.controllers.suspension import SuspensionController
 from api.users.controllers.users import UsersController
 
+WITHOUT_VERSION: tuple[type[Controller], ...] = (
+    OperationsController,
+    DocumentationController,
+    HomeController,
+    ConfirmationPageController,
+)
+"""Those whose URLs do not begin with the version of the API."""
+
 
 def route_handlers() -> list[ControllerRouterHandler]:
     """All there is."""
-    v1 = Router(
-        "/v1",
-        route_handlers=[
-            UsersController,
-            EmailChangeController,
-            EmailVerificationsController,
-            ConsentsController,
-            SuspensionController,
-            DeactivationController,
-            DeletionController,
-            ErasureController,
-            DataExportsController,
-            HistoryController,
-            AuditController,
-            AccessesController,
-            ProofsController,
-            StatisticsController,
-            ProjectionsController,
-            LettersController,
-        ],
-    )
-    return [v1, OperationsController, DocumentationController, HomeController, ConfirmationPageController]
+    versioned = [each for each in _controllers() if each not in WITHOUT_VERSION]
+    return [Router("/v1", route_handlers=versioned), *WITHOUT_VERSION]
+
+
+def _controllers() -> list[type[Controller]]:
+    found = (value for value in globals().values() if isinstance(value, type) and issubclass(value, Controller))
+    return [controller for controller in found if controller is not Controller]

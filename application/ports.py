@@ -1,36 +1,26 @@
 """Everything that one running process offers, assembled by the composition root."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
-from application.access_records.recording import Accesses, AccessLog
 from application.commands import CommandKeys, Commands
-from application.history.queries import Timeline
-from application.operations.queries import Mails, Projections
-from application.privacy.data_exports import DataExports
-from application.privacy.erasures import Erasures
-from application.proof.queries import Proofs
 from application.queries import Log
-from application.statistics.counts import Statistics
-from application.users.mailed_links import MailedLinks
-from application.users.queries import Directory, Users
+
+PortT = TypeVar("PortT")
+Ports = Mapping[type, object]
+"""What a process has for the ports of its areas, by port."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The application's parts, as ports."""
+    """The application's parts: what all areas share, and the ports of each."""
 
     commands: Commands
     command_keys: CommandKeys
-    users: Users
-    directory: Directory
-    timeline: Timeline
-    erasures: Erasures
-    statistics: Statistics
-    projections: Projections
-    proofs: Proofs
-    mails: Mails
-    mailed_links: MailedLinks
     log: Log
-    accesses: Accesses
-    access_log: AccessLog
-    exports: DataExports
+    ports: Ports
+
+    def using(self, port: type[PortT]) -> PortT:
+        """What this process has for a port of an area."""
+        return cast("PortT", self.ports[port])

@@ -1,4 +1,4 @@
-"""Every read model there is."""
+"""Every read model there is. The imports are the register: one line for each."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from application.projections.definition import Projection
 from application.statistics.user_statistics import USER_STATISTICS
 from application.users.directory import USER_DIRECTORY
 
-READ_MODELS: dict[str, Projection[Any]] = {
-    model.name: model for model in (USER_DIRECTORY, USER_TIMELINE, USER_STATISTICS, ACCESS_LOG, DELETION_SCHEDULE)
-}
+_MODELS = [value for value in list(globals().values()) if isinstance(value, Projection)]
+
+READ_MODELS: dict[str, Projection[Any]] = {model.name: model for model in sorted(_MODELS, key=lambda each: each.name)}
+"""By name, in the order of the names."""

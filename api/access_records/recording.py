@@ -5,7 +5,7 @@ from uuid import UUID
 
 from api.http.purposes import stated_purpose
 from api.http.requests import ApiRequest
-from application.access_records.recording import Reader, goes_on_record
+from application.access_records.recording import Accesses, Reader, goes_on_record
 from domain.access_records.access_record import Reading
 
 
@@ -16,4 +16,4 @@ def put_on_record(request: ApiRequest, reading: Reading, user_ids: Sequence[UUID
     """
     reader = Reader(request.access.actor, stated_purpose(request))
     if goes_on_record(request.access, user_ids):
-        request.service.accesses.note(reader, reading, user_ids, query)
+        request.service.using(Accesses).note(reader, reading, user_ids, query)

@@ -7,7 +7,8 @@ import msgspec
 from api.http.views import Instant, View
 from api.proof.views import CheckpointView, InclusionProofView, checkpoint_view, inclusion_view
 from application.ports import Service
-from application.proof.queries import NotSealedError
+from application.privacy.erasures import Erasures
+from application.proof.queries import NotSealedError, Proofs
 
 
 class ErasureView(View, frozen=True):
@@ -31,12 +32,12 @@ class ErasureView(View, frozen=True):
 
 async def erasure_view(service: Service, user_id: UUID) -> ErasureView | None:
     """The receipt for a user who was erased, with its proof if there is one yet."""
-    receipt = await service.erasures.receipt(user_id)
+    receipt = await service.using(Erasures).receipt(user_id)
     if receipt is None:
         return None
     try:
-        checkpoint = await service.proofs.checkpoint()
-        proof = await service.proofs.inclusion(receipt.position, checkpoint.size)
+        checkpoint = await service.using(Proofs).checkpoint()
+        proof = await service.using(Proofs).inclusion(receipt.position, checkpoint.size)
     except NotSealedError:
         return ErasureView(**msgspec.structs.asdict(receipt), checkpoint=None, proof=None)
     return ErasureView(

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import uvloop
 
-from application.history.queries import AuditFilter
+from application.history.queries import AuditFilter, Timeline
 from application.history.timeline import USER_TIMELINE
 from application.ports import Service
 from application.queries import PageRequest
@@ -63,7 +63,7 @@ async def _answer(service: Service, kind: tuple[str, ...], facts: list[Mapping[s
         cursor = None
         for _ in range(2):
             begin = time.perf_counter()
-            page = await service.timeline.search(wanted, PageRequest(limit=PAGE_SIZE, cursor=cursor))
+            page = await service.using(Timeline).search(wanted, PageRequest(limit=PAGE_SIZE, cursor=cursor))
             seconds.append(time.perf_counter() - begin)
             cursor = page.next_cursor
             if cursor is None:

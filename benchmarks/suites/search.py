@@ -7,7 +7,7 @@ import uvloop
 
 from application.ports import Service
 from application.queries import PageRequest
-from application.users.queries import DirectoryFilter
+from application.users.queries import Directory, DirectoryFilter
 from benchmarks.crowd_of_names import fill_directory
 from benchmarks.figures import Figure, below, figure
 from benchmarks.laboratory import Laboratory
@@ -57,7 +57,7 @@ async def _answer(service: Service, q: str) -> list[float]:
     seconds, cursor = list[float](), None
     for _ in range(PAGES):
         begin = time.perf_counter()
-        page = await service.directory.page(DirectoryFilter(q=q), PageRequest(limit=PAGE_SIZE, cursor=cursor))
+        page = await service.using(Directory).page(DirectoryFilter(q=q), PageRequest(limit=PAGE_SIZE, cursor=cursor))
         seconds.append(time.perf_counter() - begin)
         if (cursor := page.next_cursor) is None:
             break

@@ -1,19 +1,17 @@
 """One attempt at a command, as far as it reads: the unit of work that its use case sees, without recording."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TypeVar, cast
 from uuid import UUID
 
 from application.commands import CommandContext
+from application.ports import Ports, PortT
 from domain import errors
 from domain.kernel import Aggregate
 from infrastructure.commands.aggregates import Aggregates
 
 AggregateT = TypeVar("AggregateT", bound=Aggregate)
-PortT = TypeVar("PortT")
-Ports = Mapping[type, object]
-"""What a process has for the ports of its areas, by port."""
 
 
 class Attempt:

@@ -18,13 +18,14 @@ from application.commands import (
     UseCase,
     WriteConflictError,
 )
+from application.ports import Ports, PortT
 from application.turns import Turn, Turns
 from application.unit_of_work import Saved
 from application.unreadable import HistoryUnreadableError
 from domain import errors
 from domain.kernel import Aggregate, AggregateEvent
 from infrastructure.commands.aggregates import Aggregates
-from infrastructure.commands.attempt import Attempt, Ports, PortT
+from infrastructure.commands.attempt import Attempt
 from infrastructure.commands.idempotency_keys import AnsweredCommands, answer_from, answer_to
 from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.encryption.key_encryption import KeyUnusableError

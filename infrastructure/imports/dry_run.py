@@ -1,22 +1,28 @@
 """Tries an import out: everything is decided as it would be, by the state of the log, and nothing is recorded."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from application.commands import CommandContext, CommandKey, CommandKeys, CommandT, UseCase
+from application.ports import Ports
 from application.unit_of_work import Saved
 from domain import errors
 from domain.kernel import Aggregate
-from infrastructure.area_ports import area_ports, stand_ins
 from infrastructure.commands.aggregates import Aggregates
-from infrastructure.commands.attempt import Attempt, Ports
+from infrastructure.commands.attempt import Attempt
 from infrastructure.commands.idempotency_keys import AnsweredCommands, KeyedCommandKeys
 from infrastructure.encryption.opening import opened_keys
+from infrastructure.log.append_trial import fault_of_log
+from infrastructure.log.log_queries import LogQueries
 from infrastructure.log.stream_loader import StreamLoader
+from infrastructure.parts import Parts
 from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
+from infrastructure.queries.read_model import Lists
 from infrastructure.secrets.keyring import load_keyring
 from infrastructure.settings import Settings
 from infrastructure.users.claims.key_in_force import require_claims_key
+from infrastructure.users.stand_ins import stand_ins
 
 CONNECTIONS = 4
 
@@ -58,11 +64,22 @@ class _Trial(Attempt):
 
 
 @asynccontextmanager
-async def open_trial(settings: Settings, conninfo: str) -> AsyncIterator[tuple[TrialCommands, CommandKeys]]:
+async def open_trial(
+    settings: Settings, conninfo: str, area_ports: Callable[[Parts], Ports]
+) -> AsyncIterator[tuple[TrialCommands, CommandKeys]]:
     """What an import needs, for trying it out."""
     keyring = load_keyring(settings.keys, production=settings.production)
     async with reading_pool(in_role(conninfo, APP_ROLE), CONNECTIONS) as pool:
-        aggregates = Aggregates(StreamLoader(pool, await opened_keys(settings, pool)), stand_ins=stand_ins(pool))
+        keys = await opened_keys(settings, pool)
         await require_claims_key(pool, keyring)
-        commands = TrialCommands(aggregates, AnsweredCommands(pool), area_ports(settings, keyring, pool))
+        parts = Parts(
+            settings=settings,
+            keyring=keyring,
+            pool=pool,
+            lists=Lists(pool, settings.wait_seconds),
+            keys=keys,
+            aggregates=Aggregates(StreamLoader(pool, keys), stand_ins=stand_ins(pool)),
+            log=LogQueries(pool, partial(fault_of_log, conninfo)),
+        )
+        commands = TrialCommands(parts.aggregates, AnsweredCommands(pool), area_ports(parts))
         yield commands, KeyedCommandKeys(keyring.derive("commands"))

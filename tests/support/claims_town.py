@@ -13,6 +13,7 @@ from application.ports import Service
 from application.privacy.erase_user import EraseUser, erase_user
 from application.users.emails.confirm_email import ConfirmEmail, confirm_email
 from application.users.emails.request_email_change import RequestEmailChange, request_email_change
+from application.users.queries import Users
 from application.users.register_user import register_user
 from domain import errors
 from domain.users.email_claim import EmailClaim
@@ -126,7 +127,7 @@ def asking_for(user_id: uuid.UUID, name: str) -> Doing:
         """The token that is mailed to the address."""
         wanted = RequestEmailChange(user_id=user_id, email=f"{name}@example.com")
         await process.commands.run(request_email_change, wanted, context())
-        user, _ = await process.users.user(user_id)
+        user, _ = await process.using(Users).user(user_id)
         assert user is not None
         assert user.email_request is not None
         return TOKENS.issue(user_id, user.email_request)

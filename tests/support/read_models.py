@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg import sql
 
-from application.access_records.recording import Reader
+from application.access_records.recording import Accesses, Reader
 from application.actors import Actor, Role
 from application.ports import Service
 from application.projections.definition import Projection
@@ -43,7 +43,9 @@ async def make_history(service: Service, people: int, prefix: str = "user") -> l
 
     lived = list(await asyncio.gather(*(live(number) for number in range(people))))
     for number, reader in enumerate(Actor(Role.SUPPORT, f"{prefix}-agent-{each}") for each in range(people)):
-        service.accesses.note(Reader(reader), draw.choice(list(Reading)), lived[number : number + draw.randrange(1, 4)])
+        service.using(Accesses).note(
+            Reader(reader), draw.choice(list(Reading)), lived[number : number + draw.randrange(1, 4)]
+        )
     return lived
 
 

@@ -15,7 +15,7 @@ from api.cli.pages import Pages, write_pages
 from api.cli.terminal import shown
 from api.cli.values import instant
 from application.access_records.access_log import ACCESS_LOG, AccessEntry
-from application.access_records.recording import AccessFilter
+from application.access_records.recording import AccessFilter, AccessLog
 from application.record_filters import ActorName
 from domain.access_records.access_record import Reading
 from infrastructure.composition import open_service
@@ -68,7 +68,7 @@ def accesses(
     async def tell(conninfo: str) -> None:
         async with open_service(settings, conninfo) as service:
             pages = Pages[AccessEntry](
-                lambda page: service.access_log.page(wanted, page), limit=None if everything else limit
+                lambda page: service.using(AccessLog).page(wanted, page), limit=None if everything else limit
             )
             await write_pages(pages, access_view, _line, json=json)
 

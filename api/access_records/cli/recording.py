@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from api.cli.operators import operator
-from application.access_records.recording import Reader
+from application.access_records.recording import Accesses, Reader
 from application.ports import Service
 from domain.access_records.access_record import Reading
 from domain.values import parse_access_purpose
@@ -17,7 +17,7 @@ def put_on_record(
 ) -> None:
     """Record that the operator reads data of these people. Raises `AccessPurposeInvalid`."""
     reader = Reader(operator(), None if purpose is None else parse_access_purpose(purpose))
-    service.accesses.note(reader, reading, user_ids, query)
+    service.using(Accesses).note(reader, reading, user_ids, query)
 
 
 async def put_file_on_record(settings: Settings, conninfo: str, user_ids: Sequence[UUID], query: str) -> None:

@@ -12,7 +12,7 @@ from api.http.permissions import Permission
 from api.http.problems import Kind
 from api.http.query_parameters import Cursor, Limit, actor_filter, instant, page_request
 from api.http.requests import ApiRequest
-from application.access_records.recording import AccessFilter
+from application.access_records.recording import AccessFilter, AccessLog
 from domain.access_records.access_record import Reading
 
 ByActor = Annotated[
@@ -56,5 +56,5 @@ class AccessesController(Controller):
             recorded_from=instant(recorded_from, "from"),
             recorded_to=instant(recorded_to, "to"),
         )
-        page = await request.service.access_log.page(wanted, page_request(request, limit, cursor))
+        page = await request.service.using(AccessLog).page(wanted, page_request(request, limit, cursor))
         return page_of(page, [access_view(entry) for entry in page.items])

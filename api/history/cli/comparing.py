@@ -15,7 +15,7 @@ from api.cli.values import instant
 from api.history.diff_views import FieldChangeView, UserDiffView, user_diff_view
 from api.users.cli.finding_users import find_user
 from application.users.diff import DiffIsBackwardsError
-from application.users.queries import Moment
+from application.users.queries import Moment, Users
 from domain.access_records.access_record import Reading
 from infrastructure.composition import open_service
 from infrastructure.postgres.database import migrated_database, require_data
@@ -78,7 +78,7 @@ async def _diff(
     async with open_service(settings, conninfo) as service:
         present = Moment(position=await service.log.head())
         try:
-            found = await service.users.diff(user_id, _moment(old), present if new is None else _moment(new))
+            found = await service.using(Users).diff(user_id, _moment(old), present if new is None else _moment(new))
         except DiffIsBackwardsError:
             raise Failure("--from must not be later than --to.", "usage", ExitCode.USAGE) from None
         if found is None:

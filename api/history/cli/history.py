@@ -22,12 +22,13 @@ from api.history.cli.exporting import write_export
 from api.history.export_formats import ExportFormat
 from api.history.views import FactView, FactWithDataView, fact, fact_with_data
 from api.users.cli.finding_users import find_user
-from application.history.queries import AuditFilter, TimelineItem
+from application.history.queries import AuditFilter, Timeline, TimelineItem
 from application.history.timeline import USER_TIMELINE, TimelineEntry
 from application.history.topics import Topic
 from application.ports import Service
 from application.record_filters import ActorName
 from application.unreadable import UNREADABLE, HistoryUnreadableError
+from application.users.queries import Users
 from domain.access_records.access_record import Reading
 from infrastructure.composition import open_service
 from infrastructure.postgres.database import migrated_database, require_data
@@ -56,7 +57,7 @@ def history(user: str, /, *, purpose: str | None = None, json: bool = False) -> 
         async with open_service(settings, conninfo) as service:
             await _must_exist(service, user_id)
             put_on_record(service, Reading.TIMELINE, [user_id], purpose)
-            pages = Pages[TimelineItem](lambda page: service.timeline.of_user(user_id, page), limit=None)
+            pages = Pages[TimelineItem](lambda page: service.using(Timeline).of_user(user_id, page), limit=None)
             await write_pages(pages, fact_with_data, _line, json=json)
 
     with migrated_database(settings, Login.WORKER) as conninfo:
@@ -66,7 +67,7 @@ def history(user: str, /, *, purpose: str | None = None, json: bool = False) -> 
 
 async def _must_exist(service: Service, user_id: UUID) -> None:
     with suppress(HistoryUnreadableError):  # so there is one, and the list says what cannot be read
-        found, _ = await service.users.user(user_id)
+        found, _ = await service.using(Users).user(user_id)
         if found is None:
             raise NotFound("There is no such user.")
 
@@ -137,11 +138,11 @@ def search(  # noqa: PLR0913 - one for each thing to search for
             reading = Reading.EXPORT if output else Reading.SEARCH
             put_on_record(service, reading, people, purpose, msgspec.json.encode(wanted).decode())
             if output:
-                count = await write_export(await service.timeline.all_of(wanted), output, form)
+                count = await write_export(await service.using(Timeline).all_of(wanted), output, form)
                 _say_exported(count, output, json=json)
                 return
             pages = Pages[TimelineEntry](
-                lambda page: service.timeline.search(wanted, page), limit=None if everything else limit
+                lambda page: service.using(Timeline).search(wanted, page), limit=None if everything else limit
             )
             await write_pages(pages, fact, _line, json=json)
 

@@ -17,11 +17,11 @@ from api.http.problems import Kind, Refused
 from api.http.query_parameters import HIGHEST_POSITION, HIGHEST_VERSION, Cursor, Limit, instant, page_request, reached
 from api.http.requests import ApiRequest
 from api.users.views import UserStateView, user_state
-from application.history.queries import TimelineItem
+from application.history.queries import Timeline, TimelineItem
 from application.history.timeline import is_shown_to_people
 from application.queries import Page
 from application.users.diff import DiffIsBackwardsError
-from application.users.queries import Moment
+from application.users.queries import Moment, Users
 from domain import errors
 from domain.access_records.access_record import Reading
 
@@ -67,7 +67,7 @@ class HistoryController(Controller):
         People see in which role somebody acted on their account, but not who it was, and no events about email claims.
         An event that cannot be read is listed as `unreadable`, without content.
         """
-        page = await request.service.timeline.of_user(user_id, page_request(request, limit, cursor))
+        page = await request.service.using(Timeline).of_user(user_id, page_request(request, limit, cursor))
         if not page.items and cursor is None:
             await _must_exist(request, user_id)
         put_on_record(request, Reading.TIMELINE, (user_id,))
@@ -95,7 +95,7 @@ class HistoryController(Controller):
             )
         head = await reached(request, await request.service.log.head())
         moment = Moment(version=version, position=position, at=instant(at, "at"))
-        found = await request.service.users.user_at(user_id, moment)
+        found = await request.service.using(Users).user_at(user_id, moment)
         if found is None:
             raise await _not_then(request, user_id, moment)
         put_on_record(request, Reading.STATE, (user_id,))
@@ -117,7 +117,7 @@ class HistoryController(Controller):
         head = await reached(request, await request.service.log.head())
         before, after = _moment(old, "from"), Moment(position=head) if new is None else _moment(new, "to")
         try:
-            found = await request.service.users.diff(user_id, before, after)
+            found = await request.service.using(Users).diff(user_id, before, after)
         except DiffIsBackwardsError:
             detail = "The moment `from` must not be later than `to`."
             raise Refused(Kind.PARAMETER_INVALID, "from", "query", detail=detail) from None
@@ -147,7 +147,7 @@ def _moment(text: str, name: str) -> Moment:
 
 async def _not_then(request: ApiRequest, user_id: UUID, *moments: Moment) -> Refused:
     """Refuse a moment at which there is nothing, and say why: no such user, no such version, or too early."""
-    user, _ = await request.service.users.user(user_id)
+    user, _ = await request.service.using(Users).user(user_id)
     if user is None:
         return Refused(Kind.MOMENT_NOT_FOUND)
     if any((moment.version or 0) > user.version for moment in moments):
@@ -157,6 +157,6 @@ async def _not_then(request: ApiRequest, user_id: UUID, *moments: Moment) -> Ref
 
 async def _must_exist(request: ApiRequest, user_id: UUID) -> None:
     """Raise `UserNotFound` for an unknown user, whose timeline would look empty; a new one's may still be."""
-    user, _ = await request.service.users.user(user_id)
+    user, _ = await request.service.using(Users).user(user_id)
     if user is None:
         raise errors.UserNotFound

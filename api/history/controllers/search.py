@@ -17,7 +17,7 @@ from api.http.permissions import Permission
 from api.http.problems import Kind
 from api.http.query_parameters import Cursor, Limit, actor_filter, freshness, instant, page_request, parsed_filter
 from api.http.requests import ApiRequest
-from application.history.queries import AuditFilter
+from application.history.queries import AuditFilter, Timeline
 from application.history.topics import Topic, parse_topic
 from domain.access_records.access_record import Reading
 
@@ -70,7 +70,7 @@ class AuditController(Controller):
         """Find events, in the order of the log, without their content. Filters are combined with AND."""
         times = (instant(recorded_from, "from"), instant(recorded_to, "to"))
         wanted = _filter(actor, user, topic, times, command, correlation)
-        page = await request.service.timeline.search(wanted, page_request(request, limit, cursor))
+        page = await request.service.using(Timeline).search(wanted, page_request(request, limit, cursor))
         put_on_record(request, Reading.SEARCH, list({entry.user_id for entry in page.items}))
         return page_of(page, [fact(entry) for entry in page.items])
 
@@ -94,7 +94,7 @@ class AuditController(Controller):
         """
         times = (instant(recorded_from, "from"), instant(recorded_to, "to"))
         wanted = _filter(actor, user, topic, times, command, correlation)
-        found = await request.service.timeline.all_of(wanted, freshness(request))
+        found = await request.service.using(Timeline).all_of(wanted, freshness(request))
         people = [] if user is None else [user]
         put_on_record(request, Reading.EXPORT, people, msgspec.json.encode(wanted).decode())
         form = form or FORM_OF[preferred(request.header(b"accept"), tuple(FORM_OF)) or b""]

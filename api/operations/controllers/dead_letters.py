@@ -11,7 +11,7 @@ from api.http.permissions import Permission
 from api.http.problems import Kind, Refused
 from api.http.query_parameters import reached
 from api.http.requests import ApiRequest
-from application.operations.queries import LetterIsSettledError, LetterStatus
+from application.operations.queries import LetterIsSettledError, LetterStatus, Projections
 from domain import errors
 from domain.values import parse_reason
 
@@ -39,7 +39,7 @@ class LettersController(Controller):
         """The events that a read model could not fold: position, stream, kind of error, state."""
         head = await reached(request, await request.service.log.head())
         try:
-            letters = await request.service.projections.letters(name)
+            letters = await request.service.using(Projections).letters(name)
         except LookupError:
             raise Refused(Kind.PROJECTION_NOT_FOUND) from None
         return Answer(LetterList(letters), [position_header(head)])
@@ -51,7 +51,7 @@ class LettersController(Controller):
         """One letter."""
         head = await reached(request, await request.service.log.head())
         try:
-            letter = await request.service.projections.letter(name, letter_id)
+            letter = await request.service.using(Projections).letter(name, letter_id)
         except LookupError:
             raise Refused(Kind.LETTER_NOT_FOUND) from None
         return Answer(letter, [position_header(head)])
@@ -86,7 +86,7 @@ async def _asked(request: ApiRequest, name: str, letter_id: UUID, reason: str | 
     head = await reached(request, await request.service.log.head())
     by = str(request.access.actor)
     try:
-        letter = await request.service.projections.ask_to_settle(name, letter_id, by, reason)
+        letter = await request.service.using(Projections).ask_to_settle(name, letter_id, by, reason)
     except LookupError:
         raise Refused(Kind.LETTER_NOT_FOUND) from None
     except LetterIsSettledError:

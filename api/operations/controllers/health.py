@@ -9,7 +9,7 @@ from api.http.answers import Answer, Document
 from api.http.problems import Check, Failure, Kind, Refused
 from api.http.requests import ApiRequest
 from application.access_tokens import KeysFault
-from application.operations.queries import ProjectionStatus
+from application.operations.queries import Projections, ProjectionStatus
 from application.queries import LogFault
 
 READY_LAG_SECONDS = 60.0
@@ -57,7 +57,7 @@ class OperationsController(Controller):
         """
         checks = [Check(name="database", ok=True), _token_check(request.tokens.fault())]
         checks.append(_log_check(await request.service.log.fault()))
-        checks += [_check(status) for status in await request.service.projections.statuses()]
+        checks += [_check(status) for status in await request.service.using(Projections).statuses()]
         if not all(check.ok for check in checks):
             raise Refused(Kind.NOT_READY, checks=checks)
         return Answer(Readiness("ready", checks), [])
@@ -68,7 +68,7 @@ class OperationsController(Controller):
         connections = request.scope.get(CONNECTIONS)
         if isinstance(connections, OpenConnections):
             request.app.state.metrics.look_at(connections)
-        return Document(await request.app.state.metrics.render(request.service), CONTENT_TYPE_LATEST)
+        return Document(await request.app.state.service_metrics.render(request.service), CONTENT_TYPE_LATEST)
 
 
 def _token_check(fault: KeysFault | None) -> Check:

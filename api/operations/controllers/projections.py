@@ -12,7 +12,7 @@ from api.http.problems import Kind, Refused
 from api.http.query_parameters import reached
 from api.http.requests import ApiRequest
 from api.operations.rebuild_progress import EVENT_STREAM, progress_of
-from application.operations.queries import ProjectionStatus, RebuildStatus
+from application.operations.queries import Projections, ProjectionStatus, RebuildStatus
 
 
 class ProjectionList(msgspec.Struct, frozen=True, rename="camel"):
@@ -31,7 +31,7 @@ class ProjectionsController(Controller):
     async def list_projections(self, request: ApiRequest) -> Answer[ProjectionList]:
         """The position, lag and health of each read model."""
         head = await reached(request, await request.service.log.head())
-        return Answer(ProjectionList(await request.service.projections.statuses()), [position_header(head)])
+        return Answer(ProjectionList(await request.service.using(Projections).statuses()), [position_header(head)])
 
     @post(
         "/{name:str}/rebuilds",
@@ -44,7 +44,7 @@ class ProjectionsController(Controller):
         await request.body()
         head = await reached(request, await request.service.log.head())
         try:
-            rebuild_id = await request.service.projections.request_rebuild(name, str(request.access.actor))
+            rebuild_id = await request.service.using(Projections).request_rebuild(name, str(request.access.actor))
         except LookupError:
             raise Refused(Kind.PROJECTION_NOT_FOUND) from None
         status = await _rebuild(request, name, rebuild_id)
@@ -76,12 +76,12 @@ class ProjectionsController(Controller):
         """
         head = await reached(request, await request.service.log.head())
         status = await _rebuild(request, name, rebuild_id)
-        stream = progress_of(request.service.projections, status)
+        stream = progress_of(request.service.using(Projections), status)
         return Streamed(stream, EVENT_STREAM.decode(), [position_header(head)])
 
 
 async def _rebuild(request: ApiRequest, name: str, rebuild_id: UUID) -> RebuildStatus:
-    status = await request.service.projections.rebuild(rebuild_id)
+    status = await request.service.using(Projections).rebuild(rebuild_id)
     if status is None or status.name != name:
         raise Refused(Kind.REBUILD_NOT_FOUND)
     return status

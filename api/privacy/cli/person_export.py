@@ -13,7 +13,7 @@ from application.access_records.access_log import ACCESS_LOG
 from application.actors import Metadata, Role
 from application.commands import CommandContext
 from application.history.timeline import USER_TIMELINE
-from application.privacy.data_exports import RequestedExport
+from application.privacy.data_exports import DataExports, RequestedExport
 from application.privacy.request_data_export import RequestDataExport, request_data_export
 from domain.ids import uuid7
 from infrastructure.composition import open_service
@@ -62,7 +62,7 @@ async def _export(settings: Settings, conninfo: str, user: str, output: Path) ->
     async with open_service(settings, conninfo) as service:
         context = CommandContext(metadata=Metadata(command_id=uuid7(), actor=operator(Role.ADMIN)))
         saved = await service.commands.run(request_data_export, RequestDataExport(user_id=user_id), context)
-        found = await service.exports.requested(saved.aggregate_id)
+        found = await service.using(DataExports).requested(saved.aggregate_id)
         for model in (USER_TIMELINE, ACCESS_LOG):
             await asyncio.to_thread(catch_up, conninfo, model)
         with whole_file(output, replacing=False) as file:

@@ -17,7 +17,7 @@ from api.http.problems import Kind, Refused
 from api.http.requests import ApiRequest
 from api.http.views import Instant, View
 from api.privacy.person_package.packing import write_package
-from application.privacy.data_exports import ExportLinkInvalidError
+from application.privacy.data_exports import DataExports, ExportLinkInvalidError
 from application.privacy.request_data_export import RequestDataExport, request_data_export
 from domain import errors
 from domain.access_records.access_record import Reading
@@ -59,9 +59,9 @@ class DataExportsController(Controller):
         The link needs no access token, so you can give it to the person. Anybody who has it can read everything.
         """
         saved = await run(request, request_data_export, RequestDataExport(user_id=user_id))
-        export = await request.service.exports.requested(saved.aggregate_id)
+        export = await request.service.using(DataExports).requested(saved.aggregate_id)
         put_on_record(request, Reading.EXPORT, (user_id,))
-        url = f"/v1/users/{user_id}/export?token={request.service.exports.token(export.export_id)}"
+        url = f"/v1/users/{user_id}/export?token={request.service.using(DataExports).token(export.export_id)}"
         link = ExportLink(
             export_id=export.export_id,
             user_id=user_id,
@@ -82,7 +82,7 @@ class DataExportsController(Controller):
         It is built anew for each download, as of the moment of the request. 410 once the user has been erased.
         """
         try:
-            export = await request.service.exports.find(token)
+            export = await request.service.using(DataExports).find(token)
         except (ExportLinkInvalidError, LookupError):
             raise Refused(Kind.EXPORT_LINK_INVALID) from None
         if export.user_id != user_id:

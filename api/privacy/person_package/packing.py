@@ -19,14 +19,14 @@ from api.privacy.person_package.records import (
     schema_of,
 )
 from api.users.views import UserView, user_view
-from application.access_records.recording import AccessFilter
-from application.history.queries import TimelineItem
+from application.access_records.recording import AccessFilter, AccessLog
+from application.history.queries import Timeline, TimelineItem
 from application.history.timeline import is_shown_to_people
 from application.ports import Service
 from application.privacy.data_exports import RequestedExport
 from application.queries import Page, PageRequest
 from application.unreadable import HistoryUnreadableError
-from application.users.queries import Moment
+from application.users.queries import Moment, Users
 from domain import errors
 
 PAGE = 200
@@ -75,10 +75,12 @@ class _Held:
     async def profile(self) -> UserView | None:
         """None if part of the history cannot be read: what the account comes to is not known then."""
         try:
-            present, _ = await self._service.users.user(self._export.user_id)
+            present, _ = await self._service.using(Users).user(self._export.user_id)
             if present is None or present.erased:
                 raise errors.UserIsErased
-            found = await self._service.users.user_at(self._export.user_id, Moment(position=self._export.position))
+            found = await self._service.using(Users).user_at(
+                self._export.user_id, Moment(position=self._export.position)
+            )
         except HistoryUnreadableError:
             return None
         if found is None:
@@ -97,12 +99,12 @@ class _Held:
 
     async def readings(self) -> AsyncIterator[ReadingRecord]:
         wanted = AccessFilter(user_id=self._export.user_id)
-        async for entry in self._all(lambda page: self._service.access_log.page(wanted, page)):
+        async for entry in self._all(lambda page: self._service.using(AccessLog).page(wanted, page)):
             if entry.position <= self._export.position:
                 yield reading_record(entry, self._export.user_id)
 
     async def _items(self) -> AsyncIterator[TimelineItem]:
-        async for item in self._all(lambda page: self._service.timeline.of_user(self._export.user_id, page)):
+        async for item in self._all(lambda page: self._service.using(Timeline).of_user(self._export.user_id, page)):
             if item.entry.position <= self._export.position and is_shown_to_people(item.entry):
                 yield item
 

@@ -21,7 +21,7 @@ from api.cli.progress import EventProgress
 from api.cli.terminal import say, shown, write_json, write_table
 from api.proof.cli.verifying import kept_checkpoint, parsed_keys
 from api.proof.views import checkpoint_view, inclusion_view, key_list
-from application.history.queries import AuditFilter
+from application.history.queries import AuditFilter, Timeline
 from application.history.timeline import USER_TIMELINE
 from application.proof.queries import InclusionProof, PublishedKey
 from application.queries import PAGE_LIMIT, PageRequest
@@ -232,7 +232,7 @@ async def _timeline(settings: Settings, conninfo: str, user: UUID) -> list[int]:
     wanted, cursor, positions = AuditFilter(user_id=user), None, list[int]()
     async with open_service(settings, conninfo) as service:
         while True:
-            page = await service.timeline.search(wanted, PageRequest(limit=PAGE_LIMIT, cursor=cursor))
+            page = await service.using(Timeline).search(wanted, PageRequest(limit=PAGE_LIMIT, cursor=cursor))
             positions += [entry.position for entry in page.items]
             cursor = page.next_cursor
             if cursor is None:

@@ -20,6 +20,7 @@ from api.proof.views import (
     inclusion_view,
     key_list,
 )
+from application.proof.queries import Proofs
 
 Size = Annotated[
     int | None,
@@ -50,12 +51,12 @@ class ProofsController(Controller):
     @get("/keys", public=True)
     async def list_verifier_keys(self, request: ApiRequest) -> Answer[VerifierKeyList]:
         """The keys that checkpoints are or were signed with. Keep your own copy, and compare."""
-        return Answer(key_list(await request.service.proofs.keys()), [])
+        return Answer(key_list(await request.service.using(Proofs).keys()), [])
 
     @get("/checkpoint", permission=Permission.AUDIT_PROVE, refusals=(Kind.NOT_SEALED,))
     async def get_checkpoint(self, request: ApiRequest, size: Size = None) -> Answer[CheckpointView]:
         """The newest checkpoint, or the one of a given size. Checkpoints are kept for ever."""
-        found = await request.service.proofs.checkpoint(size)
+        found = await request.service.using(Proofs).checkpoint(size)
         return Answer(checkpoint_view(found), [position_header(await reached(request, found.size))])
 
     @get("/proofs/inclusion", permission=Permission.AUDIT_PROVE, refusals=(Kind.NOT_SEALED,))
@@ -63,7 +64,7 @@ class ProofsController(Controller):
         self, request: ApiRequest, position: Position, size: Size = None
     ) -> Answer[InclusionProofView]:
         """Proof that the event at a position is part of the log of a given size."""
-        proof = await request.service.proofs.inclusion(position, size)
+        proof = await request.service.using(Proofs).inclusion(position, size)
         return Answer(inclusion_view(proof), [position_header(await reached(request, proof.size))])
 
     @get("/proofs/consistency", permission=Permission.AUDIT_PROVE, refusals=(Kind.NOT_SEALED,))
@@ -71,5 +72,5 @@ class ProofsController(Controller):
         self, request: ApiRequest, old: OldSize, new: NewSize = None
     ) -> Answer[ConsistencyProofView]:
         """Proof that the log of one size is the beginning of the log of another size."""
-        proof = await request.service.proofs.consistency(old, new)
+        proof = await request.service.using(Proofs).consistency(old, new)
         return Answer(consistency_view(proof), [position_header(await reached(request, proof.new_size))])

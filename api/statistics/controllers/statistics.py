@@ -29,6 +29,7 @@ from application.statistics.counts import (
     CountsWanted,
     DayInvalidError,
     DaysInvalidError,
+    Statistics,
     parse_day,
     span_of_days,
 )
@@ -135,7 +136,7 @@ class StatisticsController(Controller):
 
 
 async def _counts(request: ApiRequest, wanted: CountsWanted) -> Counts:
-    return await request.service.statistics.counts(wanted, freshness(request))
+    return await request.service.using(Statistics).counts(wanted, freshness(request))
 
 
 def _country(text: str | None) -> str | None:

@@ -15,7 +15,7 @@ from api.cli.values import instant
 from api.users.cli.finding_users import find_user
 from api.users.views import UserStateView, UserView, user_state
 from application.ports import Service
-from application.users.queries import Moment
+from application.users.queries import Moment, Users
 from domain.access_records.access_record import Reading
 from infrastructure.composition import open_service
 from infrastructure.postgres.database import migrated_database, require_data
@@ -69,7 +69,7 @@ def show(
 async def _state(settings: Settings, conninfo: str, user: str, moment: Moment, purpose: str | None) -> UserStateView:
     user_id = await find_user(settings, conninfo, user)
     async with open_service(settings, conninfo) as service:
-        found = await service.users.user_at(user_id, await _given(moment, service))
+        found = await service.using(Users).user_at(user_id, await _given(moment, service))
         if found is None:
             raise NotFound("There is no such user, or there was none at that moment.")
         put_on_record(service, Reading.STATE, [user_id], purpose)

@@ -12,7 +12,7 @@ from api.pages.languages import Outcome
 from api.users.confirmation_page import outcome_page, question_page, refusal_page
 from api.users.controllers.email_addresses import RECIPIENT
 from application.users.emails.confirm_email import ConfirmEmail, confirm_email
-from application.users.mailed_links import LinkFault
+from application.users.mailed_links import LinkFault, MailedLinks
 from domain import errors
 
 _TOKEN = re.compile("[A-Za-z0-9_-]{1,100}")
@@ -55,7 +55,7 @@ async def _outcome(request: ApiRequest, token: str) -> Outcome:
     try:
         await run_as(RECIPIENT, f"recipient\n{token}", request, confirm_email, ConfirmEmail(token=token))
     except errors.VerificationTokenInvalid:
-        return _OUTCOME_OF[await request.service.mailed_links.fault(token, datetime.now(UTC))]
+        return _OUTCOME_OF[await request.service.using(MailedLinks).fault(token, datetime.now(UTC))]
     except (errors.UserIsSuspended, errors.UserIsDeactivated, errors.DeletionIsPending):
         return Outcome.CLOSED
     return Outcome.CONFIRMED

@@ -18,7 +18,7 @@ from api.http.requests import ApiRequest
 from api.users.views import UserListItem, UserReceipt, UserView, user_list_item, user_view
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.users.directory_search import WORDS_LIMIT, TooManyWordsError, name_or_address
-from application.users.queries import DirectoryFilter
+from application.users.queries import Directory, DirectoryFilter, Users
 from application.users.register_user import RegisterUser, register_user
 from domain import errors
 from domain.access_records.access_record import Reading
@@ -95,7 +95,7 @@ class UsersController(Controller):
     )
     async def get_user(self, request: ApiRequest, user_id: FromPath[UUID]) -> Answer[UserView | None]:
         """Read one user, always current. 410 if the user has been erased."""
-        user, position = await request.service.users.user(user_id)
+        user, position = await request.service.using(Users).user(user_id)
         if user is None:
             raise errors.UserNotFound
         if user.erased:
@@ -128,7 +128,7 @@ class UsersController(Controller):
             status=status,
             created_after=instant(created_after, "createdAfter"),
         )
-        page = await request.service.directory.page(wanted, page_request(request, limit, cursor))
+        page = await request.service.using(Directory).page(wanted, page_request(request, limit, cursor))
         put_on_record(request, Reading.LIST, [entry.user_id for entry in page.items])
         return page_of(page, [user_list_item(entry) for entry in page.items])
 

@@ -18,9 +18,11 @@ from application.imports.tally import Tally
 from application.privacy.erase_user import EraseUser, erase_user
 from application.users.emails.confirm_email import ConfirmEmail, confirm_email
 from application.users.emails.request_email_change import RequestEmailChange, request_email_change
+from application.users.queries import Users
 from application.users.register_user import register_user
 from domain.users import User
 from domain.users.values import UserStatus
+from infrastructure.area_ports import area_ports
 from infrastructure.composition import open_service
 from infrastructure.imports.dry_run import open_trial
 from infrastructure.imports.people_file import read_lines
@@ -42,7 +44,7 @@ class Importer(NamedTuple):
     @asynccontextmanager
     async def parts(self, *, dry_run: bool) -> AsyncIterator[tuple[Commands, CommandKeys]]:
         if dry_run:
-            async with open_trial(self.settings, self.conninfo) as trial:
+            async with open_trial(self.settings, self.conninfo, area_ports) as trial:
                 yield trial
         else:
             async with open_service(self.settings, self.conninfo) as service:
@@ -395,7 +397,7 @@ async def imported_user(importer: Importer) -> UUID:
 
 async def user_of(importer: Importer, user_id: UUID) -> User:
     async with open_service(*importer) as service:
-        user, _ = await service.users.user(user_id)
+        user, _ = await service.using(Users).user(user_id)
     assert user
     return user
 
@@ -406,7 +408,7 @@ async def move(importer: Importer, user_id: UUID, address: str) -> None:
     async with open_service(*importer) as service:
         wanted = RequestEmailChange(user_id=user_id, email=address)
         await service.commands.run(request_email_change, wanted, context())
-        user, _ = await service.users.user(user_id)
+        user, _ = await service.using(Users).user(user_id)
         assert user
         assert user.email_request
         token = tokens.issue(user_id, user.email_request)

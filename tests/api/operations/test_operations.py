@@ -37,11 +37,11 @@ def test_the_service_is_ready_when_its_read_models_follow(api: Api) -> None:
         "database",
         "tokens",
         "log",
-        "projection user_directory",
-        "projection user_timeline",
-        "projection user_statistics",
         "projection access_log",
         "projection deletion_schedule",
+        "projection user_directory",
+        "projection user_statistics",
+        "projection user_timeline",
     ]
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from api.pages.languages import LANGUAGES, Outcome, Texts, language_for, texts_in
 from application.actors import Role
+from application.users.queries import Users
 from domain.users import EmailRequest
 from domain.values import EmailAddress
 from infrastructure.composition import open_service
@@ -83,7 +84,7 @@ def mailed(api: Api, user_id: str, request: EmailRequest | None = None) -> str:
 
     async def asked() -> EmailRequest | None:
         async with open_service(api.settings, embedded_as(Login.API, api.conninfo)) as service:
-            user, _ = await service.users.user(UUID(user_id))
+            user, _ = await service.using(Users).user(UUID(user_id))
             return user.email_request if user else None
 
     request = request or asyncio.run(asked())

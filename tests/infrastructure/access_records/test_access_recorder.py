@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from application.access_records.access_log import AccessEntry
-from application.access_records.recording import AccessFilter, Reader
+from application.access_records.recording import Accesses, AccessFilter, AccessLog, Reader
 from application.actors import Actor, Role
 from application.commands import LogUnavailableError
 from application.queries import PageRequest
@@ -68,15 +68,15 @@ class MoodyLog:
 async def entries(conninfo: str, home: Path, wanted: AccessFilter) -> list[AccessEntry]:
     await asyncio.to_thread(follow_to_head, conninfo)
     async with open_service(settings_in(home), conninfo) as service:
-        return list((await service.access_log.page(wanted, PageRequest())).items)
+        return list((await service.using(AccessLog).page(wanted, PageRequest())).items)
 
 
 async def test_who_read_whose_data_and_what_for_can_be_found_by_each_of_them(database: str, home: Path) -> None:
     ann, bob = people(2)
     async with open_service(settings_in(home), database) as service:
-        service.accesses.note(TICKET, Reading.PROFILE, [ann])
-        service.accesses.note(TICKET, Reading.LIST, [ann, bob])
-        service.accesses.note(DAVE, Reading.TIMELINE, [bob])
+        service.using(Accesses).note(TICKET, Reading.PROFILE, [ann])
+        service.using(Accesses).note(TICKET, Reading.LIST, [ann, bob])
+        service.using(Accesses).note(DAVE, Reading.TIMELINE, [bob])
 
     everything = await entries(database, home, AccessFilter())
     of_ann = await entries(database, home, AccessFilter(user_id=ann))
@@ -103,7 +103,7 @@ async def test_many_processes_record_readings_of_one_person_without_getting_into
     async def one_process(some: Iterable[Reader]) -> None:
         async with open_service(settings_in(home), database) as service:
             for reader in some:
-                service.accesses.note(reader, Reading.PROFILE, [ann])
+                service.using(Accesses).note(reader, Reading.PROFILE, [ann])
 
     await asyncio.gather(*(one_process(readers[number::4]) for number in range(4)))
 

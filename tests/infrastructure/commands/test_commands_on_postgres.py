@@ -24,6 +24,7 @@ from application.unit_of_work import Saved, UnitOfWork
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.users.emails.confirm_email import ConfirmEmail, confirm_email
 from application.users.emails.request_email_change import RequestEmailChange, request_email_change
+from application.users.queries import Users
 from application.users.register_user import register_user
 from application.users.reinstate_user import ReinstateUser, reinstate_user
 from application.users.suspend_user import SuspendUser, suspend_user
@@ -117,7 +118,7 @@ def test_a_process_that_knows_nothing_of_an_address_frees_it_for_others(
 
     async def ask(service: Service, user_id: uuid.UUID, email: str) -> str:
         await service.commands.run(request_email_change, RequestEmailChange(user_id=user_id, email=email), context())
-        user, _ = await service.users.user(user_id)
+        user, _ = await service.using(Users).user(user_id)
         assert user is not None
         assert user.email_request is not None
         return tokens.issue(user_id, user.email_request)
@@ -315,7 +316,7 @@ def test_what_is_kept_in_memory_equals_its_replay(database: str, service: OpenSe
         async with service() as running, reading_pool(in_role(database, APP_ROLE), 2) as pool:
             ada = (await running.commands.run(register_user, registration("ada"), context())).aggregate_id
             await running.commands.run(change_profile, rename(ada, "Countess"), context())
-            kept, _ = await running.users.user(ada)
+            kept, _ = await running.using(Users).user(ada)
             replayed, _ = await Aggregates(StreamLoader(pool, SubjectKeys(pool, MasterKeys()))).find(User, ada)
 
             assert kept == replayed

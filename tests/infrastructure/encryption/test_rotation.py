@@ -14,7 +14,7 @@ from application.ports import Service
 from application.privacy.erase_user import EraseUser, erase_user
 from application.unit_of_work import Saved
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
-from application.users.queries import Moment
+from application.users.queries import Moment, Users
 from application.users.register_user import register_user
 from domain.values import ERASED
 from infrastructure.composition import open_service
@@ -84,7 +84,7 @@ async def live(service: Service, number: int, answers: list[Any]) -> None:
         answers.append(
             await service.commands.run(change_profile, ChangeProfile(user_id=user_id, patch=patch), context())
         )
-        state = await service.users.user_at(user_id, Moment(version=2))
+        state = await service.using(Users).user_at(user_id, Moment(version=2))
         assert state is not None
         answers.append(state.user.display_name == f"Load {number}")
     except Exception as error:  # noqa: BLE001 - every failure counts
@@ -152,7 +152,7 @@ def test_somebody_who_is_erased_meanwhile_stays_erased(history: str, home: Path)
             for user_id in (who[0], who[-1]):
                 await service.commands.run(erase_user, EraseUser(user_id=user_id), context())
             rotate(history, settings_in(home))
-            states = [await service.users.user_at(user_id, Moment(version=1)) for user_id in (who[0], who[-1])]
+            states = [await service.using(Users).user_at(user_id, Moment(version=1)) for user_id in (who[0], who[-1])]
             return [state.user.display_name for state in states if state]
 
     assert asyncio.run(erase()) == [ERASED, ERASED]
@@ -181,7 +181,7 @@ def test_another_key_encryption_key_takes_over(history: str, home: Path, next_ke
             people = await make_history(service, 3, "late")
             rotate(history, both)
             await make_history(service, 3, "later")
-            return [await service.users.user(people[0])]
+            return [await service.using(Users).user(people[0])]
 
     assert asyncio.run(before_and_after())[0][0] is not None
     with psycopg.connect(history) as owner:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from application.actors import Actor, Metadata, Role
 from application.commands import CommandContext
-from application.history.queries import AuditFilter
+from application.history.queries import AuditFilter, Timeline
 from application.history.timeline import TimelineEntry
 from application.history.topics import parse_topic
 from application.ports import Service
@@ -84,7 +84,7 @@ async def paged(service: Service, wanted: AuditFilter, limit: int) -> list[Timel
     found: list[TimelineEntry] = []
     request = PageRequest(limit=limit)
     while True:
-        page = await service.timeline.search(wanted, request)
+        page = await service.using(Timeline).search(wanted, request)
         found += page.items
         if page.next_cursor is None:
             return found
@@ -92,7 +92,7 @@ async def paged(service: Service, wanted: AuditFilter, limit: int) -> list[Timel
 
 
 async def whole(service: Service, wanted: AuditFilter) -> list[TimelineEntry]:
-    findings = await service.timeline.all_of(wanted)
+    findings = await service.using(Timeline).all_of(wanted)
     return [entry async for batch in findings.batches for entry in batch]
 
 
@@ -142,7 +142,7 @@ async def test_what_is_recorded_while_it_is_read_is_not_part_of_it(database: str
     append_events(database, BATCH)
     follow_to_head(database)
     async with open_service(settings_in(home), database) as service:
-        found = await service.timeline.all_of(AuditFilter(topic=parse_topic("user.registered")))
+        found = await service.using(Timeline).all_of(AuditFilter(topic=parse_topic("user.registered")))
         append_events(database, 5)
         follow_to_head(database)
         positions = [entry.position async for batch in found.batches for entry in batch]
@@ -162,8 +162,8 @@ async def test_somebody_else_s_fact_is_in_one_s_timeline_without_what_is_persona
         with psycopg.connect(database, autocommit=True) as owner:
             owner.execute("UPDATE read_model.user_timeline_1 SET others = %s WHERE user_id = %s", ([bob], ada))
 
-        timeline = await service.timeline.of_user(bob, PageRequest(limit=10))
-        hers = await service.timeline.of_user(ada, PageRequest(limit=10))
+        timeline = await service.using(Timeline).of_user(bob, PageRequest(limit=10))
+        hers = await service.using(Timeline).of_user(ada, PageRequest(limit=10))
 
     assert [(item.entry.user_id, item.entry.position) for item in timeline.items] == [
         (ada, 1),
@@ -197,7 +197,7 @@ async def test_rows_that_an_earlier_release_made_are_searched_while_they_are_mad
             AuditFilter(user_id=first.user_id, topic=parse_topic("user.registered")),
         ]
         found = [await paged(service, wanted, 10) for wanted in asked]
-        timeline = await service.timeline.of_user(first.user_id, PageRequest(limit=10))
+        timeline = await service.using(Timeline).of_user(first.user_id, PageRequest(limit=10))
 
     assert len(everything) == 5
     assert found == [[first]] * 3

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from application.ports import Service
 from application.users.diff import ASSIGNED_BY, FIELDS, UserDiff
-from application.users.queries import Moment
+from application.users.queries import Moment, Users
 from domain.kernel import AggregateEvent, event_types, personal_fields
 from domain.users import User
 from domain.values import ERASED
@@ -84,7 +84,7 @@ def told(diff: UserDiff | None) -> dict[str, tuple[Any, Any]]:
 
 
 async def check_state(service: Service, user_id: UUID, moment: Moment, past: Life) -> None:
-    found = await service.users.user_at(user_id, moment)
+    found = await service.using(Users).user_at(user_id, moment)
     if not past:
         assert found is None
         return
@@ -94,7 +94,7 @@ async def check_state(service: Service, user_id: UUID, moment: Moment, past: Lif
 
 
 async def check_diff(service: Service, user_id: UUID, moments: tuple[Moment, Moment], pasts: tuple[Life, Life]) -> None:
-    diff = await service.users.diff(user_id, *moments)
+    diff = await service.using(Users).diff(user_id, *moments)
     old, new = pasts
     if not new:
         assert diff is None

@@ -13,14 +13,14 @@ from msgspec.structs import replace
 from psycopg import sql
 
 from application.commands import CommandKey
-from application.history.queries import AuditFilter
+from application.history.queries import AuditFilter, Timeline
 from application.history.timeline import USER_TIMELINE
 from application.ports import Service
 from application.queries import PageRequest
 from application.unreadable import HistoryUnreadableError
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.users.directory import USER_DIRECTORY
-from application.users.queries import Moment
+from application.users.queries import Moment, Users
 from application.users.register_user import register_user
 from application.users.suspend_user import SuspendUser, suspend_user
 from domain.errors import DomainError
@@ -51,7 +51,7 @@ async def registered(service: Service, name: str = CANARY) -> uuid.UUID:
 
 
 async def look_up(user_id: uuid.UUID, service: Service) -> Any:
-    return await service.users.user(user_id)
+    return await service.using(Users).user(user_id)
 
 
 def texts_in(conninfo: str, schema: str) -> str:
@@ -84,9 +84,9 @@ def test_who_has_the_keys_reads_everything(database: str, home: Path) -> None:
     follow_to_head(database)
 
     async def read(service: Service) -> list[str]:
-        user, _ = await service.users.user(ada)
-        past = await service.users.user_at(ada, Moment(version=1))
-        timeline = await service.timeline.of_user(ada, PageRequest())
+        user, _ = await service.using(Users).user(ada)
+        past = await service.using(Users).user_at(ada, Moment(version=1))
+        timeline = await service.using(Timeline).of_user(ada, PageRequest())
         assert user is not None
         assert past is not None
         assert timeline.items[0].data is not None
@@ -130,9 +130,9 @@ def test_a_person_from_before_sealing_gets_a_key_with_the_next_change(database: 
     async def change(service: Service) -> tuple[str, str | None]:
         patch = ProfilePatch(display_name=CANARY)
         await service.commands.run(change_profile, ChangeProfile(user_id=ada, patch=patch), context())
-        user, _ = await service.users.user(ada)
+        user, _ = await service.using(Users).user(ada)
         assert user is not None
-        found = await service.timeline.search(AuditFilter(user_id=ada), PageRequest())
+        found = await service.using(Timeline).search(AuditFilter(user_id=ada), PageRequest())
         return user.display_name, found.items[0].reason
 
     assert run(home, database, change) == (CANARY, "Old reason")
@@ -193,7 +193,7 @@ def test_a_dump_without_the_key_encryption_key_yields_nothing(
     with pytest.raises(
         KeyUnusableError, match=r"wrapped with the key-encryption key local:.*; this process has local:"
     ):
-        run(tmp_path / "elsewhere", database, lambda service: service.users.user(ada))
+        run(tmp_path / "elsewhere", database, lambda service: service.using(Users).user(ada))
     with projector(database) as connection:
         with pytest.raises(KeyUnusableError):
             read_range(connection, 0, 10, Wanted(topics=["user.registered"]))

@@ -13,13 +13,14 @@ import pytest
 from msgspec.structs import replace
 from psycopg import sql
 
-from application.history.queries import AuditFilter
+from application.history.queries import AuditFilter, Timeline
 from application.ports import Service
 from application.privacy.erase_user import EraseUser, erase_user
 from application.queries import PageRequest
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.users.directory import USER_DIRECTORY
 from application.users.emails.request_email_change import RequestEmailChange, request_email_change
+from application.users.queries import Users
 from application.users.register_user import register_user
 from application.users.suspend_user import SuspendUser, suspend_user
 from infrastructure.composition import open_service
@@ -87,7 +88,7 @@ async def _live(settings: Settings, conninfo: str, people: list[Person]) -> None
         await asyncio.gather(*(person.live(service) for person in people))
         position = await service.log.head()
         rebuild(as_projector(conninfo), USER_DIRECTORY)  # leaves rows that nobody follows any more
-        await service.timeline.search(AuditFilter(), PageRequest(min_position=position))
+        await service.using(Timeline).search(AuditFilter(), PageRequest(min_position=position))
         for person in _erased(people):
             await service.commands.run(erase_user, EraseUser(user_id=person.id), context())
 
@@ -181,8 +182,8 @@ def test_everything_of_everybody_else_can_be_read(lives: tuple[Path, Settings, s
 
 
 async def _all_about(service: Service, person: Person) -> Any:
-    page = await service.timeline.of_user(person.id, PageRequest(limit=200))
-    user, _ = await service.users.user(person.id)
+    page = await service.using(Timeline).of_user(person.id, PageRequest(limit=200))
+    user, _ = await service.using(Users).user(person.id)
     return [page.items, user]
 
 

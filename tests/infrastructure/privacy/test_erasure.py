@@ -11,16 +11,18 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from application.history.queries import AuditFilter
+from application.history.queries import AuditFilter, Timeline
 from application.policy import Policy
 from application.ports import Service
 from application.privacy.erase_user import EraseUser, erase_user
+from application.privacy.erasures import Erasures
 from application.proof.checkpoints import verified_checkpoint
+from application.proof.queries import Proofs
 from application.queries import PageRequest
 from application.unit_of_work import Saved
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.users.directory import USER_DIRECTORY
-from application.users.queries import Moment
+from application.users.queries import Moment, Users
 from application.users.register_user import register_user
 from application.users.request_deletion import RequestDeletion, request_deletion
 from application.users.suspend_user import SuspendUser, suspend_user
@@ -127,7 +129,7 @@ def test_a_command_that_loses_against_another_erases_nothing(database: str, home
         ada = await register(service)
         changes = [rename(service, ada, f"{CANARY} {number}") for number in range(10)]
         answers = await asyncio.gather(erase(service, ada), *changes, erase(service, ada), return_exceptions=True)
-        user, _ = await service.users.user(ada)
+        user, _ = await service.using(Users).user(ada)
         return [user, *answers]
 
     user, first, *changes, second = run(home, database, scenario)
@@ -152,12 +154,12 @@ def test_everything_that_can_be_asked_about_an_erased_user_says_erased(database:
     follow_to_head(database)
 
     async def ask(service: Service) -> list[Any]:
-        user, _ = await service.users.user(ada)
-        past = await service.users.user_at(ada, Moment(version=2))
-        diff = await service.users.diff(ada, Moment(version=1), Moment(version=3))
-        whole = await service.users.diff(ada, Moment(version=0), Moment(version=4))
-        timeline = await service.timeline.of_user(ada, PageRequest())
-        found = await service.timeline.search(AuditFilter(user_id=ada), PageRequest())
+        user, _ = await service.using(Users).user(ada)
+        past = await service.using(Users).user_at(ada, Moment(version=2))
+        diff = await service.using(Users).diff(ada, Moment(version=1), Moment(version=3))
+        whole = await service.using(Users).diff(ada, Moment(version=0), Moment(version=4))
+        timeline = await service.using(Timeline).of_user(ada, PageRequest())
+        found = await service.using(Timeline).search(AuditFilter(user_id=ada), PageRequest())
         return [user, past, diff, whole, timeline, found]
 
     user, past, diff, whole, timeline, found = run(home, database, ask)
@@ -241,11 +243,11 @@ def test_every_process_reads_erased_at_once(database: str, home: Path) -> None:
     async def scenario(service: Service) -> list[Any]:
         ada = await register(service)
         async with open_service(settings_in(home), database) as other:
-            await other.users.user(ada)
+            await other.using(Users).user(ada)
             await rename(other, ada, CANARY)
             await erase(service, ada)
-            user, _ = await other.users.user(ada)
-            past = await other.users.user_at(ada, Moment(version=1))
+            user, _ = await other.using(Users).user(ada)
+            past = await other.using(Users).user_at(ada, Moment(version=1))
             with pytest.raises(UserIsErased):
                 await rename(other, ada, "Lazarus")
             return [user, past]
@@ -287,9 +289,9 @@ def test_the_log_is_what_it_was_and_its_proofs_hold(database: str, home: Path) -
         with psycopg.connect(as_sealer(database), autocommit=True) as sealer:
             seal_to_head(sealer, keys)
             assert list(leaves_in(sealer, 0, kept.size)) == leaves
-        receipt = await service.erasures.receipt(ada)
+        receipt = await service.using(Erasures).receipt(ada)
         assert receipt is not None
-        return receipt, await service.proofs.inclusion(receipt.position)
+        return receipt, await service.using(Proofs).inclusion(receipt.position)
 
     receipt, proof = run(home, database, scenario)
 

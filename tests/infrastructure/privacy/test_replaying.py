@@ -13,6 +13,7 @@ import pytest
 
 from application.ports import Service
 from application.privacy.erase_user import EraseUser, erase_user
+from application.users.queries import Users
 from application.users.register_user import register_user
 from infrastructure.backups.restoring import restore_backup
 from infrastructure.backups.writing import take_backup
@@ -68,7 +69,7 @@ class Scene:
 
     def alive(self) -> set[str]:
         async def find(service: Service) -> set[str]:
-            users = {name: (await service.users.user(user_id))[0] for name, user_id in self.people.items()}
+            users = {name: (await service.using(Users).user(user_id))[0] for name, user_id in self.people.items()}
             return {name for name, user in users.items() if user is not None and not user.erased}
 
         return run(self.new, self.target, find)

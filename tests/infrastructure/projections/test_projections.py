@@ -16,9 +16,10 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from application.history.queries import AuditFilter
+from application.history.queries import AuditFilter, Timeline
 from application.history.timeline import USER_TIMELINE
 from application.history.topics import parse_topic
+from application.operations.queries import Projections
 from application.ports import Service
 from application.projections.definition import Projection
 from application.queries import CursorInvalidError, PageRequest, PositionNotReachedError, PositionUnknownError
@@ -27,7 +28,7 @@ from application.record_filters import parse_actor
 from application.recorded import Recorded
 from application.users.change_profile import ChangeProfile, ProfilePatch, change_profile
 from application.users.directory import USER_DIRECTORY, UserEntry
-from application.users.queries import DirectoryFilter
+from application.users.queries import Directory, DirectoryFilter
 from application.users.register_user import register_user
 from domain import errors
 from domain.users import User
@@ -296,7 +297,7 @@ def test_rebuilding_while_twenty_clients_read_and_write_disturbs_nobody(database
         while not done.is_set() or requests < 10:
             saved = await service.commands.run(register_user, registration(f"client{number}.{requests}"), context())
             wanted = DirectoryFilter(email=EmailAddress(f"client{number}.{requests}@example.com"))
-            page = await service.directory.page(wanted, PageRequest(min_position=saved.position))
+            page = await service.using(Directory).page(wanted, PageRequest(min_position=saved.position))
             assert [entry.user_id for entry in page.items] == [saved.aggregate_id]
             assert page.position >= max(seen, saved.position)
             seen, requests = page.position, requests + 1
@@ -309,9 +310,9 @@ def test_rebuilding_while_twenty_clients_read_and_write_disturbs_nobody(database
 
     async def rebuild_thrice(service: Service, done: asyncio.Event) -> None:
         for _ in range(3):
-            request = await service.projections.request_rebuild(USER_DIRECTORY.name, "test")
+            request = await service.using(Projections).request_rebuild(USER_DIRECTORY.name, "test")
             await asyncio.to_thread(eventually, partial(has_ended, request), "the rebuild to end")
-            status = await service.projections.rebuild(request)
+            status = await service.using(Projections).rebuild(request)
             assert status is not None
             assert status.state == "succeeded", status.failure
         done.set()
@@ -341,7 +342,7 @@ def test_pages_go_through_everybody_once_whatever_is_written_meanwhile(database:
             found: list[uuid.UUID] = []
             cursor: str | None = None
             while True:
-                page = await service.directory.page(DirectoryFilter(), PageRequest(limit=4, cursor=cursor))
+                page = await service.using(Directory).page(DirectoryFilter(), PageRequest(limit=4, cursor=cursor))
                 found += [entry.user_id for entry in page.items]
                 cursor = page.next_cursor
                 if cursor is None:
@@ -374,7 +375,7 @@ def test_a_reader_who_has_seen_more_waits_and_is_told_in_the_end(history: str, h
 
     async def ask(service: Service) -> None:
         saved = await service.commands.run(register_user, registration("latest"), context())
-        await service.directory.page(DirectoryFilter(), PageRequest(min_position=saved.position))
+        await service.using(Directory).page(DirectoryFilter(), PageRequest(min_position=saved.position))
 
     with pytest.raises(PositionNotReachedError):
         with_service(history, home, ask, REPRISE_WAIT_SECONDS="0.05")
@@ -387,7 +388,7 @@ def test_a_position_that_the_log_has_not_come_to_is_told_at_once(history: str, h
     async def ask(service: Service) -> None:
         page = PageRequest(min_position=head_of(history) + beyond)
         async with asyncio.timeout(30):
-            await service.directory.page(DirectoryFilter(), page)
+            await service.using(Directory).page(DirectoryFilter(), page)
 
     with pytest.raises(PositionUnknownError):
         with_service(history, home, ask, REPRISE_WAIT_SECONDS="60")
@@ -398,19 +399,19 @@ def test_a_cursor_that_was_not_given_out_is_refused(history: str, home: Path, cu
     follow_to_head(history)
 
     with pytest.raises(CursorInvalidError):
-        with_service(history, home, lambda s: s.directory.page(DirectoryFilter(), PageRequest(cursor=cursor)))
+        with_service(history, home, lambda s: s.using(Directory).page(DirectoryFilter(), PageRequest(cursor=cursor)))
 
 
 def test_a_cursor_is_good_for_its_own_query_only(history: str, home: Path) -> None:
     follow_to_head(history)
 
     async def ask(service: Service) -> None:
-        page = await service.directory.page(DirectoryFilter(), PageRequest(limit=1))
+        page = await service.using(Directory).page(DirectoryFilter(), PageRequest(limit=1))
         assert page.next_cursor is not None
         with pytest.raises(CursorInvalidError):
-            await service.directory.page(DirectoryFilter(country="SE"), PageRequest(cursor=page.next_cursor))
+            await service.using(Directory).page(DirectoryFilter(country="SE"), PageRequest(cursor=page.next_cursor))
         with pytest.raises(CursorInvalidError):
-            await service.timeline.search(AuditFilter(), PageRequest(cursor=page.next_cursor))
+            await service.using(Timeline).search(AuditFilter(), PageRequest(cursor=page.next_cursor))
 
     with_service(history, home, ask)
 
@@ -424,7 +425,7 @@ def test_filters_find_exactly_whom_they_describe(history: str, home: Path) -> No
 
     async def ask(service: Service) -> None:
         async def found(**wanted: Any) -> list[uuid.UUID]:
-            page = await service.directory.page(DirectoryFilter(**wanted), PageRequest(limit=200))
+            page = await service.using(Directory).page(DirectoryFilter(**wanted), PageRequest(limit=200))
             return [entry.user_id for entry in page.items]
 
         def expected(condition: Callable[[UserEntry], bool]) -> list[uuid.UUID]:
@@ -450,11 +451,11 @@ def test_the_timeline_tells_what_when_who_and_how(history: str, home: Path) -> N
     follow_to_head(history)
 
     async def ask(service: Service) -> None:
-        suspended = await service.timeline.search(
+        suspended = await service.using(Timeline).search(
             AuditFilter(topic=parse_topic("user.suspended")), PageRequest(limit=1)
         )
         fact = suspended.items[0]
-        timeline = await service.timeline.of_user(fact.user_id, PageRequest())
+        timeline = await service.using(Timeline).of_user(fact.user_id, PageRequest())
 
         assert timeline.items[0].entry.topic == "user.registered"
         assert timeline.items[-1].entry == fact
@@ -467,8 +468,8 @@ def test_the_timeline_tells_what_when_who_and_how(history: str, home: Path) -> N
                 recorded_from=fact.recorded_at, topic=parse_topic("user.suspended"), actor=parse_actor("service:web")
             ),
         ):
-            assert fact in (await service.timeline.search(wanted, PageRequest(limit=200))).items
-        before = await service.timeline.search(AuditFilter(recorded_to=fact.recorded_at), PageRequest(limit=200))
+            assert fact in (await service.using(Timeline).search(wanted, PageRequest(limit=200))).items
+        before = await service.using(Timeline).search(AuditFilter(recorded_to=fact.recorded_at), PageRequest(limit=200))
         assert all(entry.recorded_at < fact.recorded_at for entry in before.items)
 
     with_service(history, home, ask)

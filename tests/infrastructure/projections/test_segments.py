@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from application.history.queries import AuditFilter
+from application.history.queries import AuditFilter, Timeline
 from application.history.timeline import USER_TIMELINE
 from application.ports import Service
 from application.projections.definition import Projection
@@ -16,7 +16,7 @@ from application.queries import PageRequest, PositionNotReachedError
 from application.read_models import READ_MODELS
 from application.statistics.user_statistics import USER_STATISTICS
 from application.users.directory import USER_DIRECTORY
-from application.users.queries import DirectoryFilter
+from application.users.queries import Directory, DirectoryFilter
 from infrastructure.composition import open_service
 from infrastructure.log.reader import ALL_OCTETS, Connection, Wanted, read_range
 from infrastructure.postgres.connections import as_projector
@@ -168,7 +168,7 @@ def test_a_list_of_facts_ends_where_all_streams_are(history: str, home: Path) ->
         one_ahead(history, connection, USER_TIMELINE, behind=30)
 
     async def search(service: Service) -> Any:
-        return await service.timeline.search(AuditFilter(), PageRequest(limit=200))
+        return await service.using(Timeline).search(AuditFilter(), PageRequest(limit=200))
 
     page = ask(history, home, search)
 
@@ -181,7 +181,7 @@ def test_who_has_seen_more_than_all_streams_reflect_has_to_wait(history: str, ho
         one_ahead(history, connection, USER_DIRECTORY, behind=30)
 
     async def page(service: Service, position: int) -> Any:
-        return await service.directory.page(DirectoryFilter(), PageRequest(min_position=position))
+        return await service.using(Directory).page(DirectoryFilter(), PageRequest(min_position=position))
 
     assert ask(history, home, lambda service: page(service, 30)).position == 30
     with pytest.raises(PositionNotReachedError):

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from application.projections.definition import Projection
 from application.queries import Freshness
-from application.statistics.counts import Counted, CountsWanted, by_day
+from application.statistics.counts import Counted, CountsWanted, Statistics, by_day
 from application.statistics.user_statistics import ACTIVE, USER_STATISTICS, DayCount
 from infrastructure.composition import open_service
 from infrastructure.log.reader import Connection, Wanted, read_range
@@ -108,7 +108,7 @@ def test_the_statistics_are_those_of_a_plain_count_over_the_log(lives: str, home
 
     async def ask(wanted: CountsWanted) -> list[Counted]:
         async with open_service(settings_in(home), lives) as service:
-            counts = await service.statistics.counts(wanted, Freshness(head_of(lives)))
+            counts = await service.using(Statistics).counts(wanted, Freshness(head_of(lives)))
         assert counts.position == head_of(lives)
         return counts.items
 

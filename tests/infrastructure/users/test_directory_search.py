@@ -10,7 +10,7 @@ import pytest
 from application.queries import PageRequest
 from application.users.directory import USER_DIRECTORY, UserEntry, name_columns
 from application.users.directory_search import fulfils
-from application.users.queries import DirectoryFilter
+from application.users.queries import Directory, DirectoryFilter
 from infrastructure.composition import open_service
 from infrastructure.projections.tables import ModelTable
 from infrastructure.users.name_search import WALKED
@@ -89,7 +89,7 @@ async def test_a_search_finds_the_same_as_looking_at_everybody(filled: str, home
                 expected = [entry.user_id for entry in found_by_q if fulfils(entry, DirectoryFilter(**others))][:120]
                 found, cursor = list[UUID](), None
                 for _ in range(3):
-                    page = await service.directory.page(wanted, PageRequest(limit=40, cursor=cursor))
+                    page = await service.using(Directory).page(wanted, PageRequest(limit=40, cursor=cursor))
                     found += [entry.user_id for entry in page.items]
                     if (cursor := page.next_cursor) is None:
                         break
