@@ -12,19 +12,20 @@ from litestar.params import JSONBody
 from litestar.types import ASGIApp
 
 from api.cli.parent_watch import watch_lifeline
-from api.http.answers import Answer, Receipt
+from api.http.answers import Answer
 from api.http.logs import configure_logging
 from api.http.metrics import Metrics
 from api.http.middleware import HeadAnswered, Observed
 from api.http.permissions import Permission
 from api.http.requests import ApiRequest
 from api.main import create_litestar, server_options
+from api.users.views import UserReceipt
 from infrastructure.composition import open_service
 from infrastructure.release import this_release
 from infrastructure.settings import settings_from
 from infrastructure.tokens.verifier import tokens_of
 
-NOTHING = Receipt(user_id=UUID(int=0), version=1, position=1)
+NOTHING = UserReceipt(user_id=UUID(int=0), version=1, position=1)
 APP = "benchmarks.api_process:app_from_environment"
 
 
@@ -34,12 +35,12 @@ class NoOpController(Controller):
     path = "/no-op"
 
     @post(permission=Permission.USERS_REGISTER, status_code=200)
-    async def do_nothing(self, request: ApiRequest, data: JSONBody[msgspec.Raw]) -> Answer[Receipt]:  # noqa: ARG002
+    async def do_nothing(self, request: ApiRequest, data: JSONBody[msgspec.Raw]) -> Answer[UserReceipt]:  # noqa: ARG002
         """Read the content, and do nothing about it."""
         return Answer(NOTHING, [])
 
     @get(permission=Permission.USERS_READ)
-    async def look_at_nothing(self, request: ApiRequest) -> Answer[Receipt]:  # noqa: ARG002
+    async def look_at_nothing(self, request: ApiRequest) -> Answer[UserReceipt]:  # noqa: ARG002
         """Answer."""
         return Answer(NOTHING, [])
 
