@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 import psycopg
 import pytest
@@ -170,13 +170,13 @@ def history(server: EmbeddedPostgres, past: Past, home: Path) -> Iterator[str]:
 
 @contextmanager
 def _migrated_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
-    with _fresh_database(server, template) as conninfo:
-        migrate(conninfo)  # Who may make tables is not copied.
+    """What `migrate` would do to a copy, in a session that is open already: who may make tables is not copied."""
+    with _fresh_database(server, template, "REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC") as conninfo:
         yield conninfo
 
 
 @contextmanager
-def _fresh_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+def _fresh_database(server: EmbeddedPostgres, template: str, *statements: LiteralString) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
         connection.execute(
@@ -185,6 +185,8 @@ def _fresh_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
             )
         )
         try:
+            for statement in statements:
+                connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
             yield make_conninfo(server.conninfo(name), connect_timeout="30")
         finally:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
