@@ -17,6 +17,7 @@ from application.operations.queries import (
 )
 from application.read_models import READ_MODELS
 from domain.ids import uuid7
+from infrastructure.log.notifications import LOG_CHANNEL
 from infrastructure.projections.columns import SCHEMA
 from infrastructure.projections.rebuild.rebuild_watch import IS_STALLED
 from infrastructure.queries.read_model import Pool
@@ -122,6 +123,7 @@ class ProjectionQueries:
                 "INSERT INTO projection.rebuild (id, name, requested_by) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
                 (uuid7(), name, requested_by),
             )
+            await connection.execute(f"NOTIFY {LOG_CHANNEL}")
             cursor = await connection.execute(
                 "SELECT id FROM projection.rebuild WHERE name = %s ORDER BY requested_at DESC LIMIT 1", (name,)
             )
@@ -177,6 +179,7 @@ class ProjectionQueries:
                 {"wish": wish, "by": by, "reason": reason, "id": letter_id, "name": name},
             )
             asked = await cursor.fetchone()
+            await connection.execute(f"NOTIFY {LOG_CHANNEL}")
         if asked is not None:
             return asked
         await self.letter(name, letter_id)

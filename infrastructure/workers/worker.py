@@ -23,10 +23,9 @@ from infrastructure.commands.retention import forgetting
 from infrastructure.composition import open_commands
 from infrastructure.encryption.keychain import grant, granted
 from infrastructure.encryption.master_keys import MasterKeys
-from infrastructure.log.notifications import WakeUpListener
 from infrastructure.log.reader import Connection
 from infrastructure.mail import mailer_for, outbox_of
-from infrastructure.postgres.connections import as_projector, as_sealer
+from infrastructure.postgres.connections import APP_ROLE, as_projector, as_sealer, in_role
 from infrastructure.postgres.unavailability import is_unavailable
 from infrastructure.privacy.due_deletions import DueDeletions
 from infrastructure.privacy.erasure_receipts import noting_erasures, receipts_path
@@ -47,9 +46,15 @@ from infrastructure.settings import Settings
 from infrastructure.users.confirmation_mails import ConfirmationMails
 from infrastructure.users.email_tokens import MailedTokens
 from infrastructure.workers.duties import Duty
+from infrastructure.workers.occasions import Lookout, Occasion
+from infrastructure.workers.wake_ups import WakeUpListener
 
 LOOK_SECONDS = 0.25
-"""How often a worker looks by itself whether there is something to do."""
+"""How often a worker looks whether a rebuild still goes on."""
+OWN_LOOK_SECONDS = 15.0
+"""How often a thread looks for work that nobody has woken it for: nothing should depend on that."""
+CLOCK_SECONDS = 1.0
+"""How often a thread looks whose work is due by the clock."""
 PACE_SECONDS = 0.02
 """The least time from the begin of one piece of work to that of the next one of its kind, while the log grows: what is
 recorded meanwhile comes in one batch, whose cost is that of its transaction more than that of its events."""
@@ -73,21 +78,26 @@ def run_worker(
     grant(settings)
     projector = as_projector(conninfo)
     _check_definitions(projector, stop)
-    wake_ups = WakeUpListener(projector, stop)
+    wake_ups = WakeUpListener(in_role(conninfo, APP_ROLE), stop, Lookout(READ_MODELS))
     threads: list[_Thread] = []
     if Duty.READ_MODELS in duties:
         threads += _keeping_read_models(projector, wake_ups, stop)
     if Duty.MAILS in duties:
-        threads.append(_Thread("confirmation-mails", projector, stop, _mailing(settings)))
+        threads.append(
+            _Thread("confirmation-mails", projector, stop, _mailing(settings), wake_ups.sleeper(Occasion.MAIL))
+        )
     if Duty.SEAL in duties:
         sealer = Sealer(checkpoint_key_file(settings))
-        threads.append(_Thread("sealer", as_sealer(conninfo), stop, sealer.seal_due))
+        threads.append(
+            _Thread("sealer", as_sealer(conninfo), stop, sealer.seal_due, wake_ups.sleeper(Occasion.SEALING))
+        )
     if Duty.ERASURE in duties:
         due, sweeping = DueDeletions(settings, conninfo, open_commands), Sweeping(outbox_of(settings))
         threads.append(_Thread("due-deletions", projector, stop, due.erase_due))
-        threads.append(_Thread("sweeping", projector, stop, sweeping.sweep_next))
+        threads.append(_Thread("sweeping", projector, stop, sweeping.sweep_next, wake_ups.sleeper(Occasion.SWEEPING)))
     if Duty.RECEIPTS in duties:
-        threads.append(_Thread("receipts", projector, stop, noting_erasures(receipts_path(settings.home))))
+        noting = noting_erasures(receipts_path(settings.home))
+        threads.append(_Thread("receipts", projector, stop, noting, wake_ups.sleeper(Occasion.LOG)))
     if Duty.RETENTION in duties:
         threads.append(_Thread("retention", projector, stop, forgetting(settings.idempotency_retention)))
     wake_ups.start()
@@ -103,14 +113,16 @@ def run_worker(
 def _keeping_read_models(conninfo: str, wake_ups: WakeUpListener, stop: threading.Event) -> list["_Thread"]:
     return [
         *(
-            _Thread(
-                f"follow-{model.name}", conninfo, stop, _following(model), wake_ups.sleeper() if model.hurries else None
-            )
+            _Thread(f"follow-{model.name}", conninfo, stop, _following(model), wake_ups.sleeper(*_occasions(model)))
             for model in READ_MODELS.values()
         ),
         _Thread("verify", conninfo, stop, checking()),
-        _Thread("rebuilds", conninfo, stop, _rebuilding(conninfo, stop)),
+        _Thread("rebuilds", conninfo, stop, _rebuilding(conninfo, stop), wake_ups.sleeper(Occasion.REBUILD)),
     ]
+
+
+def _occasions(model: Projection[Any]) -> tuple[Occasion, ...]:
+    return (Occasion.FOLLOWING, Occasion.HINT) if model.hurries else (Occasion.FOLLOWING,)
 
 
 def _mailing(settings: Settings) -> "Work":
@@ -144,7 +156,7 @@ Work = Callable[[Connection], bool]
 
 
 class _Thread(threading.Thread):
-    """Does one kind of work, again and again, on a connection of its own: now and then, and whenever it is woken."""
+    """Does one kind of work, again and again, on a connection of its own: whenever it is woken, or by the clock."""
 
     def __init__(
         self, name: str, conninfo: str, stop: threading.Event, work: Work, sleeper: threading.Event | None = None
@@ -174,8 +186,14 @@ class _Thread(threading.Thread):
             more = self._work(connection)
             self._pause = RETRY_SECONDS
             if not more:
-                (self._sleeper or self._stop_requested).wait(LOOK_SECONDS)
+                self._sleep()
                 self._stop_requested.wait(max(0.0, begin + PACE_SECONDS - time.monotonic()))
+
+    def _sleep(self) -> None:
+        if self._sleeper:
+            self._sleeper.wait(OWN_LOOK_SECONDS)
+        else:
+            self._stop_requested.wait(CLOCK_SECONDS)
 
 
 def _following(projection: Projection[Any]) -> Work:
