@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+import msgspec
 from rich.console import Console
 
 from benchmarks import machine, report
 from benchmarks.catalogue import SUITES
 from benchmarks.figures import Figure, not_measured
+from benchmarks.host import Host, reference
 from benchmarks.laboratory import Laboratory, laboratory
 from benchmarks.load_generator import ToolMissingError
 from benchmarks.scale import FULL, QUICK, Scale
@@ -61,7 +63,9 @@ def measured(lab: Laboratory, name: str) -> Figure:
     """One figure; a failure costs that one only."""
     lab.say(name)
     try:
-        return SUITES[name](lab)
+        before = reference(lab.folder)
+        figure = SUITES[name](lab)
+        return msgspec.structs.replace(figure, host=Host(before, reference(lab.folder)))
     except ToolMissingError as missing:
         lab.say(f"{name} is skipped: {missing}")
         return not_measured(name, str(missing))

@@ -34,7 +34,7 @@ class NoOpController(Controller):
 
     path = "/no-op"
 
-    @post(permission=Permission.USERS_REGISTER, status_code=200)
+    @post(["/", "/{user_id:uuid}"], permission=Permission.USERS_REGISTER, status_code=200)
     async def do_nothing(self, request: ApiRequest, data: JSONBody[msgspec.Raw]) -> Answer[UserReceipt]:  # noqa: ARG002
         """Read the content, and do nothing about it."""
         return Answer(NOTHING, [])

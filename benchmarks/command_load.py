@@ -72,7 +72,9 @@ def command_steps(token: str) -> list[Step]:
 def no_op_steps(token: str) -> list[Step]:
     """The same requests, to a route that reads them and does nothing."""
     return [
-        msgspec.structs.replace(step, status=200, method="POST", path="/v1/no-op", tells_version=False)
+        msgspec.structs.replace(
+            step, status=200, method="POST", path=step.path.replace("/users", "/no-op"), tells_version=False
+        )
         for step in command_steps(token)
     ]
 

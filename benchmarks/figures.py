@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.host import Host
+
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 
@@ -15,6 +17,11 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     goal: str
     met: bool
+    is_undecided: bool = False
+    """Whether some rounds reached the goal, and others did not."""
+    lowest: float | None = None
+    """Of the rounds, if there were several; so is the next one."""
+    highest: float | None = None
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +36,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """Why there is no value, or what keeps it from counting."""
     conditions: tuple[Condition, ...] = ()
     details: dict[str, Any] = {}
+    host: Host | None = None
+    """How fast the host was meanwhile."""
 
 
 def at_least(name: str, value: float, goal: float, unit: str = "") -> Condition:

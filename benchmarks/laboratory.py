@@ -21,7 +21,7 @@ from application.users.directory import USER_DIRECTORY
 from benchmarks.filling import fill
 from benchmarks.load_generator import LoadGenerator, Subject, compiled
 from benchmarks.population import LENGTH, Population
-from benchmarks.processes import Api, running_api, running_worker
+from benchmarks.processes import Api, Program, running_api, running_worker
 from benchmarks.rebuild_process import rebuild
 from benchmarks.scale import Scale
 from infrastructure.embedded_postgres import EmbeddedPostgres, embedded_postgres
@@ -100,9 +100,9 @@ class Laboratory:
         """The load generator. Raises `ToolMissingError`."""
         return compiled(self.folder)
 
-    def token(self, role: Role) -> str:
+    def token(self, role: Role, subject: str = CLIENT) -> str:
         """An access token."""
-        return self._issuer.issue(role, CLIENT, TOKEN_LIFETIME, CLIENT)
+        return self._issuer.issue(role, subject, TOKEN_LIFETIME, CLIENT)
 
     @contextmanager
     def api(self, town: Town, processes: int = 1) -> Iterator[Api]:
@@ -123,10 +123,17 @@ class Laboratory:
             yield
 
     @contextmanager
-    def sealer(self, town: Town) -> Iterator[None]:
+    def followers(self, town: Town) -> Iterator[Program]:
+        """A worker that does nothing but keep the read models of a town; at first it has nothing left to do."""
+        with running_worker(self._environment(town), self.folder, duties=("read-models",)) as worker:
+            wait_until_followed(town)
+            yield worker
+
+    @contextmanager
+    def sealer(self, town: Town) -> Iterator[Program]:
         """A worker that does nothing but seal the log of a town."""
-        with running_worker(self._environment(town), self.folder, duties=("seal",)):
-            yield
+        with running_worker(self._environment(town), self.folder, duties=("seal",)) as worker:
+            yield worker
 
     def _environment(self, town: Town) -> dict[str, str]:
         return {

@@ -1,7 +1,7 @@
 /*
  * Sends HTTP/1.1 requests over keep-alive connections and measures how long each answer takes.
  *
- *     load_generator PLAN SUBJECTS HOST PORT CONNECTIONS WARM_UP_SECONDS SECONDS REQUESTS STAGGERED
+ *     load_generator PLAN SUBJECTS HOST PORT CONNECTIONS WARM_UP_SECONDS SECONDS REQUESTS STAGGERED PER_SECOND
  *
  * PLAN is a sequence of steps that each connection carries out in turn, again and again:
  *
@@ -11,6 +11,7 @@
  *     n   go on to the connection's next subject before the request
  *     c   the answer's Location names the subject of the following steps
  *     v   the answer's ETag tells the subject's version
+ *     i   in an open loop: send it immediately after the answer to the step before, by the same connection
  *
  * In head and body, octet 1 stands for a number that no other request has, octet 2 for the subject (a user's id, or a
  * path), octet 3 for the subject's version as the last answer told it. The head ends without its empty
@@ -19,9 +20,14 @@
  * SUBJECTS has one on each line: text, a blank, version. Connection i of n owns every n-th one from the i-th on: nobody
  * else changes it, so that its version is always known.
  *
- * The load is a closed loop: a connection sends its next request when it has the answer to the last one. So a pause of
+ * If PER_SECOND is 0, the load is a closed loop: a connection sends its next request when it has the answer to the last one. So a pause of
  * the server is seen once by each connection, and not by the requests that an open loop would have sent meanwhile
  * ("coordinated omission"): read the quantiles as those of so many clients who wait.
+ *
+ * Else it is an open loop: the n-th request is due n / PER_SECOND seconds after the begin, whatever became of those
+ * before it, and is sent by any free connection, or by the first that becomes free. How long it took counts from when
+ * it was due, so that whoever had to wait for a connection has waited for the server. Requests that are due and were
+ * never sent are counted as unanswered.
  *
  * When the time is up, or REQUESTS have been sent (0: no limit), no further request is sent, and the answers under way
  * are waited for: each request that was sent is counted as answered or as an error. The result is a line of JSON.
@@ -46,6 +52,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -66,6 +73,7 @@ typedef struct {
     bool next_subject;
     bool captures;
     bool tells_version;
+    bool is_immediate;
     char *head;
     size_t head_length;
     char *body;
@@ -113,6 +121,8 @@ static int epoll_descriptor;
 static int connection_count;
 static bool staggered;
 static uint64_t request_limit;
+static double per_second;
+static uint64_t never_sent;
 static uint64_t window_begin;
 static uint64_t window_end;
 static uint64_t last_answer_at;
@@ -163,6 +173,7 @@ static void read_plan(const char *path) {
         step.next_subject = strchr(flags, 'n') != NULL;
         step.captures = strchr(flags, 'c') != NULL;
         step.tells_version = strchr(flags, 'v') != NULL;
+        step.is_immediate = strchr(flags, 'i') != NULL;
         step.head = read_octets(file, step.head_length);
         step.body = read_octets(file, step.body_length);
         steps[step_count++] = step;
@@ -258,11 +269,15 @@ static void go_on_to_next_subject(Connection *connection) {
     connection->next_subject += (size_t)connection_count;
 }
 
-static bool may_send(void) {
-    return (request_limit == 0 || sent < request_limit) && microseconds() < window_end;
+static bool is_below_limit(void) {
+    return request_limit == 0 || sent < request_limit;
 }
 
-static void send_next(Connection *connection) {
+static bool may_send(void) {
+    return is_below_limit() && microseconds() < window_end;
+}
+
+static void send_next(Connection *connection, uint64_t due_at) {
     char request[MAX_REQUEST];
     const Step *step = &steps[connection->step];
     if (step->next_subject)
@@ -271,7 +286,7 @@ static void send_next(Connection *connection) {
     size_t length = write_request(connection, step, request);
     sent++;
     connection->waits = true;
-    connection->sent_at = microseconds();
+    connection->sent_at = due_at;
     for (size_t done = 0; done < length;) {
         ssize_t count = send(connection->descriptor, request + done, length - done, MSG_NOSIGNAL);
         if (count > 0) {
@@ -440,7 +455,7 @@ static bool is_due(int index, uint64_t elapsed, double warm_up) {
     return (double)elapsed >= warm_up * 1e6 * index / connection_count;
 }
 
-static void run(Connection *connections, double warm_up, double seconds) {
+static void prepare(Connection *connections) {
     for (int i = 0; i < connection_count; i++) {
         Connection *connection = &connections[i];
         connection->index = i;
@@ -450,9 +465,9 @@ static void run(Connection *connections, double warm_up, double seconds) {
         connection->buffer = allocated(NULL, FIRST_BUFFER);
         connect_to_server(connection);
     }
-    window_begin = microseconds() + (uint64_t)(warm_up * 1e6);
-    window_end = window_begin + (uint64_t)(seconds * 1e6);
-    uint64_t begin = microseconds();
+}
+
+static void run_closed_loop(Connection *connections, uint64_t begin, double warm_up) {
     int begun = 0;
 
     struct epoll_event events[EVENTS];
@@ -461,14 +476,82 @@ static void run(Connection *connections, double warm_up, double seconds) {
         if (microseconds() > deadline)
             break;
         while (begun < connection_count && may_send() && is_due(begun, microseconds() - begin, warm_up))
-            send_next(&connections[begun++]);
+            send_next(&connections[begun++], microseconds());
         int count = epoll_wait(epoll_descriptor, events, EVENTS, begun < connection_count ? 1 : 100);
         for (int i = 0; i < count; i++) {
             Connection *connection = events[i].data.ptr;
             if (receive(connection) && connection->index < begun && may_send())
-                send_next(connection);
+                send_next(connection, microseconds());
         }
     }
+}
+
+static uint64_t due(uint64_t begin, uint64_t index) {
+    return begin + (uint64_t)((double)index * 1e6 / per_second);
+}
+
+static Connection *free_connection(Connection *connections) {
+    static int last;
+    for (int i = 0; i < connection_count; i++) {
+        last = (last + 1) % connection_count;
+        if (!connections[last].waits)
+            return &connections[last];
+    }
+    return NULL;
+}
+
+static void wake_at(int timer, uint64_t instant) {
+    struct itimerspec wanted = {0};
+    wanted.it_value.tv_sec = (time_t)(instant / 1000000);
+    wanted.it_value.tv_nsec = (long)(instant % 1000000) * 1000;
+    if (timerfd_settime(timer, TFD_TIMER_ABSTIME, &wanted, NULL) != 0)
+        die("timer: %s", strerror(errno));
+}
+
+static void run_open_loop(Connection *connections, uint64_t begin) {
+    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+    struct epoll_event interest = {.events = EPOLLIN, .data.ptr = NULL};
+    if (timer < 0 || epoll_ctl(epoll_descriptor, EPOLL_CTL_ADD, timer, &interest) != 0)
+        die("timer: %s", strerror(errno));
+    struct epoll_event events[EVENTS];
+    uint64_t deadline = window_end + ANSWER_TIMEOUT_SECONDS * 1000000ull;
+    uint64_t next = 0;
+    while (microseconds() < deadline) {
+        Connection *connection = NULL;
+        bool is_over = false;
+        while (!(is_over = due(begin, next) >= window_end || !is_below_limit()) && due(begin, next) <= microseconds() &&
+               (connection = free_connection(connections)) != NULL)
+            send_next(connection, due(begin, next++));
+        if (is_over && waiting_connections(connections) == 0)
+            break;
+        if (!is_over && due(begin, next) > microseconds())
+            wake_at(timer, due(begin, next));
+        int count = epoll_wait(epoll_descriptor, events, EVENTS, 100);
+        for (int i = 0; i < count; i++) {
+            uint64_t expirations;
+            connection = events[i].data.ptr;
+            if (connection == NULL)
+                (void)!read(timer, &expirations, sizeof expirations);
+            else if (receive(connection) && steps[connection->step].is_immediate && is_below_limit())
+                send_next(connection, microseconds());
+        }
+    }
+    while (is_below_limit() && due(begin, next) < window_end && never_sent < UINT32_MAX) {
+        next++;
+        never_sent++;
+    }
+    close(timer);
+}
+
+static void run(Connection *connections, double warm_up, double seconds) {
+    prepare(connections);
+    uint64_t begin = microseconds();
+    window_begin = begin + (uint64_t)(warm_up * 1e6);
+    window_end = window_begin + (uint64_t)(seconds * 1e6);
+    if (per_second > 0)
+        run_open_loop(connections, begin);
+    else
+        run_closed_loop(connections, begin, warm_up);
 }
 
 /* ---- the result */
@@ -480,10 +563,10 @@ static int by_size(const void *one, const void *other) {
 
 static void print_latencies(uint32_t *latencies, size_t count) {
     qsort(latencies, count, sizeof *latencies, by_size);
-    static const double shares[] = {0.5, 0.95, 0.99, 1.0};
-    static const char *names[] = {"p50", "p95", "p99", "max"};
+    static const double shares[] = {0.5, 0.95, 0.99, 0.999, 1.0};
+    static const char *names[] = {"p50", "p95", "p99", "p999", "max"};
     printf("\"samples\":%zu", count);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         size_t rank = (size_t)(shares[i] * (double)count);
         size_t place = rank >= count ? count - 1 : rank;
         printf(",\"%s\":%.3f", names[i], count ? latencies[place] / 1000.0 : 0.0);
@@ -537,10 +620,10 @@ static void print_result(const Connection *connections) {
     getrusage(RUSAGE_SELF, &usage);
     double processor = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                        (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-    printf("{\"seconds\":%.3f,\"sent\":%llu,\"answered\":%llu,\"answered_in_window\":%llu,\"unanswered\":%d,"
+    printf("{\"seconds\":%.3f,\"sent\":%llu,\"answered\":%llu,\"answered_in_window\":%llu,\"unanswered\":%llu,"
            "\"broken_connections\":%llu,\"octets_received\":%llu,\"processor_seconds\":%.3f,",
            window_seconds(), (unsigned long long)sent, (unsigned long long)answered, (unsigned long long)answered_in_window,
-           waiting_connections(connections), (unsigned long long)broken_connections,
+           (unsigned long long)waiting_connections(connections) + never_sent, (unsigned long long)broken_connections,
            (unsigned long long)octets_received, processor);
     print_steps();
     printf(",\"statuses\":{");
@@ -560,8 +643,8 @@ static void print_result(const Connection *connections) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 10)
-        die("PLAN SUBJECTS HOST PORT CONNECTIONS WARM_UP_SECONDS SECONDS REQUESTS STAGGERED");
+    if (argc != 11)
+        die("PLAN SUBJECTS HOST PORT CONNECTIONS WARM_UP_SECONDS SECONDS REQUESTS STAGGERED PER_SECOND");
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody would read the result */
     read_plan(argv[1]);
     read_subjects(argv[2]);
@@ -573,6 +656,7 @@ int main(int argc, char **argv) {
     double warm_up = atof(argv[6]), seconds = atof(argv[7]);
     request_limit = strtoull(argv[8], NULL, 10);
     staggered = atoi(argv[9]) != 0;
+    per_second = atof(argv[10]);
     epoll_descriptor = epoll_create1(0);
     Connection *connections = allocated(NULL, (size_t)connection_count * sizeof *connections);
     memset(connections, 0, (size_t)connection_count * sizeof *connections);

@@ -4,6 +4,7 @@ import functools
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -40,13 +41,15 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     next_subject: bool = False
     captures_subject: bool = False
     tells_version: bool = False
+    is_immediate: bool = False
+    """In an open loop: sent as soon as the step before is answered, by the same connection."""
 
     def encode(self) -> bytes:
         """The step as the generator reads it."""
         lines = [f"{self.method} {self.path} HTTP/1.1", "Host: 127.0.0.1", *(f"{n}: {v}" for n, v in self.headers)]
         head = "".join(f"{line}\r\n" for line in lines).encode()
         body = self.body.encode()
-        letters = {"n": self.next_subject, "c": self.captures_subject, "v": self.tells_version}
+        letters = {"n": self.next_subject, "c": self.captures_subject, "v": self.tells_version, "i": self.is_immediate}
         flags = "".join(letter for letter, is_set in letters.items() if is_set) or "-"
         return f"step {self.name} {self.status} {flags} {len(head)} {len(body)}\n".encode() + head + body
 
@@ -106,9 +109,14 @@ class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
 class LoadGenerator:
     """The compiled program."""
 
-    def __init__(self, program: Path, folder: Path) -> None:
+    def __init__(self, program: Path, folder: Path, per_second: float = 0.0) -> None:
         self._program = program
         self._folder = folder
+        self._per_second = per_second
+
+    def at(self, per_second: float) -> "LoadGenerator":
+        """One whose requests are sent when they are due (an open loop); how long they took counts from then."""
+        return LoadGenerator(self._program, self._folder, per_second)
 
     def run(
         self,
@@ -123,10 +131,11 @@ class LoadGenerator:
         staggered: bool = False,
     ) -> LoadResult:
         """Have so many connections carry out the steps, each beginning with another one if staggered."""
-        plan, known = self._folder / "plan", self._folder / "subjects"
+        load = Path(tempfile.mkdtemp(prefix="load-", dir=self._folder))
+        plan, known = load / "plan", load / "subjects"
         plan.write_bytes(b"".join(step.encode() for step in steps))
         known.write_text("".join(f"{subject.text} {subject.version}\n" for subject in subjects), encoding="ascii")
-        numbers = (port, connections, warm_up_seconds, seconds, requests, int(staggered))
+        numbers = (port, connections, warm_up_seconds, seconds, requests, int(staggered), self._per_second)
         arguments = [str(plan), str(known), "127.0.0.1", *map(str, numbers)]
         finished = subprocess.run(
             [str(self._program), *arguments],

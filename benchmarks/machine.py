@@ -3,16 +3,15 @@
 import os
 import platform
 import subprocess
-import time
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import psycopg
 
+from benchmarks.host import flush_milliseconds
 from benchmarks.laboratory import Laboratory
 
 PACKAGES = ("eventsourcing", "httptools", "litestar", "msgspec", "psycopg", "uvicorn", "uvloop")
@@ -26,8 +25,6 @@ SETTINGS = (
     "shared_buffers",
     "max_wal_size",
 )
-FLUSHES = 50
-BLOCK = 8192
 
 
 def description(lab: Laboratory) -> dict[str, Any]:
@@ -42,7 +39,7 @@ def description(lab: Laboratory) -> dict[str, Any]:
             "memory_gigabytes": round(psutil.virtual_memory().total / 1e9, 1),
             "system": f"{platform.system()} {platform.release()}",
             "file_system": _file_system(lab.folder),
-            "flush_milliseconds": _flush_milliseconds(lab.folder),
+            "flush_milliseconds": flush_milliseconds(lab.folder),
         },
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "postgresql": _settings(lab.server.conninfo("postgres")),
@@ -54,20 +51,6 @@ def _settings(conninfo: str) -> dict[str, str]:
     with psycopg.connect(conninfo) as connection:
         rows = connection.execute("SELECT name, current_setting(name) FROM unnest(%s::text[]) name", (list(SETTINGS),))
         return dict(rows.fetchall())
-
-
-def _flush_milliseconds(folder: Path) -> float:
-    """How long the disk takes to make one block durable: what a commit costs at least."""
-    path = folder / "flush"
-    taken = []
-    with path.open("wb", buffering=0) as file:
-        for _ in range(FLUSHES):
-            begin = time.perf_counter()
-            file.write(bytes(BLOCK))
-            os.fsync(file.fileno())
-            taken.append(time.perf_counter() - begin)
-    path.unlink()
-    return round(median(taken) * 1000, 3)
 
 
 def _file_system(folder: Path) -> str:

@@ -40,6 +40,11 @@ class Program:
             words = self._log.read_text(encoding="utf-8", errors="replace")[-LAST_WORDS:]
             raise ProcessFailedError(f"{self._log.name} ended with {self._process.returncode}:\n{words}")
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def resident_megabytes(self) -> float:
         """The memory of the process and of all that it started (RSS; what they share counts each time)."""
         return resident_megabytes(self._process.pid)
@@ -73,7 +78,7 @@ def running_api(environment: Mapping[str, str], folder: Path, workers: int = 1) 
         _running(arguments, {**environment, "REPRISE_PORT": str(port)}, folder / f"api-{port}.log", Api) as api,
     ):
         api.port, api.workers = port, workers
-        _wait_until_it_answers(api)
+        _wait_until_it_answers(api, port)
         yield api
 
 
@@ -88,6 +93,20 @@ def running_worker(
     given = [argument for duty in duties for argument in ("--duty", duty)]
     with _running(["-m", "api.cli", "project", *given], environment, folder / "worker.log", Program) as worker:
         yield worker
+
+
+@contextmanager
+def running_everything(folder: Path) -> Iterator[Program]:
+    """What `make run` runs, with a home of its own in a folder, once it answers."""
+    environment = {"REPRISE_HOME": str(folder / "everything")}
+    with (
+        _reserved_port() as port,
+        _running(
+            ["-m", "api.cli", "run"], {**environment, "REPRISE_PORT": str(port)}, folder / "everything.log", Program
+        ) as program,
+    ):
+        _wait_until_it_answers(program, port)
+        yield program
 
 
 def resident_megabytes(process_id: int) -> float:
@@ -125,11 +144,11 @@ def _running(
         os.close(writing_end)
 
 
-def _wait_until_it_answers(api: Api) -> None:
+def _wait_until_it_answers(program: Program, port: int) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        api.must_live()
-        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{api.port}/healthz", timeout=5):
+        program.must_live()
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5):
             return
         time.sleep(LOOK_SECONDS)
     raise ProcessFailedError("The API does not answer.")
