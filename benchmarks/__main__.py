@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks",
         description=(
             "Measure the whole service on a PostgreSQL of its own, with everything durable, in .reprise/ "
-            "(REPRISE_HOME). All traffic stays on this machine. A full run takes up to half an hour, and writes "
+            "(REPRISE_HOME). All traffic stays on this machine. A full run takes nearly an hour, and writes "
             "docs/benchmarks/growth.svg."
         ),
         epilog=f"Names: {', '.join(SUITES)}.",

@@ -1,17 +1,24 @@
 """Hints and occasions reach those who sleep, nobody listens for nobody, and who has nothing to do sleeps on."""
 
+import asyncio
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from uuid import uuid4
 
 import psycopg
 
+from application.users.directory import USER_DIRECTORY
 from infrastructure.log.notifications import LOG_CHANNEL
 from infrastructure.log.reader import Connection
+from infrastructure.operations.projections import ProjectionQueries
+from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
+from infrastructure.projections.rebuild.rebuild_requests import request_rebuild
 from infrastructure.workers.occasions import Lookout, Occasion
 from infrastructure.workers.wake_ups import WakeUpListener
 from infrastructure.workers.worker import OWN_LOOK_SECONDS, _Thread
+from tests.support.running import projector
 from tests.support.waiting import PATIENCE_SECONDS
 
 
@@ -91,6 +98,33 @@ def test_what_a_look_finds_wakes_those_who_wait_for_it(database: str) -> None:
         assert roused(rebuilding)
         assert roused(mailing)
         assert not sealing.is_set()
+
+
+def test_a_request_for_a_rebuild_sends_a_hint(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as listening, projector(database) as connection:
+        listening.execute(f"LISTEN {LOG_CHANNEL}")
+
+        request_rebuild(connection, USER_DIRECTORY.name, "system:test")
+
+        assert [hint.channel for hint in listening.notifies(timeout=PATIENCE_SECONDS, stop_after=1)] == [LOG_CHANNEL]
+
+
+def test_requests_over_http_for_rebuilds_and_letters_send_hints(database: str) -> None:
+    async def ask(queries: ProjectionQueries) -> None:
+        await queries.request_rebuild(USER_DIRECTORY.name, "admin:test")
+        with suppress(LookupError):
+            await queries.ask_to_settle(USER_DIRECTORY.name, uuid4(), "admin:test", None)
+
+    async def scenario() -> None:
+        async with reading_pool(in_role(database, APP_ROLE), 1) as pool:
+            await ask(ProjectionQueries(pool))
+
+    with psycopg.connect(database, autocommit=True) as listening:
+        listening.execute(f"LISTEN {LOG_CHANNEL}")
+
+        asyncio.run(scenario())
+
+        assert len(list(listening.notifies(timeout=PATIENCE_SECONDS, stop_after=2))) == 2
 
 
 def test_a_thread_with_nothing_to_do_looks_once_and_sleeps_until_it_is_woken(database: str) -> None:
