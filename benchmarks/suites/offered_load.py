@@ -143,7 +143,7 @@ def _read(name: str, path: str, token: str, *, next_subject: bool = False) -> St
 
 def _span(lab: Laboratory) -> dict[str, Any]:
     return {
-        "warm_up_seconds": lab.scale.warm_up_seconds,
+        "warm_up_seconds": lab.scale.warm_up_seconds * LONGER,
         "seconds": lab.scale.seconds * LONGER,
         "requests": lab.scale.requests,
     }
