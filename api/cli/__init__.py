@@ -4,8 +4,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from types import FrameType
+from typing import Any
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -103,15 +105,22 @@ def command_line(called: Sequence[str] = ()) -> App:
         if isinstance(place, str):
             app.command(place, name=name, help=None if name in called else summary)
         else:
-            app.command(_group(name, summary, place))
+            app.command(_group(name, summary, place, is_called=name in called))
     return app
 
 
-def _group(name: str, summary: str, places: dict[str, str]) -> App:
+def _group(name: str, summary: str, places: dict[str, str], *, is_called: bool) -> App:
+    """Commands of several areas; they are imported if one of them, or the help on all of them, is asked for."""
     group = App(name=name, help=summary)
     for command, place in places.items():
-        group.command(place, name=command)
+        group.command(_imported(place) if is_called else place, name=command)
     return group
+
+
+def _imported(place: str) -> Callable[..., Any]:
+    module, _, name = place.partition(":")
+    function: Callable[..., Any] = getattr(import_module(module), name)
+    return function
 
 
 def _told(default: object) -> str | None:

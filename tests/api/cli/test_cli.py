@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import re
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -85,6 +86,13 @@ def test_the_list_of_commands_says_of_each_what_its_own_help_says(name: str) -> 
     _, summary = COMMANDS[name]
 
     assert command_line([name])[name].help.splitlines()[0] == summary
+
+
+@pytest.mark.parametrize("path", [path for path in LEAVES if len(path) > 1], ids=" ".join)
+def test_a_group_says_of_each_of_its_commands_what_it_does(path: Sequence[str], nowhere: CommandLine) -> None:
+    *group, name = path
+
+    assert re.search(rf"^\W*{name} +[A-Z]", nowhere.call(*group, "--help").out, re.MULTILINE)
 
 
 def test_the_version_comes_with_the_build(nowhere: CommandLine) -> None:
