@@ -120,6 +120,8 @@ class Aggregate(BaseAggregate[UUID]):
     """What is raised where one that its first event creates is asked for and is not there."""
     IS_PERSON: ClassVar[bool] = False
     """Whether its id is that of a person: then its events are about that person, unless they say otherwise."""
+    IN_TIMELINE: ClassVar[bool] = True
+    """Whether its events are shown in the timelines of the people they are about."""
     REMEMBERED: ClassVar[bool] = False
     """Whether processes may keep it in memory between commands. Only of value for what is changed again and again, and
     only for what nobody else's personal data is in: what is in memory is forgotten with the person whose stream it is.

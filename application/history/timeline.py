@@ -8,9 +8,8 @@ import msgspec
 
 from application.projections.definition import LIKE_THE_LOG, Holds, Index, MembersIndex, Projection, position
 from application.recorded import Recorded
+from domain.aggregates import AGGREGATES
 from domain.kernel import event_types, people_of
-from domain.privacy.data_export import DataExport
-from domain.users import User
 from domain.users.email_claim import EmailClaim
 
 
@@ -81,7 +80,7 @@ _OF_ADDRESSES = frozenset(event.TOPIC for event in event_types(EmailClaim))  # t
 USER_TIMELINE = Projection(
     name="user_timeline",
     version=6,
-    events=event_types(User) + event_types(EmailClaim) + event_types(DataExport),
+    events=tuple(event for kind in AGGREGATES if kind.IN_TIMELINE for event in event_types(kind)),
     row=TimelineRow,
     holds=Holds(purpose="telling what was done to an account, when and by whom", kept=LIKE_THE_LOG),
     fold=timeline_row,

@@ -41,6 +41,7 @@ class AccessRecord(Aggregate):
     """What one reader read within a moment, for one purpose; or that readings went unrecorded."""
 
     TOPIC = "access_record"
+    IN_TIMELINE = False
 
     class Event(Aggregate.Event, frozen=True):
         """An event about readings."""

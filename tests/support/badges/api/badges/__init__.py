@@ -1,0 +1,1 @@
+"""Badges: people thank each other."""

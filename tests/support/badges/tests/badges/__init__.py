@@ -1,0 +1,1 @@
+"""Badges, from URL to erasure."""
