@@ -4,10 +4,13 @@ What may be otherwise is declared here, with its reason, and a declaration that 
 """
 
 import ast
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+
+import pytest
 
 from api.cli import COMMANDS
 
@@ -178,3 +181,22 @@ def commands() -> frozenset[str]:
 def is_command(definition: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Whether a group of commands has it."""
     return any(ast.unparse(decorator).startswith("app.command") for decorator in definition.decorator_list)
+
+
+EXAMPLES = {
+    "CONTRIBUTING.md": {"infrastructure/badges/ports.py"},
+    "api.md": {"application/json", "application/x-ndjson"},
+}
+"""Files that pages name as examples, and media types, which look like files."""
+PAGES = [
+    *(page for page in CHECKOUT.glob("*.md") if page.name != "CHANGELOG.md"),  # which says what was
+    *(CHECKOUT / "docs").rglob("*.md"),
+]
+NAMED_FILE = re.compile(r"`((?:api|application|benchmarks|domain|infrastructure|tests)/[\w/.-]+?)/?`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_names_files_that_are_there(page: Path) -> None:
+    named = set(NAMED_FILE.findall(page.read_text(encoding="utf-8")))
+
+    assert {name for name in named if not (CHECKOUT / name).exists()} == EXAMPLES.get(page.name, set())
