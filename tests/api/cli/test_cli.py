@@ -354,7 +354,7 @@ def test_a_read_model_that_is_not_there_is_not_found(reprise: CommandLine) -> No
         1,
         (
             "There is no read model with this name. The read models are: "
-            "user_directory, user_timeline, user_statistics, access_log, deletion_schedule."
+            "access_log, deletion_schedule, user_directory, user_statistics, user_timeline."
         ),
     )
 
