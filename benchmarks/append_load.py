@@ -28,7 +28,7 @@ from infrastructure.encryption.subject_keys import SubjectKey, new_subject_key
 from infrastructure.log.append import Commit, OutcomeKind
 from infrastructure.log.commit_keys import CommitKeys
 from infrastructure.log.group_commit import GroupCommit
-from infrastructure.postgres.connections import APP_ROLE, in_role
+from infrastructure.postgres.connections import as_app
 
 INSTANT = datetime(2026, 1, 1, tzinfo=UTC)
 """What events carry until they are recorded; it is not stored."""
@@ -57,7 +57,7 @@ def append(writers: Writers, changes: int) -> CommandsRun:
     """Change so many users, and register two others for each three."""
     commits = list(_commits(writers, changes))
     # As the server does it.
-    return uvloop.run(_append(in_role(writers.town.conninfo, APP_ROLE), commits))
+    return uvloop.run(_append(as_app(writers.town.conninfo), commits))
 
 
 async def _append(conninfo: str, commits: Sequence[Commit]) -> CommandsRun:

@@ -17,7 +17,7 @@ from infrastructure.log.log_queries import LogQueries
 from infrastructure.log.notifications import WakeUpSender
 from infrastructure.log.stream_loader import StreamLoader
 from infrastructure.parts import Parts
-from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
+from infrastructure.postgres.connections import as_app, reading_pool
 from infrastructure.queries.read_model import Lists, Pool
 from infrastructure.secrets.keyring import load_keyring
 from infrastructure.settings import Settings
@@ -34,7 +34,7 @@ LISTING_CONNECTIONS = 4
 async def open_service(settings: Settings, conninfo: str) -> AsyncIterator[Service]:
     """The service of one process on a migrated database; commands in progress are finished before it closes."""
     async with (
-        reading_pool(in_role(conninfo, APP_ROLE), LISTING_CONNECTIONS) as listing_pool,
+        reading_pool(as_app(conninfo), LISTING_CONNECTIONS) as listing_pool,
         _writing(settings, conninfo, listing_pool) as (parts, commands),
         Forgetting(parts.pool, parts.keys, parts.aggregates.cache),
         AccessRecorder(commands.commits) as accesses,
@@ -58,7 +58,7 @@ async def open_commands(settings: Settings, conninfo: str) -> AsyncIterator[Comm
 async def _writing(
     settings: Settings, conninfo: str, listing_pool: Pool | None = None
 ) -> AsyncIterator[tuple[Parts, CommandRunner]]:
-    conninfo = in_role(conninfo, APP_ROLE)
+    conninfo = as_app(conninfo)
     keyring = load_keyring(settings.keys, production=settings.production)
     async with (
         reading_pool(conninfo, READING_CONNECTIONS) as pool,

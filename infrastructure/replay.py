@@ -12,7 +12,7 @@ from domain.aggregates import AGGREGATES
 from domain.kernel import AggregateEvent
 from infrastructure.log.event_codec import FORMS
 from infrastructure.log.reader import Connection, Wanted, facts_from, open_facts, read_head, read_pieces
-from infrastructure.postgres.connections import APP_ROLE, in_role
+from infrastructure.postgres.connections import as_app
 from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
 from infrastructure.settings import Settings, settings_from
@@ -107,7 +107,7 @@ def open_log(settings: Settings | None = None) -> Iterator[Log]:
     require_data(settings)
     with (
         migrated_database(settings, Login.API) as conninfo,
-        psycopg.connect(in_role(conninfo, APP_ROLE), autocommit=True) as connection,
+        psycopg.connect(as_app(conninfo), autocommit=True) as connection,
     ):
         yield Log(connection)
 

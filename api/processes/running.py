@@ -21,7 +21,7 @@ from api.processes.run_reports import JsonRunReport, Running, RunReport, RunToke
 from api.processes.supervision import Child, Supervisor, supervision
 from application.actors import Role
 from infrastructure.embedded_postgres import EmbeddedPostgresError, serving_process
-from infrastructure.postgres.connections import APP_ROLE, in_role
+from infrastructure.postgres.connections import as_app
 from infrastructure.postgres.database import embedded_as, migrate_owned, owners_database, reached_as
 from infrastructure.postgres.logins import ROLES, Login, check_login
 from infrastructure.production import check_production
@@ -209,5 +209,5 @@ async def _first(*works: Coroutine[Any, Any, object]) -> None:
 
 
 def _log_is_empty(conninfo: str) -> bool:
-    with psycopg.connect(in_role(conninfo, APP_ROLE)) as connection:
+    with psycopg.connect(as_app(conninfo)) as connection:
         return connection.execute('SELECT FROM log.tip WHERE "position" = 0').rowcount == 1

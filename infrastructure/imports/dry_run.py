@@ -17,7 +17,7 @@ from infrastructure.log.append_trial import fault_of_log
 from infrastructure.log.log_queries import LogQueries
 from infrastructure.log.stream_loader import StreamLoader
 from infrastructure.parts import Parts
-from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
+from infrastructure.postgres.connections import as_app, reading_pool
 from infrastructure.queries.read_model import Lists
 from infrastructure.secrets.keyring import load_keyring
 from infrastructure.settings import Settings
@@ -69,7 +69,7 @@ async def open_trial(
 ) -> AsyncIterator[tuple[TrialCommands, CommandKeys]]:
     """What an import needs, for trying it out."""
     keyring = load_keyring(settings.keys, production=settings.production)
-    async with reading_pool(in_role(conninfo, APP_ROLE), CONNECTIONS) as pool:
+    async with reading_pool(as_app(conninfo), CONNECTIONS) as pool:
         keys = await opened_keys(settings, pool)
         await require_claims_key(pool, keyring)
         parts = Parts(

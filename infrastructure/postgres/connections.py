@@ -80,6 +80,11 @@ def _escaped(value: str) -> str:
     return value.replace("\\", r"\\").replace(" ", r"\ ")
 
 
+def as_app(conninfo: str) -> str:
+    """The same database, in the role of the API."""
+    return in_role(conninfo, APP_ROLE)
+
+
 def as_projector(conninfo: str) -> str:
     """The same database, in the role of the projector."""
     # A read model can be made again from the log, so its commits need not wait for the disk. A worker that freezes in

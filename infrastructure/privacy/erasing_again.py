@@ -17,7 +17,7 @@ from application.commands import CommandContext
 from application.privacy.erase_user import EraseUser, erase_user
 from domain.ids import uuid7
 from infrastructure.commands.runner import CommandRunner, OpenCommands
-from infrastructure.postgres.connections import APP_ROLE, in_role
+from infrastructure.postgres.connections import as_app
 from infrastructure.privacy.erasure_receipts import Receipt, came_back, read_receipts, receipts_path
 from infrastructure.settings import Settings
 
@@ -46,7 +46,7 @@ def erase_again(settings: Settings, conninfo: str, open_commands: OpenCommands, 
 def _who_came_back(conninfo: str, receipts: Sequence[Receipt]) -> list[UUID]:
     if not receipts:
         return []
-    with psycopg.connect(in_role(conninfo, APP_ROLE), autocommit=True) as connection:
+    with psycopg.connect(as_app(conninfo), autocommit=True) as connection:
         pieces = (receipts[first : first + AT_ONCE] for first in range(0, len(receipts), AT_ONCE))
         return [user_id for piece in pieces for user_id in came_back(connection, piece)]
 

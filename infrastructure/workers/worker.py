@@ -25,7 +25,7 @@ from infrastructure.encryption.keychain import grant, granted
 from infrastructure.encryption.master_keys import MasterKeys
 from infrastructure.log.reader import Connection
 from infrastructure.mail import mailer_for, outbox_of
-from infrastructure.postgres.connections import APP_ROLE, as_projector, as_sealer, in_role
+from infrastructure.postgres.connections import as_app, as_projector, as_sealer
 from infrastructure.postgres.unavailability import is_unavailable
 from infrastructure.privacy.due_deletions import DueDeletions
 from infrastructure.privacy.erasure_receipts import noting_erasures, receipts_path
@@ -78,7 +78,7 @@ def run_worker(
     grant(settings)
     projector = as_projector(conninfo)
     _check_definitions(projector, stop)
-    wake_ups = WakeUpListener(in_role(conninfo, APP_ROLE), stop, Lookout(READ_MODELS))
+    wake_ups = WakeUpListener(as_app(conninfo), stop, Lookout(READ_MODELS))
     threads: list[_Thread] = []
     if Duty.READ_MODELS in duties:
         threads += _keeping_read_models(projector, wake_ups, stop)

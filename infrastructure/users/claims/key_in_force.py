@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
-from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
+from infrastructure.postgres.connections import as_app, reading_pool
 from infrastructure.secrets.keyring import Keyring, SecretMissingError, load_keyring
 from infrastructure.settings import Settings
 from infrastructure.users.claims.claim_ids import claim_ids
@@ -35,7 +35,7 @@ def check_claims_key(settings: Settings, conninfo: str) -> None:
     """Check the key before a process begins its work, so that it can exit with one sentence."""
 
     async def check() -> None:
-        async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
+        async with reading_pool(as_app(conninfo), 1) as pool:
             await require_claims_key(pool, load_keyring(settings.keys, production=settings.production))
 
     asyncio.run(check())
