@@ -31,6 +31,10 @@ class EventProgress:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def show(self, done: int, total: int) -> None:
-        """Show the progress."""
-        self._progress.update(self._task, completed=done, total=total)
+    def hide(self) -> None:
+        """Remove the bar, to make room for other output."""
+        self._progress.stop()
+
+    def show(self, done: int, total: int, description: str | None = None) -> None:
+        """Show the progress, and what is done now, if that has changed."""
+        self._progress.update(self._task, completed=done, total=total, description=description)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -29,6 +29,25 @@ def say(sentence: str) -> None:
     """A line for people."""
     sys.stdout.write(sentence + "\n")
     sys.stdout.flush()
+
+
+class Rows(NamedTuple):
+    """A table for people."""
+
+    columns: Sequence[str]
+    rows: Iterable[Sequence[Any]]
+
+
+def answer(document: Any, *told: str | Rows | None, json: bool) -> None:
+    """What a command comes to: one JSON document for programs, or sentences and tables for people (None: nothing)."""
+    if json:
+        write_json(document)
+        return
+    for part in told:
+        if isinstance(part, Rows):
+            write_table(part.columns, part.rows)
+        elif part is not None:
+            say(part)
 
 
 def write_json(value: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from cyclopts.types import PositiveInt
 
-from api.cli.terminal import say, write_json
+from api.cli.terminal import answer
 from application.actors import Role
 from infrastructure.settings import settings_from
 from infrastructure.tokens.issuer import TokenIssuer
@@ -50,8 +50,6 @@ def token(
         issuer.rotate()
     lifetime = timedelta(seconds=ttl)
     issued = issuer.issue(Role(role), subject, lifetime, client)
-    if not json:
-        say(issued)
-        return
     expires_at = datetime.now(UTC) + lifetime
-    write_json({"token": issued, "role": role, "subject": subject, "client": client, "expiresAt": expires_at})
+    document = {"token": issued, "role": role, "subject": subject, "client": client, "expiresAt": expires_at}
+    answer(document, issued, json=json)

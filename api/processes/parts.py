@@ -9,7 +9,7 @@ from cyclopts.types import PositiveInt
 from msgspec.structs import replace
 
 from api.cli.failures import ExitCode
-from api.cli.terminal import say, write_json
+from api.cli.terminal import answer
 from api.cli.values import Port, settings_for
 from api.processes.ports import free_port
 from infrastructure.postgres.database import migrate_owned, migrated_database, owners_database
@@ -118,12 +118,9 @@ def migrate(*, json: bool = False) -> None:
     settings = settings_from()
     with owners_database(settings) as conninfo:
         applied, others = migrate_owned(settings, conninfo), others_with_roles_of(conninfo)
-    if json:
-        write_json({"applied": applied, "rolesSharedWith": others})
-        return
-    for name in applied:
-        say(f"applied {name}")
-    if not applied:
-        say("The schema is up to date.")
-    if others:
-        say(f"Its roles also have rights in {', '.join(others)}: see `reprise roles separate`.")
+    answer(
+        {"applied": applied, "rolesSharedWith": others},
+        *([f"applied {name}" for name in applied] or ["The schema is up to date."]),
+        f"Its roles also have rights in {', '.join(others)}: see `reprise roles separate`." if others else None,
+        json=json,
+    )

@@ -1,6 +1,5 @@
 """`reprise audit accesses`: who read whose personal data, when and why."""
 
-import asyncio
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -11,17 +10,16 @@ from cyclopts.types import PositiveInt
 from api.access_records.views import AccessView, access_view
 from api.cli import values
 from api.cli.catching_up import catch_up
+from api.cli.database import open_database
 from api.cli.pages import Pages, write_pages
 from api.cli.terminal import shown
 from api.cli.values import instant
 from application.access_records.access_log import ACCESS_LOG, AccessEntry
 from application.access_records.recording import AccessFilter, AccessLog
+from application.ports import Service
 from application.record_filters import ActorName
 from domain.access_records.access_record import Reading
-from infrastructure.composition import open_service
-from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
-from infrastructure.settings import settings_from
 
 PEOPLE_SHOWN = 3
 
@@ -59,22 +57,19 @@ def accesses(
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
     wanted = AccessFilter(
         user_id=user, actor=actor, reading=reading, recorded_from=recorded_from, recorded_to=recorded_to
     )
 
-    async def tell(conninfo: str) -> None:
-        async with open_service(settings, conninfo) as service:
-            pages = Pages[AccessEntry](
-                lambda page: service.using(AccessLog).page(wanted, page), limit=None if everything else limit
-            )
-            await write_pages(pages, access_view, _line, json=json)
+    async def tell(service: Service) -> None:
+        pages = Pages[AccessEntry](
+            lambda page: service.using(AccessLog).page(wanted, page), limit=None if everything else limit
+        )
+        await write_pages(pages, access_view, _line, json=json)
 
-    with migrated_database(settings, Login.WORKER) as conninfo:
-        catch_up(conninfo, ACCESS_LOG)
-        asyncio.run(tell(conninfo))
+    with open_database(Login.WORKER) as database:
+        catch_up(database.conninfo, ACCESS_LOG)
+        database.with_service(tell)
 
 
 def _line(told: AccessView) -> str:

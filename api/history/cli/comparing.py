@@ -1,26 +1,25 @@
 """`reprise audit diff`: what changed about a user between two moments."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 from cyclopts import Parameter, Token
 
 from api.access_records.cli.recording import put_on_record
+from api.cli.database import open_database
 from api.cli.failures import ExitCode, Failure, NotFound
-from api.cli.terminal import say, shown, write_json, write_table
+from api.cli.terminal import Rows, answer, shown
 from api.cli.values import instant
 from api.history.diff_views import FieldChangeView, UserDiffView, user_diff_view
 from api.users.cli.finding_users import find_user
-from application.users.diff import DiffIsBackwardsError
+from application.ports import Service
+from application.users.diff import DiffIsBackwardsError, UserDiff
 from application.users.queries import Moment, Users
 from domain.access_records.access_record import Reading
-from infrastructure.composition import open_service
-from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
-from infrastructure.settings import Settings, settings_from
 
 
 def moment(_: Any, tokens: Sequence[Token]) -> int | datetime:
@@ -54,37 +53,32 @@ def diff(
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
-    with migrated_database(settings, Login.API) as conninfo:
-        found = asyncio.run(_diff(settings, conninfo, user, (old, new), purpose))
-    if json:
-        write_json(found)
-        return
-    say(f"Version {found.old.version} to {found.new.version}, {shown(found.new.recorded_at)} UTC:")
-    columns = ("field", "old", "new", "recorded at", "what", "by", "why")
-    write_table(columns, [_row(change) for change in found.changes])
 
-
-async def _diff(
-    settings: Settings,
-    conninfo: str,
-    user: str,
-    moments: tuple[int | datetime, int | datetime | None],
-    purpose: str | None,
-) -> UserDiffView:
-    old, new = moments
-    user_id = await find_user(settings, conninfo, user)
-    async with open_service(settings, conninfo) as service:
-        present = Moment(position=await service.log.head())
-        try:
-            found = await service.using(Users).diff(user_id, _moment(old), present if new is None else _moment(new))
-        except DiffIsBackwardsError:
-            raise Failure("--from must not be later than --to.", "usage", ExitCode.USAGE) from None
-        if found is None:
-            raise NotFound("There is no such user, or there was none at that moment.")
+    async def compared(service: Service) -> UserDiffView:
+        found = await _diff(service, user_id, old, new)
         put_on_record(service, Reading.DIFF, [user_id], purpose)
-    return user_diff_view(found)
+        return user_diff_view(found)
+
+    with open_database(Login.API) as database:
+        user_id = find_user(database, user)
+        found = database.with_service(compared)
+    answer(
+        found,
+        f"Version {found.old.version} to {found.new.version}, {shown(found.new.recorded_at)} UTC:",
+        Rows(("field", "old", "new", "recorded at", "what", "by", "why"), map(_row, found.changes)),
+        json=json,
+    )
+
+
+async def _diff(service: Service, user_id: UUID, old: int | datetime, new: int | datetime | None) -> UserDiff:
+    present = Moment(position=await service.log.head())
+    try:
+        found = await service.using(Users).diff(user_id, _moment(old), present if new is None else _moment(new))
+    except DiffIsBackwardsError:
+        raise Failure("--from must not be later than --to.", "usage", ExitCode.USAGE) from None
+    if found is None:
+        raise NotFound("There is no such user, or there was none at that moment.")
+    return found
 
 
 def _moment(given: int | datetime) -> Moment:

@@ -1,6 +1,5 @@
 """`reprise audit`: what was done, when, by whom and why."""
 
-import asyncio
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -14,9 +13,10 @@ from cyclopts.types import PositiveInt
 from api.access_records.cli.recording import put_on_record
 from api.cli import values
 from api.cli.catching_up import catch_up
+from api.cli.database import open_database
 from api.cli.failures import NotFound
 from api.cli.pages import Pages, write_pages
-from api.cli.terminal import say, shown, write_json
+from api.cli.terminal import answer, shown
 from api.cli.values import instant
 from api.history.cli.exporting import write_export
 from api.history.export_formats import ExportFormat
@@ -30,10 +30,7 @@ from application.record_filters import ActorName
 from application.unreadable import UNREADABLE, HistoryUnreadableError
 from application.users.queries import Users
 from domain.access_records.access_record import Reading
-from infrastructure.composition import open_service
-from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
-from infrastructure.settings import settings_from
 
 
 def history(user: str, /, *, purpose: str | None = None, json: bool = False) -> None:
@@ -49,20 +46,17 @@ def history(user: str, /, *, purpose: str | None = None, json: bool = False) -> 
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
 
-    async def tell(conninfo: str) -> None:
-        user_id = await find_user(settings, conninfo, user)
-        async with open_service(settings, conninfo) as service:
-            await _must_exist(service, user_id)
-            put_on_record(service, Reading.TIMELINE, [user_id], purpose)
-            pages = Pages[TimelineItem](lambda page: service.using(Timeline).of_user(user_id, page), limit=None)
-            await write_pages(pages, fact_with_data, _line, json=json)
+    async def tell(service: Service) -> None:
+        await _must_exist(service, user_id)
+        put_on_record(service, Reading.TIMELINE, [user_id], purpose)
+        pages = Pages[TimelineItem](lambda page: service.using(Timeline).of_user(user_id, page), limit=None)
+        await write_pages(pages, fact_with_data, _line, json=json)
 
-    with migrated_database(settings, Login.WORKER) as conninfo:
-        catch_up(conninfo, USER_TIMELINE)
-        asyncio.run(tell(conninfo))
+    with open_database(Login.WORKER) as database:
+        catch_up(database.conninfo, USER_TIMELINE)
+        user_id = find_user(database, user)
+        database.with_service(tell)
 
 
 async def _must_exist(service: Service, user_id: UUID) -> None:
@@ -120,8 +114,6 @@ def search(  # noqa: PLR0913 - one for each thing to search for
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
     wanted = AuditFilter(
         actor=actor,
         user_id=user,
@@ -132,30 +124,22 @@ def search(  # noqa: PLR0913 - one for each thing to search for
         correlation_id=correlation,
     )
 
-    async def tell(conninfo: str) -> None:
-        async with open_service(settings, conninfo) as service:
-            people = [] if user is None else [user]
-            reading = Reading.EXPORT if output else Reading.SEARCH
-            put_on_record(service, reading, people, purpose, msgspec.json.encode(wanted).decode())
-            if output:
-                count = await write_export(await service.using(Timeline).all_of(wanted), output, form)
-                _say_exported(count, output, json=json)
-                return
-            pages = Pages[TimelineEntry](
-                lambda page: service.using(Timeline).search(wanted, page), limit=None if everything else limit
-            )
-            await write_pages(pages, fact, _line, json=json)
+    async def tell(service: Service) -> None:
+        people = [] if user is None else [user]
+        reading = Reading.EXPORT if output else Reading.SEARCH
+        put_on_record(service, reading, people, purpose, msgspec.json.encode(wanted).decode())
+        if output:
+            count = await write_export(await service.using(Timeline).all_of(wanted), output, form)
+            answer({"facts": count, "file": str(output)}, f"{shown(count)} events are in {output}.", json=json)
+            return
+        pages = Pages[TimelineEntry](
+            lambda page: service.using(Timeline).search(wanted, page), limit=None if everything else limit
+        )
+        await write_pages(pages, fact, _line, json=json)
 
-    with migrated_database(settings, Login.WORKER) as conninfo:
-        catch_up(conninfo, USER_TIMELINE)
-        asyncio.run(tell(conninfo))
-
-
-def _say_exported(count: int, output: Path, *, json: bool) -> None:
-    if json:
-        write_json({"facts": count, "file": str(output)})
-    else:
-        say(f"{shown(count)} events are in {output}.")
+    with open_database(Login.WORKER) as database:
+        catch_up(database.conninfo, USER_TIMELINE)
+        database.with_service(tell)
 
 
 def _line(told: FactView) -> str:

@@ -1,18 +1,19 @@
 """`reprise backup` and `reprise restore`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Group, Parameter, validators
 
+from api.cli.database import open_database
 from api.cli.failures import ExitCode, Failure
 from api.cli.progress import EventProgress
-from api.cli.terminal import say, shown, write_json
+from api.cli.terminal import answer, shown
 from infrastructure.backups.manifest import BackupInvalidError, Manifest
 from infrastructure.backups.restoring import NotEmptyError, restore_backup
 from infrastructure.backups.writing import take_backup
 from infrastructure.composition import open_commands
-from infrastructure.postgres.database import admit_named_logins, migrated_database, owners_database, require_data
+from infrastructure.postgres.database import admit_named_logins, owners_database
 from infrastructure.postgres.logins import Login
 from infrastructure.privacy.erasing_again import erase_again
 from infrastructure.privacy.erasure_receipts import Receipt, ReceiptsDamagedError, read_receipts, receipts_path
@@ -43,11 +44,11 @@ def backup(folder: Path, /, *, keys: Path | None = None, json: bool = False) -> 
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
-    with migrated_database(settings, Login.OWNER) as conninfo, EventProgress("backing up") as progress:
-        manifest = take_backup(conninfo, folder, (settings.keys, keys) if keys else None, progress.show)
-    _tell(manifest, f"Backed up: {{}} events in {folder}" + (f", keys in {keys}." if keys else ", without keys."), json)
+    with open_database(Login.OWNER) as database, EventProgress("backing up") as progress:
+        copied = (database.settings.keys, keys) if keys else None
+        manifest = take_backup(database.conninfo, folder, copied, progress.show)
+    where = f"in {folder}" + (f", keys in {keys}." if keys else ", without keys.")
+    answer(_described(manifest), f"Backed up: {shown(manifest.position)} events {where}", json=json)
 
 
 def restore(
@@ -98,8 +99,10 @@ def restore(
             admit_named_logins(settings, conninfo)
         again = erase_again(settings, conninfo, open_commands, erased)
     told = f" Erased again, according to the receipts: {shown(again)}." if again else ""
-    _tell(
-        manifest, f"Restored: {{}} events, as of {manifest.taken_at:%Y-%m-%d %H:%M:%S}.{told}", json, erasedAgain=again
+    answer(
+        _described(manifest, erasedAgain=again),
+        f"Restored: {shown(manifest.position)} events, as of {shown(manifest.taken_at)}.{told}",
+        json=json,
     )
 
 
@@ -116,8 +119,5 @@ def _receipts(path: Path) -> list[Receipt]:
         raise Failure(str(error), "receipts_damaged") from None
 
 
-def _tell(manifest: Manifest, sentence: str, as_json: bool, **more: int) -> None:  # noqa: FBT001 - handed on
-    if as_json:
-        write_json({"position": manifest.position, "takenAt": manifest.taken_at, **more, "parts": manifest.parts})
-    else:
-        say(sentence.format(shown(manifest.position)))
+def _described(manifest: Manifest, **more: int) -> dict[str, Any]:
+    return {"position": manifest.position, "takenAt": manifest.taken_at, **more, "parts": manifest.parts}

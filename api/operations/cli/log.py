@@ -3,16 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 from cyclopts import App
 from psycopg.rows import dict_row
 
+from api.cli.database import Database, open_database
 from api.cli.failures import ExitCode, Failure
-from api.cli.terminal import say, write_json, write_table
-from infrastructure.postgres.connections import APP_ROLE, in_role
-from infrastructure.postgres.database import migrated_database, require_data
+from api.cli.terminal import Rows, answer
+from infrastructure.postgres.connections import as_app
 from infrastructure.postgres.logins import Login
-from infrastructure.settings import settings_from
 
 app = App(name="log", help="Show the state of the log.")
 
@@ -45,34 +43,31 @@ def status(*, topics: bool = False, json: bool = False) -> int:
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
-    with migrated_database(settings, Login.API) as conninfo:
-        found = _status(conninfo, topics=topics)
+    with open_database(Login.API) as database:
+        found = _status(database, topics=topics)
+    answer(found, *_told(found), json=json)
+    if found["isWhole"]:
+        return ExitCode.DONE
     if json:
-        write_json(found)
-        return ExitCode.DONE if found["isWhole"] else ExitCode.FAILED
-    _write(found)
-    if not found["isWhole"]:
-        raise Failure("The log is incomplete: positions are missing.", "log_not_whole")
-    return ExitCode.DONE
+        return ExitCode.FAILED
+    raise Failure("The log is incomplete: positions are missing.", "log_not_whole")
 
 
-def _status(conninfo: str, *, topics: bool) -> dict[str, Any]:
-    with psycopg.connect(in_role(conninfo, APP_ROLE), autocommit=True, row_factory=dict_row) as connection:
-        found = connection.execute(_STATUS).fetchone() or {}
+def _status(database: Database, *, topics: bool) -> dict[str, Any]:
+    with database.connected(as_app) as connection, connection.cursor(row_factory=dict_row) as cursor:
+        found = cursor.execute(_STATUS).fetchone() or {}
         if topics:
-            counts = connection.execute(_TOPICS, (found["head"],)).fetchall()
+            counts = cursor.execute(_TOPICS, (found["head"],)).fetchall()
             found["topics"] = {row["topic"]: row["events"] for row in counts}
             found["isWhole"] = found["isWhole"] and sum(found["topics"].values()) == found["head"]
     return found
 
 
-def _write(found: dict[str, Any]) -> None:
-    write_table(("", ""), _lines(found))
+def _told(found: dict[str, Any]) -> Iterator[str | Rows]:
+    yield Rows(("", ""), _lines(found))
     if "topics" in found:
-        say("")
-        write_table(("topic", "events"), found["topics"].items())
+        yield ""
+        yield Rows(("topic", "events"), found["topics"].items())
 
 
 def _lines(found: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -1,27 +1,24 @@
 """`reprise projections as-of`: a whole read model as of a moment."""
 
-import asyncio
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import psycopg
 from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt
 
 from api.access_records.cli.recording import put_file_on_record
+from api.cli.database import Database, open_database
 from api.cli.failures import ExitCode, Failure
-from api.cli.terminal import say, shown, write_json
+from api.cli.terminal import answer, shown
 from api.cli.values import instant
 from api.operations.cli.projection_letters import must_be_known
 from application.projections.definition import Projection
 from application.read_models import READ_MODELS
 from infrastructure.files.row_files import FileFormError, write_rows
 from infrastructure.postgres.connections import as_projector
-from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
 from infrastructure.projections.rebuild.as_of import PositionNotInLogError, counts_as_of, position_at, rows_as_of
-from infrastructure.settings import settings_from
 
 
 def as_of(
@@ -61,22 +58,20 @@ def as_of(
     projection = READ_MODELS[name]
     if counts and projection.tally is None:
         raise Failure(f"{name} has no counts, only rows.", "nothing_counted")
-    settings = settings_from()
-    require_data(settings)
-    with migrated_database(settings, Login.WORKER) as conninfo:
-        upto = _position_at(conninfo, at) if at is not None else position or 0
-        written = _write(output, conninfo, projection, upto, counts=counts)
+    with open_database(Login.WORKER) as database:
+        upto = _position_at(database, at) if at is not None else position or 0
+        written = _write(output, as_projector(database.conninfo), projection, upto, counts=counts)
         if not counts:
-            asyncio.run(put_file_on_record(settings, conninfo, [], f"{name} as of position {upto}"))
+            put_file_on_record(database, [], f"{name} as of position {upto}")
     what = "counts" if counts else "rows"
-    if json:
-        write_json({"name": name, "position": upto, what: written, "output": str(output)})
-    else:
-        say(f"{shown(written)} {what} of {name} as of position {shown(upto)} are in {output}.")
+    answer(
+        {"name": name, "position": upto, what: written, "output": str(output)},
+        f"{shown(written)} {what} of {name} as of position {shown(upto)} are in {output}.",
+        json=json,
+    )
 
 
 def _write(output: Path, conninfo: str, projection: Projection[Any], position: int, *, counts: bool) -> int:
-    conninfo = as_projector(conninfo)
     try:
         if counts and projection.tally is not None:
             return write_rows(output, projection.tally.row, counts_as_of(conninfo, projection, position))
@@ -87,6 +82,6 @@ def _write(output: Path, conninfo: str, projection: Projection[Any], position: i
         raise Failure(str(error), "file_form") from None
 
 
-def _position_at(conninfo: str, at: datetime) -> int:
-    with psycopg.connect(as_projector(conninfo), autocommit=True) as connection:
+def _position_at(database: Database, at: datetime) -> int:
+    with database.connected(as_projector) as connection:
         return position_at(connection, at)

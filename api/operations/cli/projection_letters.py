@@ -1,23 +1,19 @@
 """`reprise projections letters`, `retry` and `resolve`: events that a read model could not fold."""
 
-import asyncio
 from uuid import UUID
 
-import psycopg
-
+from api.cli.database import open_database
 from api.cli.failures import Failure, NotFound
-from api.cli.terminal import say, write_json, write_table
+from api.cli.terminal import Rows, answer, say
 from application.operations.queries import LetterStatus
 from application.read_models import READ_MODELS
 from domain.values import parse_reason
 from infrastructure.log.reader import PoisonEventError
 from infrastructure.operations.projections import ProjectionQueries
-from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool
-from infrastructure.postgres.database import migrated_database, require_data
+from infrastructure.postgres.connections import as_projector
 from infrastructure.postgres.logins import Login
 from infrastructure.projections.follow.dead_letters import Wish, model_of_letter
 from infrastructure.projections.follow.held_streams import LetterNotOpenError, settle
-from infrastructure.settings import settings_from
 
 SETTLED_BY = "system:cli"
 COLUMNS = ("letter", "model", "position", "topic", "error", "state", "since", "by", "reason")
@@ -39,16 +35,10 @@ def letters(name: str | None = None, /, *, json: bool = False) -> None:
     """
     if name is not None:
         must_be_known(name)
-    settings = settings_from()
-    require_data(settings)
-    with migrated_database(settings, Login.API) as conninfo:
-        found = asyncio.run(_letters(conninfo, name))
-    if json:
-        write_json({"items": found})
-    elif found:
-        write_table(COLUMNS, map(_row, found))
-    else:
-        say("There are no letters. Every event was folded.")
+    with open_database(Login.API) as database:
+        found = database.with_pool(lambda pool: ProjectionQueries(pool).letters(name))
+    told = Rows(COLUMNS, map(_row, found)) if found else "There are no letters. Every event was folded."
+    answer({"items": found}, told, json=json)
 
 
 def retry(letter: UUID, /) -> None:
@@ -88,12 +78,7 @@ def must_be_known(name: str) -> None:
 
 
 def _settle(letter: UUID, wish: Wish, reason: str | None) -> None:
-    settings = settings_from()
-    require_data(settings)
-    with (
-        migrated_database(settings, Login.WORKER) as conninfo,
-        psycopg.connect(as_projector(conninfo), autocommit=True) as connection,
-    ):
+    with open_database(Login.WORKER) as database, database.connected(as_projector) as connection:
         name = model_of_letter(connection, letter)
         if name not in READ_MODELS:
             raise NotFound("There is no letter with this id.")
@@ -103,11 +88,6 @@ def _settle(letter: UUID, wish: Wish, reason: str | None) -> None:
             raise Failure(f"The stream still cannot be folded: {error}.", "letter_is_open") from None
         except LetterNotOpenError:
             raise Failure("The letter is already settled, or its rows no longer exist.", "letter_is_settled") from None
-
-
-async def _letters(conninfo: str, name: str | None) -> list[LetterStatus]:
-    async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
-        return await ProjectionQueries(pool).letters(name)
 
 
 def _row(letter: LetterStatus) -> tuple[object, ...]:

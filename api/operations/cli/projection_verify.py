@@ -1,24 +1,23 @@
 """`reprise projections verify`: compares the rows of a read model with the log."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 import psycopg
 from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 
+from api.cli.database import open_database
 from api.cli.failures import ExitCode, Failure
-from api.cli.terminal import say, shown, write_json, write_table
+from api.cli.terminal import Rows, answer, shown
 from api.operations.cli.projection_letters import must_be_known
 from application.read_models import READ_MODELS
 from infrastructure.postgres.connections import as_projector
-from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
 from infrastructure.projections.generations import Generation, live_generation
 from infrastructure.projections.tables import ModelTable
 from infrastructure.projections.verify.verifications import note_verification
 from infrastructure.projections.verify.verifying import SAMPLE, Difference, Verification, check_all, check_sample
-from infrastructure.settings import settings_from
 
 
 def verify(
@@ -47,13 +46,8 @@ def verify(
 
     """
     must_be_known(name)
-    settings = settings_from()
-    require_data(settings)
     projection = READ_MODELS[name]
-    with (
-        migrated_database(settings, Login.WORKER) as conninfo,
-        psycopg.connect(as_projector(conninfo), autocommit=True) as connection,
-    ):
+    with open_database(Login.WORKER) as database, database.connected(as_projector) as connection:
         live = _live(connection, name)
         found = Verification()
         if everything:
@@ -62,29 +56,25 @@ def verify(
         else:
             found = check_sample(connection, projection, ModelTable(projection, live.generation), sample)
         note_verification(connection, projection, live.generation, found, complete=everything)
-    if json:
-        write_json(
-            {
-                "name": name,
-                "rows": found.rows,
-                "differing": found.differing,
-                "differences": found.differences,
-                "unreadable": [poison.position for poison in found.unreadable],
-            }
-        )
-    else:
-        _tell(name, found)
+    document = {
+        "name": name,
+        "rows": found.rows,
+        "differing": found.differing,
+        "differences": found.differences,
+        "unreadable": [poison.position for poison in found.unreadable],
+    }
+    answer(document, *_told(name, found), json=json)
     return ExitCode.FAILED if found.differing or found.unreadable else ExitCode.DONE
 
 
-def write_differences(differences: Iterable[Difference]) -> None:
-    """Show wrong rows: key, column, the value from the log, the value in the model."""
+def differing_rows(differences: Iterable[Difference]) -> Rows:
+    """Wrong rows: key, column, the value from the log, the value in the model."""
     rows = [
         (difference.key, column, _value(difference.expected, column), _value(difference.actual, column))
         for difference in differences
         for column in difference.columns
     ]
-    write_table(("row", "column", "from the log", "in the model"), rows)
+    return Rows(("row", "column", "from the log", "in the model"), rows)
 
 
 def _live(connection: psycopg.Connection[Any], name: str) -> Generation:
@@ -98,14 +88,14 @@ def _live(connection: psycopg.Connection[Any], name: str) -> Generation:
     return live
 
 
-def _tell(name: str, found: Verification) -> None:
+def _told(name: str, found: Verification) -> Iterator[str | Rows]:
     for poison in found.unreadable:
-        say(f"The event at {poison} can no longer be folded: what it concerns was not checked.")
-    if not found.differing:
-        say(f"{shown(found.rows)} rows of {name} match the log.")
-        return
-    write_differences(found.differences)
-    say(f"{shown(found.differing)} of {shown(found.rows)} rows of {name} differ from the log.")
+        yield f"The event at {poison} can no longer be folded: what it concerns was not checked."
+    if found.differing:
+        yield differing_rows(found.differences)
+        yield f"{shown(found.differing)} of {shown(found.rows)} rows of {name} differ from the log."
+    else:
+        yield f"{shown(found.rows)} rows of {name} match the log."
 
 
 def _value(row: Any, column: str) -> str:

@@ -1,29 +1,26 @@
 """`reprise projections`: the read models; how to rebuild, check and repair them."""
 
-import asyncio
 import time
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
-import psycopg
 from cyclopts import App
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from api.cli.database import Database, open_database
 from api.cli.failures import Failure, NotFound
-from api.cli.terminal import console, say, shown, write_json, write_table
+from api.cli.progress import EventProgress
+from api.cli.terminal import Rows, answer, shown, write_table
 from api.operations.cli.projection_as_of import as_of
 from api.operations.cli.projection_letters import letters, must_be_known, resolve, retry
-from api.operations.cli.projection_verify import verify, write_differences
+from api.operations.cli.projection_verify import differing_rows, verify
 from application.operations.queries import ProjectionStatus, RebuildStatus
 from infrastructure.log.reader import PoisonEventError
 from infrastructure.operations.projections import ProjectionQueries
-from infrastructure.postgres.connections import APP_ROLE, as_projector, in_role, reading_pool
-from infrastructure.postgres.database import migrated_database, require_data
+from infrastructure.postgres.connections import as_projector
 from infrastructure.postgres.logins import Login
 from infrastructure.projections.rebuild.rebuild_requests import perform_rebuild, request_rebuild
 from infrastructure.projections.rebuild.rebuilding import NothingToRollBackToError, RebuildProgress
 from infrastructure.projections.verify.verifying import RowDiffersError
-from infrastructure.settings import settings_from
 
 app = App(name="projections", help="Show, rebuild, check and repair read models.")
 
@@ -43,15 +40,10 @@ def list_projections(*, json: bool = False) -> None:
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
-    with migrated_database(settings, Login.API) as conninfo:
-        statuses = asyncio.run(_statuses(conninfo))
-    if json:
-        write_json({"items": statuses})
-    else:
-        columns = ("name", "version", "generation", "position", "behind", "per s", "letters", "rows", "MB", "health")
-        write_table(columns, map(_row, statuses))
+    with open_database(Login.API) as database:
+        statuses = database.with_pool(lambda pool: ProjectionQueries(pool).statuses())
+    columns = ("name", "version", "generation", "position", "behind", "per s", "letters", "rows", "MB", "health")
+    answer({"items": statuses}, Rows(columns, map(_row, statuses)), json=json)
 
 
 @app.command
@@ -71,23 +63,22 @@ def rebuild(name: str, /, *, rollback: bool = False, json: bool = False) -> None
 
     """
     must_be_known(name)
-    settings = settings_from()
-    require_data(settings)
-    with migrated_database(settings, Login.WORKER) as conninfo:
-        with psycopg.connect(as_projector(conninfo), autocommit=True) as connection:
+    with open_database(Login.WORKER) as database:
+        with database.connected(as_projector) as connection:
             request = request_rebuild(connection, name, REQUESTED_BY, is_rollback=rollback)
-        with _Bar() as bar:
-            status = _rebuilt(conninfo, request, name, bar)
+        with EventProgress("requested") as progress:
+            status = _rebuilt(database, request, name, progress)
     if status.state != "succeeded":
         has_letter = (status.failure or "").startswith(PoisonEventError.__name__)
         hint = f" `reprise projections letters {name}` has a letter about it." if has_letter else ""
         raise Failure(f"The rebuild failed and changed nothing: {status.failure}.{hint}", "rebuild_failed")
-    if json:
-        write_json(status)
-    elif status.is_rollback:
-        say(f"{name} uses its rows from before the last rebuild again, brought up to date.")
-    else:
-        say(f"Rebuilt {name}: {shown(status.rows_written)} rows from {shown(status.events_total)} events.")
+    answer(
+        status,
+        f"{name} uses its rows from before the last rebuild again, brought up to date."
+        if status.is_rollback
+        else f"Rebuilt {name}: {shown(status.rows_written)} rows from {shown(status.events_total)} events.",
+        json=json,
+    )
 
 
 app.command(verify)
@@ -97,73 +88,34 @@ app.command(retry)
 app.command(resolve)
 
 
-async def _statuses(conninfo: str) -> list[ProjectionStatus]:
-    async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
-        return await ProjectionQueries(pool).statuses()
-
-
-async def _status(conninfo: str, request: UUID) -> RebuildStatus:
-    async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
-        status = await ProjectionQueries(pool).rebuild(request)
+def _status(database: Database, request: UUID) -> RebuildStatus:
+    status = database.with_pool(lambda pool: ProjectionQueries(pool).rebuild(request))
     if status is None:
         raise NotFound("The rebuild is no longer recorded.")
     return status
 
 
-def _rebuilt(conninfo: str, request: UUID, name: str, bar: "_Bar") -> RebuildStatus:
+def _rebuilt(database: Database, request: UUID, name: str, progress: EventProgress) -> RebuildStatus:
     """Perform the rebuild, or watch the worker that performs it and take over if that one dies."""
+
+    def show(reached: RebuildProgress | RebuildStatus) -> None:
+        waiting = f", waiting for {reached.waiting_for}" if reached.waiting_for else ""
+        phase = (reached.phase or "requested").replace("_", " ") + waiting
+        progress.show(reached.events_done, reached.events_total, phase)
+
     while True:
         try:
-            perform_rebuild(conninfo, name, bar.show)
+            perform_rebuild(database.conninfo, name, show)
         except RowDiffersError as error:
-            bar.hide()
-            write_differences([error.difference])
+            progress.hide()
+            write_table(*differing_rows([error.difference]))
         except (PoisonEventError, NothingToRollBackToError):
             pass  # It is recorded with the rebuild.
-        status = asyncio.run(_status(conninfo, request))
+        status = _status(database, request)
         if status.state in ENDED:
             return status
-        bar.show(status)
+        show(status)
         time.sleep(LOOK_SECONDS)
-
-
-class _Bar:
-    """A progress bar, shown on terminals only."""
-
-    def __init__(self) -> None:
-        shown_on = console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.completed:,} of {task.total:,} events"),
-            TimeRemainingColumn(),
-            console=shown_on,
-            transient=True,
-            disable=not shown_on.is_terminal,
-        )
-        self._task = self._progress.add_task("requested", total=0)
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def hide(self) -> None:
-        """Remove the bar, to make room for other output."""
-        self._progress.stop()
-
-    def show(self, progress: RebuildProgress | RebuildStatus) -> None:
-        """Show the progress."""
-        self._progress.update(
-            self._task,
-            description=(progress.phase or "requested").replace("_", " ")
-            + (f", waiting for {progress.waiting_for}" if progress.waiting_for else ""),
-            completed=progress.events_done,
-            total=progress.events_total,
-        )
 
 
 def _row(status: ProjectionStatus) -> tuple[Any, ...]:

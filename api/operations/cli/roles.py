@@ -1,11 +1,11 @@
 """`reprise roles`: shows the roles of the database, and separates them from those of others on its server."""
 
-import psycopg
 from cyclopts import App
 
+from api.cli.database import open_database
 from api.cli.failures import Failure
-from api.cli.terminal import say, write_json, write_table
-from infrastructure.postgres.database import admit_named_logins, migrated_database, named_logins, require_data
+from api.cli.terminal import Rows, answer
+from infrastructure.postgres.database import admit_named_logins, named_logins
 from infrastructure.postgres.logins import Login, dismiss_logins
 from infrastructure.postgres.role_separation import (
     RolesNotSharedError,
@@ -14,7 +14,6 @@ from infrastructure.postgres.role_separation import (
     separate_roles,
 )
 from infrastructure.postgres.roles import former_roles_of, roles_of, sharers
-from infrastructure.settings import settings_from
 
 app = App(name="roles", help="Show the database's roles; separate them from other databases'.")
 
@@ -29,21 +28,15 @@ def show(*, json: bool = False) -> None:
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
-    with (
-        migrated_database(settings, Login.OWNER) as conninfo,
-        psycopg.connect(conninfo, autocommit=True) as connection,
-    ):
+    with open_database(Login.OWNER) as database, database.connected() as connection:
         roles, others, former = roles_of(connection), sharers(connection), sorted(former_roles_of(connection))
-    if json:
-        write_json({"roles": roles, "sharedWith": others, "toRetire": former})
-        return
-    write_table(("role", "in this database"), list(roles.items()))
-    if others:
-        say(f"They also have rights in {', '.join(others)}: see `reprise roles separate`.")
-    if former:
-        say(f"To retire: {', '.join(former)}.")
+    answer(
+        {"roles": roles, "sharedWith": others, "toRetire": former},
+        Rows(("role", "in this database"), roles.items()),
+        f"They also have rights in {', '.join(others)}: see `reprise roles separate`." if others else None,
+        f"To retire: {', '.join(former)}." if former else None,
+        json=json,
+    )
 
 
 @app.command
@@ -59,21 +52,20 @@ def separate(*, json: bool = False) -> None:
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
-    with migrated_database(settings, Login.OWNER) as conninfo:
+    with open_database(Login.OWNER) as database:
         try:
-            roles = separate_roles(conninfo)
+            roles = separate_roles(database.conninfo)
         except RolesNotSharedError as error:
             raise Failure(str(error), "roles_not_shared") from None
         except SeparationUnderWayError as error:
             raise Failure(str(error), "separation_under_way") from None
-        admit_named_logins(settings, conninfo)
-    if json:
-        write_json({"roles": roles})
-        return
-    say(f"The roles of this database are now {', '.join(roles.values())}.")
-    say("Restart all processes, then run `reprise roles retire`.")
+        admit_named_logins(database.settings, database.conninfo)
+    answer(
+        {"roles": roles},
+        f"The roles of this database are now {', '.join(roles.values())}.",
+        "Restart all processes, then run `reprise roles retire`.",
+        json=json,
+    )
 
 
 @app.command
@@ -90,12 +82,8 @@ def retire(*, json: bool = False) -> None:
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
-    with migrated_database(settings, Login.OWNER) as conninfo:
-        retired = retire_shared_roles(conninfo)
-        dismiss_logins(conninfo, named_logins(settings).values(), retired)
-    if json:
-        write_json({"retired": retired})
-        return
-    say(f"No longer of use here: {', '.join(retired)}." if retired else "There are no roles to retire.")
+    with open_database(Login.OWNER) as database:
+        retired = retire_shared_roles(database.conninfo)
+        dismiss_logins(database.conninfo, named_logins(database.settings).values(), retired)
+    told = f"No longer of use here: {', '.join(retired)}." if retired else "There are no roles to retire."
+    answer({"retired": retired}, told, json=json)

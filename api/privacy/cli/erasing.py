@@ -8,21 +8,21 @@ from uuid import UUID
 import msgspec
 from cyclopts import Parameter
 
+from api.cli.database import Database, open_database
 from api.cli.failures import Failure, NotFound
 from api.cli.operators import operator
-from api.cli.terminal import say, shown, write_json, write_table
+from api.cli.terminal import Rows, answer, shown
 from api.privacy.erasure_views import ErasureView, erasure_view
 from api.users.cli.finding_users import find_user
 from application.actors import Metadata
 from application.commands import CommandContext
+from application.ports import Service
 from application.privacy.erase_user import EraseUser, erase_user
 from application.unit_of_work import Saved
 from domain.ids import uuid7
 from domain.values import Reason, parse_reason
-from infrastructure.composition import open_commands, open_service
-from infrastructure.postgres.database import migrated_database, require_data
+from infrastructure.composition import open_commands
 from infrastructure.postgres.logins import Login
-from infrastructure.settings import Settings, settings_from
 
 
 def erase(
@@ -47,14 +47,13 @@ def erase(
     stated = parse_reason(reason)
     if not yes:
         raise Failure("An erasure cannot be undone. Add --yes to confirm it.", "not_confirmed")
-    settings = settings_from()
-    require_data(settings)
-    with migrated_database(settings, Login.API) as conninfo:
-        saved = asyncio.run(_erase(settings, conninfo, user, stated))
-    if json:
-        write_json({"userId": saved.aggregate_id, "version": saved.version, "position": saved.position})
-    else:
-        say(f"{saved.aggregate_id} was erased at position {shown(saved.position)}.")
+    with open_database(Login.API) as database:
+        saved = asyncio.run(_erase(database, find_user(database, user), stated))
+    answer(
+        {"userId": saved.aggregate_id, "version": saved.version, "position": saved.position},
+        f"{saved.aggregate_id} was erased at position {shown(saved.position)}.",
+        json=json,
+    )
 
 
 def erasure(user: UUID, /, *, json: bool = False) -> None:
@@ -68,29 +67,21 @@ def erasure(user: UUID, /, *, json: bool = False) -> None:
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
-    with migrated_database(settings, Login.API) as conninfo:
-        receipt = asyncio.run(_receipt(settings, conninfo, user))
-    if json:
-        write_json(receipt)
-    else:
-        write_table(("", ""), _receipt_lines(receipt))
 
+    async def receipt(service: Service) -> ErasureView | None:
+        return await erasure_view(service, user)
 
-async def _erase(settings: Settings, conninfo: str, user: str, reason: Reason) -> Saved:
-    user_id = await find_user(settings, conninfo, user)
-    metadata = Metadata(command_id=uuid7(), actor=operator(), reason=reason)
-    async with open_commands(settings, conninfo) as commands:
-        return await commands.run(erase_user, EraseUser(user_id=user_id), CommandContext(metadata=metadata))
-
-
-async def _receipt(settings: Settings, conninfo: str, user_id: UUID) -> ErasureView:
-    async with open_service(settings, conninfo) as service:
-        found = await erasure_view(service, user_id)
+    with open_database(Login.API) as database:
+        found = database.with_service(receipt)
     if found is None:
         raise NotFound("No user with this id has been erased.")
-    return found
+    answer(found, Rows(("", ""), _receipt_lines(found)), json=json)
+
+
+async def _erase(database: Database, user_id: UUID, reason: Reason) -> Saved:
+    metadata = Metadata(command_id=uuid7(), actor=operator(), reason=reason)
+    async with open_commands(database.settings, database.conninfo) as commands:
+        return await commands.run(erase_user, EraseUser(user_id=user_id), CommandContext(metadata=metadata))
 
 
 def _receipt_lines(receipt: ErasureView) -> Iterator[tuple[str, Any]]:

@@ -3,21 +3,18 @@
 import asyncio
 from typing import Any
 
-import msgspec
-import psycopg
 from cyclopts import App
 from psycopg.rows import dict_row
 
+from api.cli.database import open_database
 from api.cli.failures import Failure
 from api.cli.progress import EventProgress
-from api.cli.terminal import say, shown, write_json, write_table
+from api.cli.terminal import Rows, answer, shown
 from infrastructure.composition import open_commands
 from infrastructure.encryption.keychain import key_encryption_key, next_key_encryption_key
 from infrastructure.encryption.rotation import RotationUnderWayError, rotate_master_key
-from infrastructure.postgres.connections import APP_ROLE, in_role
-from infrastructure.postgres.database import migrated_database, require_data
+from infrastructure.postgres.connections import as_app
 from infrastructure.postgres.logins import Login
-from infrastructure.settings import settings_from
 from infrastructure.users.claims.rotation import ClaimsDifferError, rotate_claims
 
 app = App(name="keys", help="Show and replace the master key and the claims key.")
@@ -42,22 +39,16 @@ def show(*, json: bool = False) -> None:
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
-    with (
-        migrated_database(settings, Login.API) as conninfo,
-        psycopg.connect(in_role(conninfo, APP_ROLE), autocommit=True, row_factory=dict_row) as connection,
-    ):
-        masters: list[dict[str, Any]] = connection.execute(_MASTERS).fetchall()
-        erased = next(iter((connection.execute(_ERASED).fetchone() or {"count": 0}).values()))
-    if json:
-        write_json({"masterKeys": masters, "erased": erased})
-        return
-    write_table(
-        ("master key", "wrapped with", "since", "keys"),
-        [(str(m["id"]), m["keyEncryptionKey"], m["createdAt"], m["keys"]) for m in masters],
+    with open_database(Login.API) as database, database.connected(as_app) as connection:
+        masters: list[dict[str, Any]] = connection.cursor(row_factory=dict_row).execute(_MASTERS).fetchall()
+        (erased,) = connection.execute(_ERASED).fetchone() or (0,)
+    rows = ((str(m["id"]), m["keyEncryptionKey"], m["createdAt"], m["keys"]) for m in masters)
+    answer(
+        {"masterKeys": masters, "erased": erased},
+        Rows(("master key", "wrapped with", "since", "keys"), rows),
+        f"Destroyed keys of erased people: {shown(erased)}.",
+        json=json,
     )
-    say(f"Destroyed keys of erased people: {shown(erased)}.")
 
 
 @app.command
@@ -74,22 +65,21 @@ def rotate(*, json: bool = False) -> None:
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
-    key = next_key_encryption_key(settings) or key_encryption_key(settings)
     with (
-        migrated_database(settings, Login.OWNER) as conninfo,
-        psycopg.connect(conninfo, autocommit=True) as connection,
+        open_database(Login.OWNER) as database,
+        database.connected() as connection,
         EventProgress("Wrapping keys", "keys") as progress,
     ):
+        key = next_key_encryption_key(database.settings) or key_encryption_key(database.settings)
         try:
             rotated = rotate_master_key(connection, key, progress.show)
         except RotationUnderWayError as error:
             raise Failure(str(error), "rotation_under_way") from None
-    if json:
-        write_json(msgspec.to_builtins(rotated))
-        return
-    say(f"The master key was replaced. {shown(rotated.keys)} keys are wrapped with the new one.")
+    answer(
+        rotated,
+        f"The master key was replaced. {shown(rotated.keys)} keys are wrapped with the new one.",
+        json=json,
+    )
 
 
 @app.command(name="rotate-claims")
@@ -106,15 +96,15 @@ def replace_claims_key(*, json: bool = False) -> None:
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
-    with migrated_database(settings, Login.OWNER) as conninfo, EventProgress("Recording claims") as progress:
+    with open_database(Login.OWNER) as database, EventProgress("Recording claims") as progress:
         try:
-            rotated = asyncio.run(rotate_claims(settings, conninfo, open_commands, progress.show))
+            rotating = rotate_claims(database.settings, database.conninfo, open_commands, progress.show)
+            rotated = asyncio.run(rotating)
         except ClaimsDifferError as error:
             raise Failure(str(error), "claims_differ") from None
-    if json:
-        write_json(msgspec.to_builtins(rotated))
-        return
     claims = shown(rotated.recorded)
-    say(f"The next key is in force: {claims} claims were recorded with it. Now set it as REPRISE_CLAIMS_KEY.")
+    answer(
+        rotated,
+        f"The next key is in force: {claims} claims were recorded with it. Now set it as REPRISE_CLAIMS_KEY.",
+        json=json,
+    )

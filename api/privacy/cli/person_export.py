@@ -2,25 +2,25 @@
 
 import asyncio
 from pathlib import Path
+from uuid import UUID
 
 from api.cli.catching_up import catch_up
+from api.cli.database import open_database
 from api.cli.failures import Failure
 from api.cli.operators import operator
-from api.cli.terminal import say, shown, write_json
+from api.cli.terminal import answer, shown
 from api.privacy.person_package.packing import write_package
 from api.users.cli.finding_users import find_user
 from application.access_records.access_log import ACCESS_LOG
 from application.actors import Metadata, Role
 from application.commands import CommandContext
 from application.history.timeline import USER_TIMELINE
+from application.ports import Service
 from application.privacy.data_exports import DataExports, RequestedExport
 from application.privacy.request_data_export import RequestDataExport, request_data_export
 from domain.ids import uuid7
-from infrastructure.composition import open_service
 from infrastructure.files.private_files import whole_file
-from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
-from infrastructure.settings import Settings, settings_from
 
 
 def export(user: str, /, *, output: Path, json: bool = False) -> None:
@@ -38,33 +38,35 @@ def export(user: str, /, *, output: Path, json: bool = False) -> None:
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
     if output.exists():
         raise _file_exists(output)
-    with migrated_database(settings, Login.WORKER) as conninfo:
+
+    async def export_person(service: Service) -> RequestedExport:
+        found = await _requested(service, user_id)
+        for model in (USER_TIMELINE, ACCESS_LOG):
+            await asyncio.to_thread(catch_up, database.conninfo, model)
+        with whole_file(output, replacing=False) as file:
+            await write_package(service, found, file)
+        return found
+
+    with open_database(Login.WORKER) as database:
+        user_id = find_user(database, user)
         try:
-            found = asyncio.run(_export(settings, conninfo, user, output))
+            found = database.with_service(export_person)
         except FileExistsError:
             raise _file_exists(output) from None
-    if json:
-        write_json({"userId": found.user_id, "position": found.position, "file": str(output)})
-    else:
-        say(f"Everything about {found.user_id} as of position {shown(found.position)} is in {output}.")
+    answer(
+        {"userId": found.user_id, "position": found.position, "file": str(output)},
+        f"Everything about {found.user_id} as of position {shown(found.position)} is in {output}.",
+        json=json,
+    )
 
 
 def _file_exists(output: Path) -> Failure:
     return Failure(f"{output} already exists.", "file_exists")
 
 
-async def _export(settings: Settings, conninfo: str, user: str, output: Path) -> RequestedExport:
-    user_id = await find_user(settings, conninfo, user)
-    async with open_service(settings, conninfo) as service:
-        context = CommandContext(metadata=Metadata(command_id=uuid7(), actor=operator(Role.ADMIN)))
-        saved = await service.commands.run(request_data_export, RequestDataExport(user_id=user_id), context)
-        found = await service.using(DataExports).requested(saved.aggregate_id)
-        for model in (USER_TIMELINE, ACCESS_LOG):
-            await asyncio.to_thread(catch_up, conninfo, model)
-        with whole_file(output, replacing=False) as file:
-            await write_package(service, found, file)
-    return found
+async def _requested(service: Service, user_id: UUID) -> RequestedExport:
+    context = CommandContext(metadata=Metadata(command_id=uuid7(), actor=operator(Role.ADMIN)))
+    saved = await service.commands.run(request_data_export, RequestDataExport(user_id=user_id), context)
+    return await service.using(DataExports).requested(saved.aggregate_id)

@@ -5,16 +5,15 @@ from pathlib import Path
 import psycopg
 from cyclopts import App
 
+from api.cli.database import open_database
 from api.cli.failures import Failure
 from api.cli.progress import EventProgress
-from api.cli.terminal import say, shown, write_json, write_table
+from api.cli.terminal import Rows, answer, shown
 from infrastructure.data_map import data_map
 from infrastructure.postgres.connections import as_projector
-from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
 from infrastructure.privacy.erasure_receipts import noting_erasures, read_receipts
 from infrastructure.privacy.scrubbing import scrub as scrub_database
-from infrastructure.settings import settings_from
 
 app = App(name="privacy", help="Show what is stored about people; remove what was deleted.")
 
@@ -33,11 +32,8 @@ def show_map(*, json: bool = False) -> None:
 
     """
     found = data_map()
-    if json:
-        write_json({"holdings": found})
-        return
     rows = [(h.place, ", ".join(h.fields), h.purpose, h.kind, h.kept) for h in found]
-    write_table(("where", "fields", "what for", "kind", "kept"), rows)
+    answer({"holdings": found}, Rows(("where", "fields", "what for", "kind", "kept"), rows), json=json)
 
 
 @app.command
@@ -53,21 +49,17 @@ def scrub(*, json: bool = False) -> None:
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
     with (
-        migrated_database(settings, Login.OWNER) as conninfo,
-        psycopg.connect(conninfo, autocommit=True) as connection,
+        open_database(Login.OWNER) as database,
+        database.connected() as connection,
         EventProgress("scrubbing", "tables") as progress,
     ):
         try:
             tables = scrub_database(connection, progress.show)
         except psycopg.errors.InsufficientPrivilege:
             raise Failure("Scrubbing requires a superuser of the database.", "not_permitted") from None
-    if json:
-        write_json({"tables": tables})
-    else:
-        say(f"{tables} tables were rewritten. Nothing that was deleted from them is left.")
+    told = f"{tables} tables were rewritten. Nothing that was deleted from them is left."
+    answer({"tables": tables}, told, json=json)
 
 
 @app.command
@@ -84,17 +76,10 @@ def receipts(*, output: Path, json: bool = False) -> None:
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
     note = noting_erasures(output)
-    with (
-        migrated_database(settings, Login.WORKER) as conninfo,
-        psycopg.connect(as_projector(conninfo), autocommit=True) as connection,
-    ):
+    with open_database(Login.WORKER) as database, database.connected(as_projector) as connection:
         while note(connection):
             pass
     found = len(read_receipts(output))
-    if json:
-        write_json({"file": str(output), "receipts": found})
-    else:
-        say(f"Receipts of erasures in {output}: {shown(found)}.")
+    told = f"Receipts of erasures in {output}: {shown(found)}."
+    answer({"file": str(output), "receipts": found}, told, json=json)

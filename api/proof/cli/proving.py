@@ -1,7 +1,5 @@
 """`reprise audit`, the part that proves: checkpoints, keys, proofs and bundles."""
 
-import asyncio
-import sys
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,27 +7,26 @@ from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
-import psycopg
 from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 from psycopg.rows import class_row
 
 from api.access_records.cli.recording import put_file_on_record
 from api.cli.catching_up import catch_up
+from api.cli.database import Database, open_database
 from api.cli.failures import ExitCode, Failure, NotFound
+from api.cli.pages import Pages
 from api.cli.progress import EventProgress
-from api.cli.terminal import say, shown, write_json, write_table
+from api.cli.terminal import Rows, answer, shown
 from api.proof.cli.verifying import kept_checkpoint, parsed_keys
 from api.proof.views import checkpoint_view, inclusion_view, key_list
 from application.history.queries import AuditFilter, Timeline
-from application.history.timeline import USER_TIMELINE
+from application.history.timeline import USER_TIMELINE, TimelineEntry
+from application.ports import Service
 from application.proof.queries import InclusionProof, PublishedKey
-from application.queries import PAGE_LIMIT, PageRequest
-from infrastructure.composition import open_service
 from infrastructure.files.private_files import whole_file
 from infrastructure.log.reader import Connection
 from infrastructure.postgres.connections import as_sealer
-from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
 from infrastructure.proof.bundling import Subject, last_checkpoint
 from infrastructure.proof.bundling import bundle as make_bundle
@@ -38,7 +35,6 @@ from infrastructure.proof.edge_repair import repair_edge
 from infrastructure.proof.key_rotation import rotate_key as replace_key
 from infrastructure.proof.signing_keys import checkpoint_key_file
 from infrastructure.proof.stored_tree import inclusion_proofs
-from infrastructure.settings import Settings, settings_from
 
 
 def checkpoint(*, json: bool = False) -> None:
@@ -50,14 +46,9 @@ def checkpoint(*, json: bool = False) -> None:
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
-    with migrated_database(settings, Login.WORKER) as conninfo, _sealed(settings, conninfo) as connection:
+    with open_database(Login.WORKER) as database, _sealed(database) as connection:
         found = last_checkpoint(connection)
-    if json:
-        write_json(checkpoint_view(found))
-    else:
-        sys.stdout.write(found.note)
+    answer(checkpoint_view(found), found.note.removesuffix("\n"), json=json)
 
 
 def keys(*, json: bool = False) -> None:
@@ -69,14 +60,10 @@ def keys(*, json: bool = False) -> None:
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
-    with migrated_database(settings, Login.WORKER) as conninfo, _sealed(settings, conninfo) as connection:
+    with open_database(Login.WORKER) as database, _sealed(database) as connection:
         found = _published_keys(connection)
-    if json:
-        write_json(key_list(found))
-    else:
-        write_table(("key", "published"), [(key.key, key.published_at) for key in found])
+    rows = [(key.key, key.published_at) for key in found]
+    answer(key_list(found), Rows(("key", "published"), rows), json=json)
 
 
 def rotate_key(*, json: bool = False) -> None:
@@ -91,14 +78,10 @@ def rotate_key(*, json: bool = False) -> None:
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
-    with migrated_database(settings, Login.WORKER) as conninfo, _sealed(settings, conninfo) as connection:
-        newest = replace_key(connection, checkpoint_key_file(settings))
-    if json:
-        write_json({"key": str(newest)})
-    else:
-        say(f"Checkpoints are signed with {newest} from now on. The previous key has handed over to it.")
+    with open_database(Login.WORKER) as database, _sealed(database) as connection:
+        newest = replace_key(connection, checkpoint_key_file(database.settings))
+    told = f"Checkpoints are signed with {newest} from now on. The previous key has handed over to it."
+    answer({"key": str(newest)}, told, json=json)
 
 
 def prove(*, position: PositiveInt, size: PositiveInt | None = None, json: bool = False) -> None:
@@ -114,15 +97,10 @@ def prove(*, position: PositiveInt, size: PositiveInt | None = None, json: bool 
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
-    with migrated_database(settings, Login.WORKER) as conninfo, _sealed(settings, conninfo) as connection:
+    with open_database(Login.WORKER) as database, _sealed(database) as connection:
         size = size or last_checkpoint(connection).size
         (proof,) = inclusion_proofs(connection, [position], size)
-    if json:
-        write_json(inclusion_view(proof))
-    else:
-        write_table(("", ""), _proof_lines(proof))
+    answer(inclusion_view(proof), Rows(("", ""), _proof_lines(proof)), json=json)
 
 
 def bundle(
@@ -154,24 +132,23 @@ def bundle(
     """
     if (user is None) == (first is None and last is None):
         raise Failure("Use either --user, or --from and --to.", "usage", ExitCode.USAGE)
-    settings = settings_from()
-    require_data(settings)
-    with migrated_database(settings, Login.WORKER) as conninfo, _sealed(settings, conninfo) as connection:
+    with open_database(Login.WORKER) as database, _sealed(database) as connection:
         newest = last_checkpoint(connection)
         trusted = parsed_keys([published.key for published in _published_keys(connection)])
         former = kept_checkpoint(old, trusted) if old else None
         subject = Subject(user=user, first=first or (None if user else 1), last=last or (None if user else newest.size))
-        positions = _positions(settings, conninfo, subject, newest.size)
+        positions = _positions(database, subject, newest.size)
         lines = make_bundle(connection, subject, positions, newest, former)
         with whole_file(output) as file:
             file.writelines(lines)
         whose = f"user {user}" if user else f"positions {subject.first} to {subject.last}"
-        asyncio.run(put_file_on_record(settings, conninfo, [user] if user else [], f"bundle of {whose}"))
-    if json:
-        write_json({"events": len(positions), "size": newest.size, "file": str(output)})
-    else:
-        events, size = shown(len(positions)), shown(newest.size)
-        say(f"{events} events are in {output}, with proofs for the checkpoint of size {size}.")
+        put_file_on_record(database, [user] if user else [], f"bundle of {whose}")
+    events, size = shown(len(positions)), shown(newest.size)
+    answer(
+        {"events": len(positions), "size": newest.size, "file": str(output)},
+        f"{events} events are in {output}, with proofs for the checkpoint of size {size}.",
+        json=json,
+    )
 
 
 def repair(*, json: bool = False) -> None:
@@ -186,28 +163,28 @@ def repair(*, json: bool = False) -> None:
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
-    keys = checkpoint_key_file(settings).keys()
     with (
-        migrated_database(settings, Login.OWNER) as conninfo,
-        psycopg.connect(conninfo, autocommit=True) as connection,
+        open_database(Login.OWNER) as database,
+        database.connected() as connection,
         EventProgress("reading") as progress,
     ):
-        repair = repair_edge(connection, keys.trusted, progress.show)
-    if json:
-        write_json({"size": repair.size, "root": b64encode(repair.root).decode(), "repaired": repair.repaired})
-    elif repair.repaired:
-        say(f"The edge of the tree was stored again. {shown(repair.size)} events are sealed, as they were signed.")
-    else:
-        say(f"The edge of the tree is in order. {shown(repair.size)} events are sealed.")
+        trusted = checkpoint_key_file(database.settings).keys().trusted
+        repair = repair_edge(connection, trusted, progress.show)
+    sealed = f"{shown(repair.size)} events are sealed"
+    answer(
+        {"size": repair.size, "root": b64encode(repair.root).decode(), "repaired": repair.repaired},
+        f"The edge of the tree was stored again. {sealed}, as they were signed."
+        if repair.repaired
+        else f"The edge of the tree is in order. {sealed}.",
+        json=json,
+    )
 
 
 @contextmanager
-def _sealed(settings: Settings, conninfo: str) -> Iterator[Connection]:
+def _sealed(database: Database) -> Iterator[Connection]:
     """A connection of the sealer, when all that is in the log by now is sealed."""
-    keys = checkpoint_key_file(settings).keys()
-    with psycopg.connect(as_sealer(conninfo), autocommit=True) as connection:
+    keys = checkpoint_key_file(database.settings).keys()
+    with database.connected(as_sealer) as connection:
         seal_to_head(connection, keys)
         yield connection
 
@@ -218,25 +195,20 @@ def _published_keys(connection: Connection) -> list[PublishedKey]:
     return cursor.fetchall()
 
 
-def _positions(settings: Settings, conninfo: str, subject: Subject, size: int) -> Sequence[int]:
-    if subject.user is not None:
-        catch_up(conninfo, USER_TIMELINE)
-        found = [position for position in asyncio.run(_timeline(settings, conninfo, subject.user)) if position <= size]
-        if not found:
-            raise NotFound("There is no such user.")
-        return found
-    return range(subject.first or 1, (subject.last or size) + 1)
+def _positions(database: Database, subject: Subject, size: int) -> Sequence[int]:
+    if subject.user is None:
+        return range(subject.first or 1, (subject.last or size) + 1)
+    wanted = AuditFilter(user_id=subject.user)
 
+    async def timeline(service: Service) -> list[int]:
+        pages = Pages[TimelineEntry](lambda page: service.using(Timeline).search(wanted, page), limit=None)
+        return [entry.position async for entry in pages.items()]
 
-async def _timeline(settings: Settings, conninfo: str, user: UUID) -> list[int]:
-    wanted, cursor, positions = AuditFilter(user_id=user), None, list[int]()
-    async with open_service(settings, conninfo) as service:
-        while True:
-            page = await service.using(Timeline).search(wanted, PageRequest(limit=PAGE_LIMIT, cursor=cursor))
-            positions += [entry.position for entry in page.items]
-            cursor = page.next_cursor
-            if cursor is None:
-                return positions
+    catch_up(database.conninfo, USER_TIMELINE)
+    found = [position for position in database.with_service(timeline) if position <= size]
+    if not found:
+        raise NotFound("There is no such user.")
+    return found
 
 
 def _proof_lines(proof: InclusionProof) -> Iterator[tuple[str, str]]:

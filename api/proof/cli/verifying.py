@@ -3,12 +3,12 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from api.cli.failures import ExitCode, Failure
-from api.cli.terminal import say, shown, write_json, write_table
+from api.cli.terminal import Rows, answer, shown
 from application.proof.bundles import BundleInvalidError, BundleReport, verify_bundle
 from application.proof.checkpoints import Checkpoint, parse_checkpoint, verified_checkpoint
 from application.proof.handovers import with_successors
@@ -19,6 +19,9 @@ from application.proof.signed_notes import (
     parse_verifier_key,
     signed_by,
 )
+
+if TYPE_CHECKING:
+    from api.cli.database import Database
 
 Keys = Annotated[list[str] | None, Parameter(name="--key", negative=())]
 
@@ -78,52 +81,44 @@ def _verify_file(file: Path, keys: Sequence[VerifierKey], old: Path | None, *, j
         raise Failure(f"Not proved: {error}.", "not_proved") from None
     if report is None:
         raise Failure("Not proved: the bundle is incomplete.", "not_proved")
-    if json:
-        write_json(report)
-    else:
-        grown = f", which has grown from {shown(report.grown_from)}" if report.grown_from else ""
-        say(f"Proved: {shown(report.events)} events of {report.origin} at size {shown(report.size)}{grown}.")
+    grown = f", which has grown from {shown(report.grown_from)}" if report.grown_from else ""
+    proved = f"Proved: {shown(report.events)} events of {report.origin} at size {shown(report.size)}{grown}."
+    answer(report, proved, json=json)
 
 
 def _verify_log(given: Sequence[VerifierKey], old: Path | None, *, json: bool) -> None:
+    from api.cli.database import open_database
     from api.cli.progress import EventProgress
     from infrastructure.postgres.connections import as_sealer
-    from infrastructure.postgres.database import migrated_database, require_data
     from infrastructure.postgres.logins import Login
     from infrastructure.proof.verification import verify_log
-    from infrastructure.settings import settings_from
 
-    settings = settings_from()
-    require_data(settings)
-    with migrated_database(settings, Login.WORKER) as conninfo:
-        published, handovers = _published(conninfo)
+    with open_database(Login.WORKER) as database:
+        published, handovers = _published(database)
         keys = _with_successors(given or published, handovers)
         kept = [*_checkpoints_of(handovers, keys), *([kept_checkpoint(old, keys)] if old else [])]
         with EventProgress("verifying") as progress:
-            verified = verify_log(as_sealer(conninfo), keys, kept, lambda p: progress.show(p.done, p.total))
-    if json:
-        write_json(verified)
-    else:
-        rows = [(finding.position, finding.kind, finding.message) for finding in verified.findings]
-        if rows:
-            write_table(("position", "what", "why"), rows)
-        sealed = f"{shown(verified.sealed)} of them sealed, {shown(verified.checkpoints)} checkpoints"
-        say(f"{shown(verified.events)} events, {sealed}, {shown(len(rows))} findings.")
-        if not given:
-            say("Verified with the log's own keys. Use --key to name one that you trust.")
+            verified = verify_log(as_sealer(database.conninfo), keys, kept, lambda p: progress.show(p.done, p.total))
+    rows = [(finding.position, finding.kind, finding.message) for finding in verified.findings]
+    sealed = f"{shown(verified.sealed)} of them sealed, {shown(verified.checkpoints)} checkpoints"
+    answer(
+        verified,
+        Rows(("position", "what", "why"), rows) if rows else None,
+        f"{shown(verified.events)} events, {sealed}, {shown(len(rows))} findings.",
+        None if given else "Verified with the log's own keys. Use --key to name one that you trust.",
+        json=json,
+    )
     if verified.findings:
         sys.stdout.flush()
         raise Failure("The log has been changed or is damaged.", "log_not_proved")
 
 
-def _published(conninfo: str) -> tuple[list[VerifierKey], list[str]]:
+def _published(database: "Database") -> tuple[list[VerifierKey], list[str]]:
     """The log's own keys, and how each has handed over to the next."""
-    import psycopg
-
     from infrastructure.postgres.connections import as_sealer
     from infrastructure.proof.key_rotation import published_handovers
 
-    with psycopg.connect(as_sealer(conninfo), autocommit=True) as connection:
+    with database.connected(as_sealer) as connection:
         keys = parsed_keys([key for (key,) in connection.execute("SELECT key FROM audit.verifier_key")])
         return keys, published_handovers(connection)
 

@@ -1,6 +1,5 @@
 """`reprise statistics`: counts of accounts, registrations, deletions and consents. They name nobody."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
@@ -8,8 +7,9 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from api.cli.catching_up import catch_up
+from api.cli.database import open_database
 from api.cli.failures import ExitCode, Failure
-from api.cli.terminal import say, shown, write_json, write_table
+from api.cli.terminal import Rows, answer, shown
 from api.cli.values import day as as_day
 from api.http.views import View
 from api.statistics.views import (
@@ -28,11 +28,8 @@ from application.statistics.counts import Counts, CountsWanted, DaysInvalidError
 from application.statistics.user_statistics import USER_STATISTICS
 from domain.users.values import parse_purpose
 from domain.values import parse_country
-from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
-from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
 from infrastructure.queries.read_model import Lists
-from infrastructure.settings import settings_from
 from infrastructure.statistics.queries import StatisticsQueries
 
 app = App(name="statistics", help="Count accounts, registrations, deletions and consents.")
@@ -134,26 +131,21 @@ def purposes(*, day: Day = None, country: str | None = None, json: bool = False)
 
 def _counts(wanted: CountsWanted) -> Counts:
     """The counts at the head of the log, also if no worker is running."""
-    settings = settings_from()
-    require_data(settings)
-
-    async def ask(conninfo: str) -> Counts:
-        async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
-            return await StatisticsQueries(Lists(pool, settings.wait_seconds)).counts(wanted)
-
-    with migrated_database(settings, Login.WORKER) as conninfo:
-        catch_up(conninfo, USER_STATISTICS)
-        return asyncio.run(ask(conninfo))
+    with open_database(Login.WORKER) as database:
+        catch_up(database.conninfo, USER_STATISTICS)
+        wait = database.settings.wait_seconds
+        return database.with_pool(lambda pool: StatisticsQueries(Lists(pool, wait)).counts(wanted))
 
 
 def _tell(kind: type[View], items: Sequence[View], counts: Counts, *, json: bool) -> None:
-    if json:
-        write_json({"items": items, "position": counts.position})
-        return
     *figures, told_apart = kind.__struct_fields__
     columns = [told_apart, *figures]
-    write_table([name.replace("_", " ") for name in columns], (_cells(item, columns) for item in items))
-    say(f"As of position {shown(counts.position)}.")
+    answer(
+        {"items": items, "position": counts.position},
+        Rows([name.replace("_", " ") for name in columns], (_cells(item, columns) for item in items)),
+        f"As of position {shown(counts.position)}.",
+        json=json,
+    )
 
 
 def _cells(item: View, columns: Sequence[str]) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from api.cli.database import Database, Pool
 from api.cli.failures import NotFound
 from application.users.emails.address_claims import leader_first
 from domain.users.email_claim import EmailClaim
@@ -10,31 +11,32 @@ from infrastructure.commands.aggregates import Aggregates
 from infrastructure.encryption.key_cache import SubjectKeys
 from infrastructure.encryption.master_keys import MasterKeys
 from infrastructure.log.stream_loader import StreamLoader
-from infrastructure.postgres.connections import APP_ROLE, in_role, reading_pool
 from infrastructure.secrets.keyring import load_keyring
-from infrastructure.settings import Settings
 from infrastructure.users.claims.claim_ids import claim_ids_of
 from infrastructure.users.claims.key_in_force import require_claims_key
 
 
-async def find_user(settings: Settings, conninfo: str, wanted: str) -> UUID:
+def find_user(database: Database, wanted: str) -> UUID:
     """The id of a user; whether an id that was given exists is not checked. Raises `NotFound`."""
     if "@" in wanted:
-        return await _holder(settings, conninfo, wanted)
+        return _holder(database, wanted)
     try:
         return UUID(wanted)
     except ValueError:
         raise NotFound("This is neither a user id nor an email address.") from None
 
 
-async def _holder(settings: Settings, conninfo: str, address: str) -> UUID:
+def _holder(database: Database, address: str) -> UUID:
     """Who has an address, according to the log: a read model might be behind."""
-    wanted, keyring = parse_email_address(address), load_keyring(settings.keys, production=settings.production)
-    async with reading_pool(in_role(conninfo, APP_ROLE), 1) as pool:
+    wanted, settings = parse_email_address(address), database.settings
+    keyring = load_keyring(settings.keys, production=settings.production)
+
+    async def claims(pool: Pool) -> list[EmailClaim]:
         await require_claims_key(pool, keyring)
         aggregates = Aggregates(StreamLoader(pool, SubjectKeys(pool, MasterKeys())))
-        claims = [await aggregates.load(EmailClaim, claim_id) for claim_id in claim_ids_of(keyring)(wanted)]
-    claim = leader_first(claims)[0]
+        return [await aggregates.load(EmailClaim, claim_id) for claim_id in claim_ids_of(keyring)(wanted)]
+
+    claim = leader_first(database.with_pool(claims))[0]
     if claim.holder is None:
         raise NotFound("No user has this email address.")
     return claim.holder

@@ -1,6 +1,5 @@
 """`reprise users`: one person's account."""
 
-import asyncio
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any
@@ -9,18 +8,16 @@ import msgspec
 from cyclopts import Group, Parameter, validators
 
 from api.access_records.cli.recording import put_on_record
+from api.cli.database import open_database
 from api.cli.failures import NotFound
-from api.cli.terminal import shown, write_json, write_table
+from api.cli.terminal import Rows, answer, shown
 from api.cli.values import instant
 from api.users.cli.finding_users import find_user
 from api.users.views import UserStateView, UserView, user_state
 from application.ports import Service
 from application.users.queries import Moment, Users
 from domain.access_records.access_record import Reading
-from infrastructure.composition import open_service
-from infrastructure.postgres.database import migrated_database, require_data
 from infrastructure.postgres.logins import Login
-from infrastructure.settings import Settings, settings_from
 
 MOMENT = Group(
     "Moment", help="At most one of these. Without one, the user as of now.", validator=validators.mutually_exclusive
@@ -55,25 +52,19 @@ def show(
         Write JSON.
 
     """
-    settings = settings_from()
-    require_data(settings)
     moment = Moment(version=version, at=at, position=position)
-    with migrated_database(settings, Login.API) as conninfo:
-        state = asyncio.run(_state(settings, conninfo, user, moment, purpose))
-    if json:
-        write_json(state)
-    else:
-        write_table(("", ""), _lines(state))
 
-
-async def _state(settings: Settings, conninfo: str, user: str, moment: Moment, purpose: str | None) -> UserStateView:
-    user_id = await find_user(settings, conninfo, user)
-    async with open_service(settings, conninfo) as service:
+    async def state(service: Service) -> UserStateView:
         found = await service.using(Users).user_at(user_id, await _given(moment, service))
         if found is None:
             raise NotFound("There is no such user, or there was none at that moment.")
         put_on_record(service, Reading.STATE, [user_id], purpose)
-    return user_state(found)
+        return user_state(found)
+
+    with open_database(Login.API) as database:
+        user_id = find_user(database, user)
+        found = database.with_service(state)
+    answer(found, Rows(("", ""), _lines(found)), json=json)
 
 
 async def _given(moment: Moment, service: Service) -> Moment:

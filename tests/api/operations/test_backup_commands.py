@@ -51,6 +51,15 @@ def test_a_backup_is_restored_elsewhere_with_its_keys(
     assert elsewhere.call("import", people, "--json").json["alreadyImported"] == 2
 
 
+def test_a_folder_may_have_any_name(reprise: CommandLine, people: str, tmp_path: Path) -> None:
+    reprise.call("import", people)
+    folder = tmp_path / "log {of} {0}"
+
+    taken = reprise.call("backup", str(folder))
+
+    assert (taken.code, taken.out) == (0, f"Backed up: 4 events in {folder}, without keys.\n")
+
+
 def test_whoever_was_erased_after_the_backup_is_erased_again(
     reprise: CommandLine, elsewhere: CommandLine, people: str, tmp_path: Path
 ) -> None:
