@@ -1,17 +1,32 @@
-"""What a process is told by its environment: variables named REPRISE_…, each with a default that works."""
+"""What a process is told by its environment: variables named REPRISE_…, each with a default that works.
+
+Each is declared once, with the field that it sets or, where only its reader may have the value, in `ELSEWHERE`. The
+parser and the table in docs/operations.md follow from that (docs/decisions/0045-settings.md).
+"""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated, Any, get_type_hints
 
 import msgspec
 
-from application.policy import Policy
-from domain.limits import REMEMBERED, Limit
+from application.policy import DAY, Policy
+from infrastructure.variables import (
+    DailyLimit,
+    Number,
+    UnreadableTextError,
+    Variable,
+    WholeNumber,
+    absolute_path,
+    url_base,
+    yes_or_no,
+)
 
 DEFAULT_MAIL_SENDER = "no-reply@reprise.example"
 OWN_JWKS_FILE = "jwks.json"
+_HOUR = timedelta(hours=1)
 
 
 class SettingInvalidError(ValueError):
@@ -24,54 +39,146 @@ class SettingInvalidError(ValueError):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings of a process."""
 
-    home: Path
-    """REPRISE_HOME: where the embedded database, keys and mails live (default `.reprise` in the working directory)."""
-    database_url: str | None = None
-    """REPRISE_DATABASE_URL: any PostgreSQL from version 15 on, instead of the embedded one, with the API's login."""
-    worker_database_url: str | None = None
-    """REPRISE_WORKER_DATABASE_URL: the same with that of workers (default: the API's)."""
-    owner_database_url: str | None = None
-    """REPRISE_OWNER_DATABASE_URL: the same with that of the schema's owner (default: the API's)."""
-    host: str = "127.0.0.1"
-    """REPRISE_HOST"""
-    port: int = 8000
-    """REPRISE_PORT"""
-    max_connections: int = 1_000
-    """REPRISE_MAX_CONNECTIONS: how many connections a process of the API has open at a time."""
-    issuer: str = "reprise"
-    """REPRISE_TOKEN_ISSUER: the `iss` that access tokens must have."""
-    audience: str = "reprise"
-    """REPRISE_TOKEN_AUDIENCE: the `aud` that access tokens must have."""
-    jwks_path: Path
-    """REPRISE_JWKS: the file with the public keys of the issuer (default `keys/jwks.json` under home, where the keys of
-    tokens are that were issued here)."""
-    mail_url: str | None = None
-    """REPRISE_MAIL_URL: `smtps://user:password@host:port`, `smtp+starttls://…`, `smtp://…` (STARTTLS where offered), or
-    `outbox:`, for files in `home/outbox/`, which is the default."""
-    mail_sender: str = DEFAULT_MAIL_SENDER
-    """REPRISE_MAIL_SENDER"""
-    public_url: str = "http://127.0.0.1:8000"
-    """REPRISE_PUBLIC_URL: how people's browsers reach the product; links in mails begin with it."""
-    log_origin: str | None = None
-    """REPRISE_LOG_ORIGIN: the name of this log in its checkpoints, for ever (default: made up at the first start)."""
-    wait_seconds: float = 5.0
-    """REPRISE_WAIT_SECONDS: how long a query waits for a read model to reach Min-Log-Position, or what its sender has
-    written."""
-    production: bool = False
-    """REPRISE_PRODUCTION: `yes` refuses what is fit for trying out only: nothing is made up, issued or trusted that was
-    not configured."""
-    key_encryption_key_file: Path | None = None
-    """REPRISE_KEY_ENCRYPTION_KEY_FILE: where the key that wraps all others is (default `keys/key-encryption.key` under
-    home); REPRISE_KEY_ENCRYPTION_KEY is the key itself, 32 octets in base64."""
-    kms_key: str | None = None
-    """REPRISE_KMS_KEY: the ARN, id or alias of an AWS KMS key to be used instead."""
-    next_key_encryption_key_file: Path | None = None
-    """REPRISE_NEXT_KEY_ENCRYPTION_KEY_FILE, or REPRISE_NEXT_KEY_ENCRYPTION_KEY: what the next master key is to be
-    wrapped with."""
-    next_kms_key: str | None = None
-    """REPRISE_NEXT_KMS_KEY: the same in AWS KMS."""
-    idempotency_retention: timedelta = timedelta(hours=72)
-    """REPRISE_IDEMPOTENCY_HOURS: how long idempotency keys are kept, at least a day."""
+    home: Annotated[
+        Path,
+        Variable(
+            "REPRISE_HOME",
+            "directory for the embedded database, keys, outgoing mail, and the logs of processes that `reprise run` "
+            "starts",
+            absolute_path,
+            default="`.reprise`",
+        ),
+    ]
+    database_url: Annotated[
+        str | None,
+        Variable(
+            "REPRISE_DATABASE_URL",
+            "any [PostgreSQL ≥ 15](#a-database-of-your-own), with the login of the API: see [Logins](#logins)",
+            default="embedded PostgreSQL 18",
+        ),
+    ] = None
+    worker_database_url: Annotated[
+        str | None,
+        Variable(
+            "REPRISE_WORKER_DATABASE_URL",
+            "the same database with the login of workers",
+            default="`REPRISE_DATABASE_URL`",
+        ),
+    ] = None
+    owner_database_url: Annotated[
+        str | None,
+        Variable(
+            "REPRISE_OWNER_DATABASE_URL",
+            "the same database with the login of the schema's owner",
+            default="`REPRISE_DATABASE_URL`",
+        ),
+    ] = None
+    host: Annotated[str, Variable("REPRISE_HOST", "address at which the API listens")] = "127.0.0.1"
+    port: Annotated[
+        int,
+        Variable("REPRISE_PORT", "port at which it listens", WholeNumber(highest=65_535), default="8000"),
+    ] = 8000
+    max_connections: Annotated[
+        int,
+        Variable(
+            "REPRISE_MAX_CONNECTIONS",
+            "open connections of each API process, see [Connections](#connections)",
+            WholeNumber(lowest=10, highest=100_000),
+        ),
+    ] = 1_000
+    public_url: Annotated[
+        str,
+        Variable(
+            "REPRISE_PUBLIC_URL",
+            "base of the links in mails: where the API's page `/confirm-email` can be reached, or "
+            "[a front end of your own](api.md#the-link-in-the-mail)",
+            url_base,
+            default="`http://HOST:PORT`",
+        ),
+    ] = "http://127.0.0.1:8000"
+    issuer: Annotated[str, Variable("REPRISE_TOKEN_ISSUER", "required `iss` of access tokens")] = "reprise"
+    audience: Annotated[str, Variable("REPRISE_TOKEN_AUDIENCE", "required `aud` of access tokens")] = "reprise"
+    jwks_path: Annotated[
+        Path,
+        Variable(
+            "REPRISE_JWKS",
+            "public keys of the token issuer; read again when the file changes, never written",
+            Path,
+            default=f"`$REPRISE_HOME/keys/{OWN_JWKS_FILE}`",
+        ),
+    ]
+    key_encryption_key_file: Annotated[
+        Path | None,
+        Variable(
+            "REPRISE_KEY_ENCRYPTION_KEY_FILE",
+            "file with the key that wraps the keys of all personal data, 32 octets, generated at the first start. "
+            "**If you lose it, all personal data is lost**",
+            absolute_path,
+            default="`$REPRISE_HOME/keys/key-encryption.key`",
+        ),
+    ] = None
+    kms_key: Annotated[
+        str | None,
+        Variable(
+            "REPRISE_KMS_KEY",
+            "id, ARN or alias of a symmetric AWS KMS key to use instead (`pip install reprise[aws]`)",
+        ),
+    ] = None
+    next_key_encryption_key_file: Annotated[
+        Path | None,
+        Variable(
+            "REPRISE_NEXT_KEY_ENCRYPTION_KEY_FILE",
+            "file with the key that wraps the next master key, see [below](#keys-for-personal-data); never generated",
+            absolute_path,
+        ),
+    ] = None
+    next_kms_key: Annotated[
+        str | None, Variable("REPRISE_NEXT_KMS_KEY", "id, ARN or alias of an AWS KMS key to use instead of that file")
+    ] = None
+    production: Annotated[
+        bool,
+        Variable(
+            "REPRISE_PRODUCTION",
+            "`yes`: nothing is generated, issued or trusted that was not configured, see [Production](#production)",
+            yes_or_no,
+        ),
+    ] = False
+    mail_url: Annotated[
+        str | None,
+        Variable(
+            "REPRISE_MAIL_URL",
+            "`smtps://user:password@host:port`, `smtp+starttls://…` (STARTTLS required) or `smtp://…` (STARTTLS if "
+            "offered, which an attacker on the path can prevent); certificates are verified, and a password is sent "
+            "over TLS only",
+            default="`outbox:`, files in `$REPRISE_HOME/outbox/`",
+        ),
+    ] = None
+    mail_sender: Annotated[str, Variable("REPRISE_MAIL_SENDER", "sender of mails")] = DEFAULT_MAIL_SENDER
+    log_origin: Annotated[
+        str | None,
+        Variable(
+            "REPRISE_LOG_ORIGIN",
+            "name of the log in its checkpoints (such as `log.example.com/people`): must be unique, and can never be "
+            "changed",
+            default="generated at the first start",
+        ),
+    ] = None
+    wait_seconds: Annotated[
+        float,
+        Variable(
+            "REPRISE_WAIT_SECONDS",
+            "how long a query waits for `Min-Log-Position`, or for what its sender has written",
+            Number(highest=60),
+        ),
+    ] = 5.0
+    idempotency_retention: Annotated[
+        timedelta,
+        Variable(
+            "REPRISE_IDEMPOTENCY_HOURS",
+            "how long idempotency keys are kept",
+            Number(lowest=24, highest=87_600, unit=_HOUR),
+        ),
+    ] = timedelta(hours=72)
     policy: Policy = Policy()
 
     @property
@@ -95,82 +202,99 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.home / "keys"
 
 
+POLICY: Mapping[str, Variable] = {
+    "confirm_within": Variable(
+        "REPRISE_CONFIRM_WITHIN_HOURS",
+        "how long a mailed token is valid and a new address stays reserved",
+        Number(highest=8_760, unit=_HOUR),
+    ),
+    "export_good_for": Variable(
+        "REPRISE_EXPORT_HOURS", "how long the link to a person's data is valid", Number(highest=168, unit=_HOUR)
+    ),
+    "erase_after": Variable(
+        "REPRISE_GRACE_DAYS", "days between a deletion request and the erasure", Number(highest=365, unit=DAY)
+    ),
+    "email_requests": Variable(
+        "REPRISE_EMAIL_REQUESTS_PER_DAY",
+        "mails that one account may request for its own or a new address within 24 hours; further requests get 429",
+        DailyLimit(),
+    ),
+    "mails_to_address": Variable(
+        "REPRISE_MAILS_PER_ADDRESS",
+        "mails to one address within 24 hours, whoever requests them; keep it above the number above, see "
+        "[decision 28](decisions/0028-mails-to-strangers.md)",
+        DailyLimit(),
+    ),
+}
+"""The variables that set the fields of `Policy`, which knows nothing of variables."""
+ELSEWHERE = (
+    Variable(
+        "REPRISE_CLAIMS_KEY",
+        "base64, ≥ 32 octets: derives the ids of email claims. **If you lose it, all claims are lost**",
+        default="`$REPRISE_HOME/keys/claims.key`",
+    ),
+    Variable(
+        "REPRISE_NEXT_CLAIMS_KEY",
+        "base64, ≥ 32 octets: the key that will replace it, see [below](#replacing-the-claims-key); never generated",
+        default="`$REPRISE_HOME/keys/next-claims.key`, if it exists",
+    ),
+    Variable(
+        "REPRISE_SERVICE_KEY",
+        "base64, ≥ 32 octets: signs cursors and mailed tokens, hashes idempotency keys",
+        default="`$REPRISE_HOME/keys/service.key`",
+    ),
+    Variable(
+        "REPRISE_KEY_ENCRYPTION_KEY",
+        "base64, 32 octets: the key itself, instead of the file that `REPRISE_KEY_ENCRYPTION_KEY_FILE` names",
+    ),
+    Variable(
+        "REPRISE_NEXT_KEY_ENCRYPTION_KEY",
+        "base64, 32 octets: the same for the file that `REPRISE_NEXT_KEY_ENCRYPTION_KEY_FILE` names",
+    ),
+    Variable(
+        "REPRISE_BUILD",
+        "the build that `reprise --version` and `/healthz` show, such as the commit; set it in a container image "
+        "(`ENV REPRISE_BUILD=$COMMIT`)",
+        default="from git, a wheel of `make wheel`, or pip's record of a git URL",
+    ),
+)
+"""Variables that their readers alone look at. Secrets are no settings: those are handed around and may be shown."""
+
+
+def _declared() -> Iterator[tuple[str, Variable]]:
+    for field, hint in get_type_hints(Settings, include_extras=True).items():
+        for variable in getattr(hint, "__metadata__", ()):
+            yield field, variable
+
+
+SETTINGS: Mapping[str, Variable] = dict(_declared())
+"""The variables that set the fields of `Settings`."""
+
+
 def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings in an environment. Raises `SettingInvalidError`."""
-    home = Path(environment.get("REPRISE_HOME") or ".reprise").absolute()
-    port = _whole_number(environment, "REPRISE_PORT", 8000, highest=65535)
-    host = environment.get("REPRISE_HOST") or "127.0.0.1"
-    return Settings(
-        home=home,
-        database_url=environment.get("REPRISE_DATABASE_URL") or None,
-        worker_database_url=environment.get("REPRISE_WORKER_DATABASE_URL") or None,
-        owner_database_url=environment.get("REPRISE_OWNER_DATABASE_URL") or None,
-        host=host,
-        port=port,
-        max_connections=_whole_number(environment, "REPRISE_MAX_CONNECTIONS", 1_000, lowest=10, highest=100_000),
-        issuer=environment.get("REPRISE_TOKEN_ISSUER") or "reprise",
-        audience=environment.get("REPRISE_TOKEN_AUDIENCE") or "reprise",
-        jwks_path=Path(environment.get("REPRISE_JWKS") or home / "keys" / OWN_JWKS_FILE),
-        mail_url=environment.get("REPRISE_MAIL_URL") or None,
-        mail_sender=environment.get("REPRISE_MAIL_SENDER") or DEFAULT_MAIL_SENDER,
-        public_url=(environment.get("REPRISE_PUBLIC_URL") or http_url(host, port)).rstrip("/"),
-        log_origin=environment.get("REPRISE_LOG_ORIGIN") or None,
-        wait_seconds=_number(environment, "REPRISE_WAIT_SECONDS", 5.0, highest=60),
-        production=_flag(environment, "REPRISE_PRODUCTION"),
-        key_encryption_key_file=_path(environment, "REPRISE_KEY_ENCRYPTION_KEY_FILE"),
-        kms_key=environment.get("REPRISE_KMS_KEY") or None,
-        next_key_encryption_key_file=_path(environment, "REPRISE_NEXT_KEY_ENCRYPTION_KEY_FILE"),
-        next_kms_key=environment.get("REPRISE_NEXT_KMS_KEY") or None,
-        idempotency_retention=timedelta(
-            hours=_number(environment, "REPRISE_IDEMPOTENCY_HOURS", 72, lowest=24, highest=87_600)
-        ),
-        policy=Policy(
-            confirm_within=timedelta(hours=_number(environment, "REPRISE_CONFIRM_WITHIN_HOURS", 72, highest=8760)),
-            export_good_for=timedelta(hours=_number(environment, "REPRISE_EXPORT_HOURS", 24, highest=168)),
-            erase_after=timedelta(days=_number(environment, "REPRISE_GRACE_DAYS", 30, highest=365)),
-            email_requests=_daily(environment, "REPRISE_EMAIL_REQUESTS_PER_DAY", Policy().email_requests),
-            mails_to_address=_daily(environment, "REPRISE_MAILS_PER_ADDRESS", Policy().mails_to_address),
-        ),
-    )
+    given = _given(SETTINGS, environment)
+    home = given.setdefault("home", Path(".reprise").absolute())
+    given.setdefault("jwks_path", home / "keys" / OWN_JWKS_FILE)
+    settings = Settings(**given, policy=Policy(**_given(POLICY, environment)))
+    if "public_url" in given:
+        return settings
+    return msgspec.structs.replace(settings, public_url=http_url(settings.host, settings.port))
 
 
-def _daily(environment: Mapping[str, str], variable: str, default: Limit) -> Limit:
-    times = _number(environment, variable, default.times, lowest=1, highest=REMEMBERED)
-    if times != int(times):
-        raise SettingInvalidError(variable, "must be a whole number")
-    return Limit(int(times), default.within)
+def _given(variables: Mapping[str, Variable], environment: Mapping[str, str]) -> dict[str, Any]:
+    """The values of variables that are set, by field. One that is empty counts as not set."""
+    texts = ((field, variable, environment.get(variable.name)) for field, variable in variables.items())
+    return {field: _value(variable, text) for field, variable, text in texts if text}
 
 
-def _flag(environment: Mapping[str, str], variable: str) -> bool:
-    text = environment.get(variable) or "no"
-    if text not in {"yes", "no"}:
-        raise SettingInvalidError(variable, "must be yes or no")
-    return text == "yes"
-
-
-def _path(environment: Mapping[str, str], variable: str) -> Path | None:
-    text = environment.get(variable)
-    return Path(text).absolute() if text else None
+def _value(variable: Variable, text: str) -> Any:
+    try:
+        return variable.read(text)
+    except UnreadableTextError as error:
+        raise SettingInvalidError(variable.name, str(error)) from None
 
 
 def http_url(host: str, port: int) -> str:
     """The URL of a host, which may be an IPv6 address, at a port."""
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-def _whole_number(environment: Mapping[str, str], variable: str, default: int, highest: int, lowest: int = 0) -> int:
-    number = _number(environment, variable, default, highest, lowest)
-    if number != int(number):
-        raise SettingInvalidError(variable, "must be a whole number")
-    return int(number)
-
-
-def _number(environment: Mapping[str, str], variable: str, default: float, highest: float, lowest: float = 0) -> float:
-    text = environment.get(variable) or str(default)
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not lowest <= number <= highest:
-        raise SettingInvalidError(variable, f"must be a number from {lowest:g} to {highest:g}")
-    return number

@@ -6,29 +6,11 @@ from pathlib import Path
 import pytest
 
 from domain.limits import REMEMBERED, Limit
-from infrastructure.settings import SettingInvalidError, Settings, settings_from
+from infrastructure.settings import POLICY, SETTINGS, SettingInvalidError, Settings, settings_from
+from infrastructure.variables import Number
 
-VARIABLES = {
-    "REPRISE_HOME",
-    "REPRISE_DATABASE_URL",
-    "REPRISE_WORKER_DATABASE_URL",
-    "REPRISE_OWNER_DATABASE_URL",
-    "REPRISE_HOST",
-    "REPRISE_PORT",
-    "REPRISE_MAX_CONNECTIONS",
-    "REPRISE_TOKEN_ISSUER",
-    "REPRISE_TOKEN_AUDIENCE",
-    "REPRISE_JWKS",
-    "REPRISE_MAIL_URL",
-    "REPRISE_MAIL_SENDER",
-    "REPRISE_PUBLIC_URL",
-    "REPRISE_LOG_ORIGIN",
-    "REPRISE_WAIT_SECONDS",
-    "REPRISE_CONFIRM_WITHIN_HOURS",
-    "REPRISE_GRACE_DAYS",
-    "REPRISE_EMAIL_REQUESTS_PER_DAY",
-    "REPRISE_MAILS_PER_ADDRESS",
-}
+DECLARED = (*SETTINGS.values(), *POLICY.values())
+NUMBERS = [(variable.name, variable.read) for variable in DECLARED if isinstance(variable.read, Number)]
 
 
 def test_everything_has_a_default_that_works() -> None:
@@ -41,7 +23,7 @@ def test_everything_has_a_default_that_works() -> None:
 
 
 def test_a_variable_that_is_empty_counts_as_not_set() -> None:
-    assert settings_from(dict.fromkeys(VARIABLES, "")) == settings_from({})
+    assert settings_from({variable.name: "" for variable in DECLARED}) == settings_from({})
 
 
 def test_variables_of_others_are_passed_over() -> None:
@@ -126,6 +108,17 @@ def test_a_number_has_its_limits_and_the_refusal_says_which(variable: str, highe
     for text in (f"{highest}1", "-1", "-0.1", "nan", "inf", "-inf", "many", "0x10", "1,5", "1 000", "1e400"):
         with pytest.raises(SettingInvalidError, match=f"^{variable} must be a number from 0 to {highest}\\.$"):
             settings_from({variable: text})
+
+
+@pytest.mark.parametrize(("variable", "number"), NUMBERS)
+def test_every_number_is_accepted_up_to_its_limits(variable: str, number: Number) -> None:
+    for accepted in (number.lowest, number.highest):
+        settings_from({variable: f"{accepted:g}"})
+
+    for refused in (number.lowest - 1, number.highest + 1):
+        with pytest.raises(SettingInvalidError) as error:
+            settings_from({variable: f"{refused:g}"})
+        assert str(error.value) == f"{variable} must be a number from {number.lowest:g} to {number.highest:g}."
 
 
 @pytest.mark.parametrize("variable", ["REPRISE_PORT", "REPRISE_MAX_CONNECTIONS"])
