@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from api.cli.failures import Failure
+from application.json_arrays import JsonArray
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,17 +66,17 @@ class JsonList:
     """One JSON document with a list of unknown length, written item by item, in constant memory."""
 
     def __init__(self, name: str, **before: Any) -> None:
-        self._separator = "\n"
-        sys.stdout.write(msgspec.json.encode({**before, name: []}).decode().removesuffix("]}"))
+        self._array = JsonArray()
+        sys.stdout.write(msgspec.json.encode({**before, name: []}).decode().removesuffix("[]}"))
 
     def add(self, item: Any) -> None:
         """Another item."""
-        sys.stdout.write(self._separator + msgspec.json.encode(item).decode())
-        self._separator = ",\n"
+        sys.stdout.write(self._array.more([item]).decode())
 
     def end(self, **after: Any) -> None:
         """End the list, and add what is known by then."""
-        sys.stdout.write("\n], " + msgspec.json.encode(after).decode().removeprefix("{") + "\n")
+        rest = msgspec.json.encode(after).decode().removeprefix("{")
+        sys.stdout.write(f"{self._array.end().decode()}, {rest}\n")
         sys.stdout.flush()
 
     def break_off(self, failure: Failure, **after: Any) -> None:

@@ -10,6 +10,7 @@ from api.history.views import FactView, fact
 from application.csv_rows import csv_lines
 from application.history.queries import Findings
 from application.history.timeline import TimelineEntry
+from application.json_arrays import JsonArray
 
 SOURCE = "urn:reprise:log"
 """The `source` of CloudEvents."""
@@ -32,35 +33,41 @@ class ExportFormat(StrEnum):
 
 async def exported(found: Findings[TimelineEntry], form: ExportFormat) -> AsyncIterator[bytes]:
     """The whole file, in pieces."""
-    way = _FORMS[form]
-    between = b""
-    yield way.begin
-    async for batch in found.batches:
-        yield between + way.facts([fact(entry) for entry in batch])
-        between = way.between
-    yield way.end
+    async for piece in _FORMS[form].written(_facts(found)):
+        yield piece
+
+
+Facts = AsyncIterator[Sequence[FactView]]
 
 
 class _Form(NamedTuple):
     media_type: str
-    facts: Callable[[Sequence[FactView]], bytes]
-    begin: bytes = b""
-    between: bytes = b""
-    end: bytes = b""
+    written: Callable[[Facts], AsyncIterator[bytes]]
 
 
-def _table(facts: Sequence[FactView]) -> bytes:
-    told = map(msgspec.to_builtins, facts)
-    return csv_lines([values[name] for name in _NAMES] for values in told)
+async def _facts(found: Findings[TimelineEntry]) -> Facts:
+    async for batch in found.batches:
+        yield [fact(entry) for entry in batch]
 
 
-def _lines(facts: Sequence[FactView]) -> bytes:
-    return _ENCODER.encode_lines(facts)
+async def _table(batches: Facts) -> AsyncIterator[bytes]:
+    yield csv_lines([_NAMES])
+    async for facts in batches:
+        told = map(msgspec.to_builtins, facts)
+        yield csv_lines([values[name] for name in _NAMES] for values in told)
 
 
-def _cloud_events(facts: Sequence[FactView]) -> bytes:
-    """CloudEvents 1.0 (https://cloudevents.io), the items of a JSON array, one on each line."""
-    return b",\n".join(_ENCODER.encode(_cloud_event(told)) for told in facts)
+async def _lines(batches: Facts) -> AsyncIterator[bytes]:
+    async for facts in batches:
+        yield _ENCODER.encode_lines(facts)
+
+
+async def _cloud_events(batches: Facts) -> AsyncIterator[bytes]:
+    """CloudEvents 1.0 (https://cloudevents.io) in their JSON batch format."""
+    array = JsonArray()
+    async for facts in batches:
+        yield array.more(map(_cloud_event, facts))
+    yield array.end() + b"\n"
 
 
 def _cloud_event(told: FactView) -> dict[str, Any]:
@@ -78,11 +85,8 @@ def _cloud_event(told: FactView) -> dict[str, Any]:
 
 _FORMS: dict[ExportFormat, _Form] = {
     ExportFormat.JSONL: _Form("application/x-ndjson", _lines),
-    ExportFormat.CSV: _Form("text/csv; charset=utf-8; header=present", _table, begin=csv_lines([_NAMES])),
-    # Their JSON batch format: whoever has only the beginning of an array notices.
-    ExportFormat.CLOUDEVENTS: _Form(
-        "application/cloudevents-batch+json", _cloud_events, begin=b"[\n", between=b",\n", end=b"\n]\n"
-    ),
+    ExportFormat.CSV: _Form("text/csv; charset=utf-8; header=present", _table),
+    ExportFormat.CLOUDEVENTS: _Form("application/cloudevents-batch+json", _cloud_events),
 }
 
 FORM_OF = {form.media_type.partition(";")[0].encode(): name for name, form in _FORMS.items()}

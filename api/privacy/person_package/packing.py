@@ -22,6 +22,7 @@ from api.users.views import UserView, user_view
 from application.access_records.recording import AccessFilter, AccessLog
 from application.history.queries import Timeline, TimelineItem
 from application.history.timeline import is_shown_to_people
+from application.json_arrays import JsonArray
 from application.ports import Service
 from application.privacy.data_exports import RequestedExport
 from application.queries import Page, PageRequest
@@ -142,12 +143,10 @@ class _Writer:
 
 
 async def _array(records: AsyncIterator[Any]) -> AsyncIterator[str]:
-    """A JSON array with one item on each line."""
-    before = "[\n"
+    array = JsonArray()
     async for record in records:
-        yield before + msgspec.json.encode(record).decode()
-        before = ",\n"
-    yield "[]\n" if before == "[\n" else "\n]\n"
+        yield array.more([record]).decode()
+    yield array.end().decode() + "\n"
 
 
 def _document(value: Any) -> bytes:
