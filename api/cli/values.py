@@ -39,6 +39,11 @@ def topic(_: Any, tokens: Sequence[Token]) -> Topic:
     return parse_topic(tokens[0].value)
 
 
+ByActor = Annotated[ActorName | None, Parameter(converter=actor)]
+RecordedFrom = Annotated[datetime | None, Parameter(name="--from", converter=instant)]
+RecordedTo = Annotated[datetime | None, Parameter(name="--to", converter=instant)]
+
+
 def settings_for(host: str | None, port: int | None) -> Settings:
     """The settings of the environment, overridden by the command line."""
     settings = settings_from()

@@ -4,7 +4,7 @@ Permission is checked before anything is looked up, so that existing and missing
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
@@ -188,16 +188,25 @@ class QueryForm(msgspec.Struct, frozen=True):
 @cache
 def query_form(handler: HTTPRouteHandler) -> QueryForm:
     """The query parameters that a handler reads."""
-    definitions = handler.parsed_fn_signature.parameters.values()
     found = {
         kwarg.name or definition.name: definition
-        for definition in definitions
+        for definition in parameters_of(handler)
         if isinstance(kwarg := definition.kwarg_definition, QueryParameter)
     }
     return QueryForm(
         {name: definition.annotation in {str, str | None} for name, definition in found.items()},
         tuple(name for name, definition in found.items() if is_required(definition)),
     )
+
+
+def parameters_of(handler: HTTPRouteHandler) -> Iterator[FieldDefinition]:
+    """The parameters of a handler; those of a dependency, such as a filter, stand in its place."""
+    provided = handler.resolve_dependencies()
+    for name, definition in handler.parsed_fn_signature.parameters.items():
+        if name in provided:
+            yield from provided[name].parsed_fn_signature.parameters.values()
+        else:
+            yield definition
 
 
 def is_required(definition: FieldDefinition) -> bool:

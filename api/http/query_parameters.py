@@ -27,6 +27,13 @@ Cursor = Annotated[
     QueryParameter(name="cursor", max_length=512, description="`nextCursor` of the previous page of the same query."),
 ]
 
+RecordedFrom = Annotated[
+    str | None, QueryParameter(format="date-time", name="from", description="Recorded at this instant or later.")
+]
+RecordedTo = Annotated[
+    str | None, QueryParameter(format="date-time", name="to", description="Recorded before this instant.")
+]
+
 
 def min_position(request: ApiRequest) -> int | None:
     """The log position that the answer must reflect (Min-Log-Position); None if the request has none."""

@@ -12,7 +12,7 @@ from litestar.params import KwargDefinition, PathParameter, QueryParameter
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.typing import FieldDefinition
 
-from api.http.admission import MEDIA_TYPES, PERMISSION, PUBLIC, is_required
+from api.http.admission import MEDIA_TYPES, PERMISSION, PUBLIC, is_required, parameters_of
 from api.http.answers import Document, Receipt, Streamed
 from api.http.content_negotiation import MERGE_PATCH
 from api.http.json_content import content_form
@@ -70,7 +70,7 @@ class Operation(NamedTuple):
     @property
     def parameters(self) -> list[FieldDefinition]:
         """The parameters of its handler, in order."""
-        return list(self.handler.parsed_fn_signature.parameters.values())
+        return list(parameters_of(self.handler))
 
     @property
     def answers(self) -> tuple[Any, ...]:

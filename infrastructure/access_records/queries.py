@@ -1,14 +1,12 @@
 """Answers who read whose personal data, from the read model `access_log`."""
 
-from typing import Any
-
 from psycopg import sql
 
 from application.access_records.access_log import ACCESS_LOG, AccessEntry
 from application.access_records.recording import AccessFilter
 from application.queries import Page, PageRequest
 from infrastructure.queries.cursors import Cursors
-from infrastructure.queries.pages import BETWEEN_INSTANTS, Pages, page_size
+from infrastructure.queries.pages import BETWEEN_INSTANTS, Pages, given, page_size
 from infrastructure.queries.read_model import Lists, ReadModel, Selection
 
 _CONDITIONS = {
@@ -41,8 +39,7 @@ class AccessLogQueries:
 
 
 def _selection(wanted: AccessFilter, after: int | None, limit: int) -> Selection:
-    values = {name: getattr(wanted, name) for name in wanted.__struct_fields__} | {"after": after}
-    parameters: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
+    parameters = given(wanted) | ({} if after is None else {"after": after})
     clauses = sql.SQL("WHERE {} ORDER BY {} LIMIT %(limit)s").format(
         sql.SQL(" AND ").join([sql.SQL("true"), *(_CONDITIONS[name] for name in parameters)]),
         _ORDER if wanted.user_id is None else _ORDER_OF_ONE,

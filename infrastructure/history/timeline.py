@@ -1,6 +1,6 @@
 """Answers what was done to accounts, from the read model `user_timeline` and the log."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from infrastructure.history.search_plan import search_for
 from infrastructure.log.event_codec import UndecodableEventError, UnknownTopicError, check, payload
 from infrastructure.log.opened_rows import open_with
 from infrastructure.queries.cursors import Cursors
-from infrastructure.queries.pages import Pages, page_size
+from infrastructure.queries.pages import Pages, given, page_size
 from infrastructure.queries.read_model import Lists, ReadModel, Selected, Selection
 
 BATCH = 1_000
@@ -48,7 +48,7 @@ class TimelineQueries:
 
     async def search(self, wanted: AuditFilter, page: PageRequest) -> Page[TimelineEntry]:
         """Events in the order of the log."""
-        parameters = dict(_given(wanted)) | _after(self._search.place(wanted, page))
+        parameters = given(wanted) | _after(self._search.place(wanted, page))
         selected = await self._model.select(_selection(parameters, page_size(page) + 1), page.freshness)
         return self._search.page(wanted, page, await self._entries(selected), selected.position, _place)
 
@@ -69,7 +69,7 @@ class TimelineQueries:
     async def _batch(
         self, wanted: AuditFilter, after: int, upto: int | None, freshness: Freshness = AS_IT_IS
     ) -> Selected[TimelineRow]:
-        parameters = dict(_given(wanted)) | {"after": after} | ({} if upto is None else {"upto": upto})
+        parameters = given(wanted) | {"after": after} | ({} if upto is None else {"upto": upto})
         return await self._model.select(_selection(parameters, BATCH), freshness)
 
     async def _entries(self, selected: Selected[TimelineRow], for_user: UUID | None = None) -> list[TimelineEntry]:
@@ -96,13 +96,6 @@ def _selection(parameters: dict[str, Any], limit: int, also: sql.Composable = _R
 
 def _after(place: bytes | None) -> dict[str, int]:
     return {} if place is None else {"after": int.from_bytes(place)}
-
-
-def _given(wanted: AuditFilter) -> Iterator[tuple[str, Any]]:
-    for name in wanted.__struct_fields__:
-        value = getattr(wanted, name)
-        if value is not None:
-            yield name, value
 
 
 def _content(topic: str, state: bytes) -> dict[str, Any] | None:

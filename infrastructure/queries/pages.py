@@ -1,7 +1,7 @@
 """Keyset pages: a page begins after the key of the last item before it, never at a number of items to skip."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from psycopg import sql
@@ -17,6 +17,12 @@ BETWEEN_INSTANTS = {
     "recorded_to": sql.SQL('m."position" <= log.position_before(%(recorded_to)s)'),
 }
 """Conditions on events in the order of the log: from one instant on, and before another."""
+
+
+def given(wanted: msgspec.Struct) -> dict[str, Any]:
+    """What a filter asks for; None asks for nothing."""
+    values = ((name, getattr(wanted, name)) for name in wanted.__struct_fields__)
+    return {name: value for name, value in values if value is not None}
 
 
 class Pages:

@@ -1,6 +1,5 @@
 """`reprise audit accesses`: who read whose personal data, when and why."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -8,16 +7,14 @@ from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 
 from api.access_records.views import AccessView, access_view
-from api.cli import values
 from api.cli.catching_up import catch_up
 from api.cli.database import open_database
 from api.cli.pages import Pages, write_pages
 from api.cli.terminal import shown
-from api.cli.values import instant
+from api.cli.values import ByActor, RecordedFrom, RecordedTo
 from application.access_records.access_log import ACCESS_LOG, AccessEntry
 from application.access_records.recording import AccessFilter, AccessLog
 from application.ports import Service
-from application.record_filters import ActorName
 from domain.access_records.access_record import Reading
 from infrastructure.postgres.logins import Login
 
@@ -27,10 +24,10 @@ PEOPLE_SHOWN = 3
 def accesses(
     *,
     user: UUID | None = None,
-    actor: Annotated[ActorName | None, Parameter(converter=values.actor)] = None,
+    actor: ByActor = None,
     reading: Reading | None = None,
-    recorded_from: Annotated[datetime | None, Parameter(name="--from", converter=instant)] = None,
-    recorded_to: Annotated[datetime | None, Parameter(name="--to", converter=instant)] = None,
+    recorded_from: RecordedFrom = None,
+    recorded_to: RecordedTo = None,
     limit: PositiveInt = 100,
     everything: Annotated[bool, Parameter(name="--all")] = False,
     json: bool = False,

@@ -10,7 +10,15 @@ from api.access_records.views import AccessView, access_view
 from api.http.answers import Answer, PageView, page_of
 from api.http.permissions import Permission
 from api.http.problems import Kind
-from api.http.query_parameters import Cursor, Limit, actor_filter, instant, page_request
+from api.http.query_parameters import (
+    Cursor,
+    Limit,
+    RecordedFrom,
+    RecordedTo,
+    actor_filter,
+    instant,
+    page_request,
+)
 from api.http.requests import ApiRequest
 from application.access_records.recording import AccessFilter, AccessLog
 from domain.access_records.access_record import Reading
@@ -21,10 +29,6 @@ ByActor = Annotated[
 ]
 OfUser = Annotated[UUID | None, QueryParameter(name="user", description="Whose data.")]
 OfKind = Annotated[Reading | None, QueryParameter(name="reading", description="What was read.")]
-From = Annotated[
-    str | None, QueryParameter(format="date-time", name="from", description="Recorded at this instant or later.")
-]
-To = Annotated[str | None, QueryParameter(format="date-time", name="to", description="Recorded before this instant.")]
 
 
 class AccessesController(Controller):
@@ -40,8 +44,8 @@ class AccessesController(Controller):
         actor: ByActor = None,
         user: OfUser = None,
         reading: OfKind = None,
-        recorded_from: From = None,
-        recorded_to: To = None,
+        recorded_from: RecordedFrom = None,
+        recorded_to: RecordedTo = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Answer[PageView[AccessView]]:

@@ -1,7 +1,6 @@
 """`reprise audit`: what was done, when, by whom and why."""
 
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -11,13 +10,13 @@ from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 
 from api.access_records.cli.recording import put_on_record
-from api.cli import values
 from api.cli.catching_up import catch_up
 from api.cli.database import open_database
 from api.cli.failures import NotFound
 from api.cli.pages import Pages, write_pages
 from api.cli.terminal import answer, shown
-from api.cli.values import instant
+from api.cli.values import ByActor, RecordedFrom, RecordedTo
+from api.cli.values import topic as as_topic
 from api.history.cli.exporting import write_export
 from api.history.export_formats import ExportFormat
 from api.history.views import FactView, FactWithDataView, fact, fact_with_data
@@ -26,7 +25,6 @@ from application.history.queries import AuditFilter, Timeline, TimelineItem
 from application.history.timeline import USER_TIMELINE, TimelineEntry
 from application.history.topics import Topic
 from application.ports import Service
-from application.record_filters import ActorName
 from application.unreadable import UNREADABLE, HistoryUnreadableError
 from application.users.queries import Users
 from domain.access_records.access_record import Reading
@@ -68,11 +66,11 @@ async def _must_exist(service: Service, user_id: UUID) -> None:
 
 def search(  # noqa: PLR0913 - one for each thing to search for
     *,
-    actor: Annotated[ActorName | None, Parameter(converter=values.actor)] = None,
+    actor: ByActor = None,
     user: UUID | None = None,
-    topic: Annotated[Topic | None, Parameter(converter=values.topic)] = None,
-    recorded_from: Annotated[datetime | None, Parameter(name="--from", converter=instant)] = None,
-    recorded_to: Annotated[datetime | None, Parameter(name="--to", converter=instant)] = None,
+    topic: Annotated[Topic | None, Parameter(converter=as_topic)] = None,
+    recorded_from: RecordedFrom = None,
+    recorded_to: RecordedTo = None,
     command: UUID | None = None,
     correlation: UUID | None = None,
     limit: PositiveInt = 100,
