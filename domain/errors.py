@@ -34,7 +34,8 @@ DomainError
     ├── AccessPurposeInvalid
     └── VerificationTokenInvalid
 
-Each leaf has a stable `code` for programs and a sentence for people. Neither ever holds a personal value.
+Each leaf has a stable `code` for programs and a sentence for people. Neither ever holds a personal value. An area may
+have leaves of its own, in `domain/<area>/errors.py`.
 """
 
 from datetime import timedelta

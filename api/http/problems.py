@@ -3,7 +3,7 @@
 Problem documents never contain a value from the request.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, StrEnum
 from http import HTTPStatus
 from typing import NamedTuple, TypeVar
@@ -31,35 +31,14 @@ IF_MATCH = Place("header", "If-Match")
 MIN_LOG_POSITION = Place("header", "Min-Log-Position")
 
 STATUS_OF_ERROR: dict[type[errors.DomainError], HTTPStatus] = {
-    errors.UserNotFound: HTTPStatus.NOT_FOUND,
-    errors.UserIsErased: HTTPStatus.GONE,
-    errors.EmailTaken: HTTPStatus.CONFLICT,
-    errors.UserIsSuspended: HTTPStatus.CONFLICT,
-    errors.UserIsDeactivated: HTTPStatus.CONFLICT,
-    errors.DeletionIsPending: HTTPStatus.CONFLICT,
-    errors.GracePeriodIsOver: HTTPStatus.CONFLICT,
-    errors.TooManyConsentPurposes: HTTPStatus.CONFLICT,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.Gone: HTTPStatus.GONE,
+    errors.Conflict: HTTPStatus.CONFLICT,
     errors.TooManyEmailRequests: HTTPStatus.TOO_MANY_REQUESTS,
     errors.VersionIsStale: HTTPStatus.PRECONDITION_FAILED,
-    errors.EmailInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.EmailDomainReserved: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.DisplayNameBlank: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.DisplayNameTooLong: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.DisplayNameHasControlCharacters: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.CountryUnknown: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.LocaleUnknown: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.BirthDateInFuture: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.TooYoung: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.BirthDateTooLongAgo: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.OccurredInFuture: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.OccurredTooLongAgo: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.ConsentPurposeInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.DocumentVersionInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.ReasonInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.ExternalIdInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.AccessPurposeInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.VerificationTokenInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.RuleBroken: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
+"""The status of each category of errors, and of the errors that have another one than their category."""
 
 _PLACE_OF_ERROR: dict[type[errors.DomainError], Place] = {errors.VersionIsStale: IF_MATCH}
 """What an error is about, unless it is the field of the content that it names."""
@@ -310,12 +289,20 @@ def parsed(parse: Callable[[str], T], text: str, place: Place) -> T:
         raise RefusedValue(error, place) from None
 
 
+def status_of(error: type[errors.DomainError]) -> HTTPStatus:
+    """The status of an error: its own, or that of its category. Raises `LookupError` for one of no category."""
+    for kind in error.__mro__:
+        if status := STATUS_OF_ERROR.get(kind):
+            return status
+    raise LookupError(error)
+
+
 def document_of(error: errors.DomainError, place: Place | None = None) -> Problem:
     """A refusal of the domain as a document; it is about a field of the content unless `place` says otherwise."""
     if place is None:
         in_content = NOWHERE if error.field is None else Place("body", error.field)
         place = _PLACE_OF_ERROR.get(type(error), in_content)
-    return _problem(STATUS_OF_ERROR[type(error)], error.code, error.sentence, place)
+    return _problem(status_of(type(error)), error.code, error.sentence, place)
 
 
 def _problem(status: HTTPStatus, code: str, detail: str, place: Place, checks: list[Check] | None = None) -> Problem:
@@ -331,9 +318,9 @@ def _problem(status: HTTPStatus, code: str, detail: str, place: Place, checks: l
     )
 
 
-def problems_as_markdown() -> str:
-    """The table of all codes, as in docs/problems.md."""
+def problems_as_markdown(refusals: Iterable[type[errors.DomainError]]) -> str:
+    """The table of all codes, those of these errors among them, as in docs/problems.md."""
     rows = [(kind.status, kind.code, kind.sentence) for kind in Kind]
-    rows += [(status, error.code, error.sentence) for error, status in STATUS_OF_ERROR.items()]
+    rows += [(status_of(error), error.code, error.sentence) for error in refusals]
     lines = [f"| {status.value} | `{code}` | {sentence} |" for status, code, sentence in sorted(rows)]
     return "\n".join(["| Status | Code | Detail |", "|---|---|---|", *lines])

@@ -17,7 +17,7 @@ from api.http.answers import Document, Receipt, Streamed
 from api.http.content_negotiation import MERGE_PATCH
 from api.http.json_content import content_form
 from api.http.permissions import ROLES
-from api.http.problems import MEDIA_TYPE, STATUS_OF_ERROR, Kind, Problem
+from api.http.problems import MEDIA_TYPE, Kind, Problem, status_of
 from api.http.purposes import READS
 from api.http.requests import BODY_LIMIT
 from api.openapi.texts import (
@@ -174,7 +174,7 @@ def refusals(operation: Operation) -> dict[HTTPStatus, list[str]]:
     refused += _COMMAND if operation.is_command else _QUERY if operation.is_query else ()
     by_status: dict[HTTPStatus, list[str]] = {}
     for refusal in refused:
-        status = refusal.status if isinstance(refusal, Kind) else STATUS_OF_ERROR[refusal]
+        status = refusal.status if isinstance(refusal, Kind) else status_of(refusal)
         by_status.setdefault(status, []).append(refusal.code)
     return dict(sorted(by_status.items()))
 

@@ -14,7 +14,7 @@ from litestar.exceptions import HTTPException
 
 from api.http.admission import admit
 from api.http.exception_handlers import exception_handlers
-from api.http.problems import STATUS_OF_ERROR, Kind, document_of, problems_as_markdown
+from api.http.problems import STATUS_OF_ERROR, Kind, document_of, problems_as_markdown, status_of
 from api.http.requests import ApiRequest
 from api.main import DATABASE_ERRORS
 from application.access_tokens import NoTokenKeysError, TokenRefusedError
@@ -27,14 +27,16 @@ from application.queries import (
 )
 from domain import errors
 from infrastructure.postgres.unavailability import is_unavailable
+from tests.support.all_errors import LEAVES
 from tests.support.api import refusal, serving
 from tests.support.cut_line import CuttableLine
 from tests.support.running import settings_in
 
 SECRET = "zq7-personal-value"
+CATEGORIES = {errors.NotFound, errors.Gone, errors.Conflict, errors.RuleBroken}
 
 
-@pytest.mark.parametrize("error", errors.leaves())
+@pytest.mark.parametrize("error", LEAVES)
 def test_everything_the_domain_refuses_has_a_status_a_code_and_a_sentence(error: type[errors.DomainError]) -> None:
     problem = document_of(error.__new__(error))
 
@@ -43,18 +45,41 @@ def test_everything_the_domain_refuses_has_a_status_a_code_and_a_sentence(error:
     assert problem.field == ("If-Match" if error is errors.VersionIsStale else error.field)
 
 
-def test_the_table_has_nothing_the_domain_does_not_refuse() -> None:
-    assert set(STATUS_OF_ERROR) == set(errors.leaves())
+def test_an_error_of_an_area_has_the_status_of_its_category_without_a_line_in_the_api() -> None:
+    class BadgeTaken(errors.Conflict):
+        code = "badge_taken"
+        sentence = "This badge is already taken."
+        field = "badge"
+
+    problem = document_of(BadgeTaken())
+
+    assert (problem.status, problem.code, problem.field) == (409, "badge_taken", "badge")
+
+
+def test_an_error_of_no_category_has_no_status() -> None:
+    class Unheard(errors.DomainError):
+        code = "unheard"
+        sentence = "No category says what this is."
+
+    with pytest.raises(LookupError):
+        document_of(Unheard())
+
+
+def test_the_table_has_the_categories_and_the_errors_that_differ_from_theirs() -> None:
+    exceptions = {error: status for error, status in STATUS_OF_ERROR.items() if error in LEAVES}
+
+    assert set(STATUS_OF_ERROR) - set(exceptions) == CATEGORIES
+    assert all(status_of(error.__bases__[0]) != status for error, status in exceptions.items())
 
 
 def test_no_two_refusals_have_the_same_code() -> None:
-    codes = [kind.code for kind in Kind] + [error.code for error in STATUS_OF_ERROR]
+    codes = [kind.code for kind in Kind] + [error.code for error in LEAVES]
 
     assert len(codes) == len(set(codes))
 
 
 def test_the_guide_lists_every_code() -> None:
-    assert problems_as_markdown() in Path("docs/problems.md").read_text(encoding="utf-8")
+    assert problems_as_markdown(LEAVES) in Path("docs/problems.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
