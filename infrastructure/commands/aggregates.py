@@ -5,7 +5,6 @@ the log when another process has written; see `infrastructure/commands/runner.py
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from uuid import UUID
 
 from application.unreadable import HistoryUnreadableError
 from domain.kernel import Aggregate, AggregateEvent
+from infrastructure.bounded_cache import BoundedCache
 from infrastructure.log.stream_loader import StreamLoader
 
 AggregateT = TypeVar("AggregateT", bound=Aggregate)
@@ -27,8 +27,7 @@ class AggregateCache:
     """The aggregates that were needed last, by id."""
 
     def __init__(self, limit: int = CACHE_LIMIT) -> None:
-        self._limit = limit
-        self._kept: OrderedDict[UUID, Aggregate] = OrderedDict()
+        self._kept = BoundedCache[UUID, Aggregate](limit)
 
     def get(self, kind: type[AggregateT], stream_id: UUID) -> AggregateT | None:
         """The kept aggregate itself: for reading, or to be copied."""
@@ -41,12 +40,8 @@ class AggregateCache:
     def keep(self, aggregate: Aggregate) -> None:
         """Remember this state, unless a later one is known."""
         kept = self._kept.get(aggregate.id)
-        if kept is not None and kept.version >= aggregate.version:
-            return
-        # One that is there has just been used, and is the last already; a new one becomes it.
-        self._kept[aggregate.id] = aggregate
-        if len(self._kept) > self._limit:
-            self._kept.popitem(last=False)
+        if kept is None or kept.version < aggregate.version:
+            self._kept.put(aggregate.id, aggregate)
 
     def forget(self, stream_id: UUID) -> None:
         """Drop an aggregate."""

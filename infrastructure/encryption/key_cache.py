@@ -1,7 +1,6 @@
 """The keys that the commands and queries of one process use: those used last stay in memory, for a bounded time."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -10,6 +9,7 @@ import psycopg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg_pool import AsyncConnectionPool
 
+from infrastructure.bounded_cache import BoundedCache
 from infrastructure.encryption.key_encryption import KeyUnusableError
 from infrastructure.encryption.master_keys import MasterKeys
 from infrastructure.encryption.personal_topics import PERSONAL_TOPICS
@@ -54,19 +54,15 @@ class SubjectKeys:
     ) -> None:
         self.masters = masters
         self._pool = pool
-        self._limit = limit
         self._seconds = seconds
-        self._kept: OrderedDict[UUID, tuple[float, AESGCM]] = OrderedDict()
+        self._kept = BoundedCache[UUID, tuple[float, AESGCM]](limit)
 
     def __len__(self) -> int:
         return len(self._kept)
 
     def remember(self, subject_id: UUID, cipher: AESGCM) -> None:
         """Keep a key."""
-        self._kept[subject_id] = time.monotonic() + self._seconds, cipher
-        self._kept.move_to_end(subject_id)
-        if len(self._kept) > self._limit:
-            self._kept.popitem(last=False)
+        self._kept.put(subject_id, (time.monotonic() + self._seconds, cipher))
 
     def forget(self, subject_id: UUID) -> None:
         """Drop a key."""

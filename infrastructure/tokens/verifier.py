@@ -7,7 +7,6 @@ is remembered by its digest, until it expires or the keys change.
 import hashlib
 import json
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 from uuid import UUID
@@ -20,6 +19,7 @@ from joserfc.jwt import JWTClaimsRegistry
 
 from application.access_tokens import Access, KeysFault, NoTokenKeysError, TokenFault, TokenRefusedError
 from application.actors import Actor, Role
+from infrastructure.bounded_cache import BoundedCache
 from infrastructure.settings import Settings
 from infrastructure.tokens.keys import Algorithms, BothKeys, PublicKey, PublicKeys, keys_of
 
@@ -73,7 +73,6 @@ class JwtAccessTokens:
     ) -> None:
         self._keys = keys
         self._clock = clock
-        self._limit = remembered
         self._rules = JWTClaimsRegistry(
             now=lambda: int(clock()),
             leeway=LEEWAY_SECONDS,
@@ -83,7 +82,7 @@ class JwtAccessTokens:
             exp={"essential": True},
             iat={"essential": True},
         )
-        self._verified: OrderedDict[bytes, tuple[Access, float]] = OrderedDict()
+        self._verified = BoundedCache[bytes, tuple[Access, float]](remembered)
         self._verified_with: object = None
 
     def verify(self, token: str) -> Access:
@@ -99,7 +98,7 @@ class JwtAccessTokens:
             return found[0]
         claims = self._claims(token, keys)
         access = _access(claims)
-        self._remember(digest, access, claims.exp)
+        self._verified.put(digest, (access, claims.exp))
         return access
 
     def fault(self) -> KeysFault | None:
@@ -126,11 +125,6 @@ class JwtAccessTokens:
             raise TokenRefusedError(TokenFault.CLAIMS) from None
         except Exception:  # noqa: BLE001 - whatever hostile input provokes is a refusal
             raise TokenRefusedError(TokenFault.MALFORMED) from None
-
-    def _remember(self, digest: bytes, access: Access, expires: float) -> None:
-        self._verified[digest] = access, expires
-        if len(self._verified) > self._limit:
-            self._verified.popitem(last=False)
 
 
 def tokens_of(settings: Settings) -> JwtAccessTokens:
