@@ -52,7 +52,6 @@ NAMES_OF_SEVERAL = {
     "instant": "given to a command; given to a URL",
     "main": "of two programs",
     "ports": "of each area, listed in `infrastructure/area_ports.py`",
-    "position_of": "of a leaf; of a stream's rows",
     "put_on_record": "by who uses the command line; by who sends a request",
     "subject_of": "of an event; of a stored reason",
 }

@@ -9,7 +9,7 @@ from psycopg.rows import class_row
 
 from application.projections.definition import Projection
 from infrastructure.log.reader import Connection
-from infrastructure.projections.partitions import add_segment
+from infrastructure.projections.partitions import add_partition
 from infrastructure.projections.tables import ModelTable
 
 # At first, a fingerprint held the whole module of the key of its model, and later still its imports, which both have
@@ -50,7 +50,7 @@ class DefinitionChangedError(Exception):
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
-    """One copy of a read model; it is folded up to `position`, some of its segments perhaps further."""
+    """One copy of a read model; it is folded up to `position`, some of its partitions perhaps further."""
 
     name: str
     generation: int
@@ -126,7 +126,7 @@ def add_generation(connection: Connection, projection: Projection[Any], state: s
         },
     ).fetchone()
     generation: int = row[0] if row else 0
-    add_segment(connection, projection.name, generation)
+    add_partition(connection, projection.name, generation)
     ModelTable(projection, generation).create(connection)
     return generation
 

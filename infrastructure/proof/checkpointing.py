@@ -1,8 +1,8 @@
-"""The sealer: follows the log, adds it to the Merkle tree, and signs the tree.
+"""The checkpointer: follows the log, adds it to the Merkle tree, and signs the tree.
 
 Any number may run. Tiles, progress and checkpoint move in one transaction under one row lock, by compare-and-set, so
-each event becomes exactly one leaf, even if sealers die. A sealer only continues a tree that was signed by a key of
-this log, so somebody who can merely write to the database cannot make it sign two histories.
+each event becomes exactly one leaf, even if some of them die. A checkpointer only continues a tree that was signed by a
+key of this log, so somebody who can merely write to the database cannot make it sign two histories.
 """
 
 import time
@@ -31,7 +31,7 @@ class TreeUnsoundError(Exception):
 
 
 class Sealing(msgspec.Struct, frozen=True):
-    """Where the sealer is after a batch."""
+    """Where the checkpointer is after a batch."""
 
     size: int
     head: int
@@ -40,7 +40,7 @@ class Sealing(msgspec.Struct, frozen=True):
 def seal_batch(connection: Connection, keys: CheckpointKeys, limit: int = BATCH) -> Sealing | None:
     """Make the next events part of the tree and publish a checkpoint, all or nothing.
 
-    None if another sealer is at it right now. Raises `TreeUnsoundError`; then nothing has changed.
+    None if another checkpointer is at it right now. Raises `TreeUnsoundError`; then nothing has changed.
     """
     with connection.transaction():
         tree = _locked_tree(connection)
@@ -60,7 +60,7 @@ def seal_batch(connection: Connection, keys: CheckpointKeys, limit: int = BATCH)
 
 
 def sealed_checkpoint(connection: Connection, keys: CheckpointKeys) -> Checkpoint:
-    """The newest checkpoint; no sealer continues before the caller's transaction ends.
+    """The newest checkpoint; no checkpointer continues before the caller's transaction ends.
 
     Raises `TreeUnsoundError`.
     """
@@ -78,7 +78,7 @@ def seal_to_head(connection: Connection, keys: CheckpointKeys) -> int:
     return sealing.size
 
 
-class Sealer:
+class Checkpointer:
     """Seals again and again, and not more often than checkpoints should be published."""
 
     def __init__(self, key_file: CheckpointKeyFile) -> None:

@@ -33,13 +33,13 @@ from infrastructure.privacy.sweeping import Sweeping
 from infrastructure.projections.follow.dead_letters import TooManyLettersError
 from infrastructure.projections.follow.held_streams import follow_past_poison, grant_wishes
 from infrastructure.projections.follow.partition_assignment import Share
-from infrastructure.projections.follow.throughput import Pace
+from infrastructure.projections.follow.throughput import Throughput
 from infrastructure.projections.generations import check_definition, ensure_live, note_failure
 from infrastructure.projections.partitions import MOST, FencedOffError
 from infrastructure.projections.rebuild.rebuild_requests import open_requests, perform_rebuild, request_upgrade
 from infrastructure.projections.rebuild.rebuild_watch import is_stalled
 from infrastructure.projections.verify.sampling import checking
-from infrastructure.proof.checkpointing import Sealer
+from infrastructure.proof.checkpointing import Checkpointer
 from infrastructure.proof.signing_keys import checkpoint_key_file
 from infrastructure.secrets.keyring import load_keyring
 from infrastructure.settings import Settings
@@ -87,9 +87,9 @@ def run_worker(
             _Thread("confirmation-mails", projector, stop, _mailing(settings), wake_ups.sleeper(Occasion.MAIL))
         )
     if Duty.SEAL in duties:
-        sealer = Sealer(checkpoint_key_file(settings))
+        checkpointer = Checkpointer(checkpoint_key_file(settings))
         threads.append(
-            _Thread("sealer", as_sealer(conninfo), stop, sealer.seal_due, wake_ups.sleeper(Occasion.SEALING))
+            _Thread("sealer", as_sealer(conninfo), stop, checkpointer.seal_due, wake_ups.sleeper(Occasion.SEALING))
         )
     if Duty.ERASURE in duties:
         due, sweeping = DueDeletions(settings, conninfo, open_commands), Sweeping(outbox_of(settings))
@@ -197,7 +197,7 @@ class _Thread(threading.Thread):
 
 
 def _following(projection: Projection[Any]) -> Work:
-    share, pace = Share(projection), Pace(projection)
+    share, throughput = Share(projection), Throughput(projection)
 
     def follow(connection: Connection) -> bool:
         live = ensure_live(connection, projection)
@@ -206,7 +206,7 @@ def _following(projection: Projection[Any]) -> Work:
             if live.version < projection.version:
                 request_upgrade(connection, projection)
             return False  # Whoever has the other version follows it.
-        pace.measure(connection)
+        throughput.measure(connection)
         most = share.most(connection, live.generation)
         if not _is_behind(connection, live.name, live.generation):
             return False
@@ -219,7 +219,7 @@ def _following(projection: Projection[Any]) -> Work:
             raise
         if live.failure and progress is not None:
             note_failure(connection, live.name, live.generation, None)
-        # Others may have left segments behind that are free now.
+        # Others may have left partitions behind that are free now.
         return progress is not None and not (progress.is_at_head and most == MOST)
 
     return follow

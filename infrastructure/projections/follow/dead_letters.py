@@ -41,7 +41,7 @@ class TooManyLettersError(Exception):
         super().__init__(f"{MOST_LETTERS} streams are held back; {poison}")
 
 
-class Letter(msgspec.Struct, frozen=True, kw_only=True):
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """One event that a model could not fold."""
 
     id: UUID
@@ -62,9 +62,9 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     wish_reason: str | None
 
 
-def find_letter(connection: Connection, letter_id: UUID) -> Letter | None:
+def find_letter(connection: Connection, letter_id: UUID) -> DeadLetter | None:
     """One letter by its id, locked until the end of the transaction."""
-    cursor = connection.cursor(row_factory=class_row(Letter))
+    cursor = connection.cursor(row_factory=class_row(DeadLetter))
     cursor.execute(f"SELECT {_COLUMNS} FROM projection.letter WHERE id = %s FOR UPDATE", (letter_id,))  # noqa: S608
     return cursor.fetchone()
 
@@ -75,9 +75,9 @@ def model_of_letter(connection: Connection, letter_id: UUID) -> str | None:
     return row[0] if row else None
 
 
-def letters_with_a_wish(connection: Connection, name: str) -> list[Letter]:
+def letters_with_a_wish(connection: Connection, name: str) -> list[DeadLetter]:
     """The letters that somebody wants to be retried or resolved, in the order of the log."""
-    cursor = connection.cursor(row_factory=class_row(Letter))
+    cursor = connection.cursor(row_factory=class_row(DeadLetter))
     cursor.execute(
         f'SELECT {_COLUMNS} FROM projection.letter WHERE name = %s AND wish IS NOT NULL ORDER BY "position"',  # noqa: S608
         (name,),
@@ -127,7 +127,7 @@ def offer_letter(connection: Connection, name: str, poison: PoisonEventError) ->
     )
 
 
-def close_letter(connection: Connection, letter: Letter, state: str, by: str, reason: str | None) -> None:
+def close_letter(connection: Connection, letter: DeadLetter, state: str, by: str, reason: str | None) -> None:
     """Write down how a letter was settled, when, by whom and why."""
     connection.execute(
         "UPDATE projection.letter SET state = %s, closed_by = %s, reason = %s, wish = NULL, "
@@ -136,7 +136,7 @@ def close_letter(connection: Connection, letter: Letter, state: str, by: str, re
     )
 
 
-def note_attempt(connection: Connection, letter: Letter, error: str) -> None:
+def note_attempt(connection: Connection, letter: DeadLetter, error: str) -> None:
     """Write down that a letter is as open as before."""
     connection.execute(
         "UPDATE projection.letter SET error = %s, attempted_at = clock_timestamp(), wish = NULL WHERE id = %s",

@@ -10,7 +10,7 @@ import psycopg
 from application.projections.definition import Key, Projection, stream_id
 from application.recorded import Recorded
 from infrastructure.log.reader import ALL_OCTETS, Connection, Octets, PoisonEventError, Wanted, read_range
-from infrastructure.projections.partitions import MOST, hold_segments, move_segments, next_batch
+from infrastructure.projections.partitions import MOST, hold_partitions, move_partitions, next_batch
 from infrastructure.projections.tables import ModelTable, model_table
 
 BATCH = 1_000
@@ -52,14 +52,14 @@ def follow_batch(
     most: int = MOST,
     retired: bool = False,
 ) -> Progress | None:
-    """Fold in the next events of some segments, those furthest behind, and move their checkpoints, all or nothing.
+    """Fold in the next events of some partitions, those furthest behind, and move their checkpoints, all or nothing.
 
-    None if others hold all segments right now; a retired generation is left alone unless it is wanted back. Raises
+    None if others hold all partitions right now; a retired generation is left alone unless it is wanted back. Raises
     `OtherVersionError`, `PoisonEventError` and `FencedOffError`, and what the
     database raises if it refuses a row of a batch of several positions; then nothing has changed.
     """
     with connection.transaction():
-        held = hold_segments(connection, projection.name, generation, most)
+        held = hold_partitions(connection, projection.name, generation, most)
         head = _head_for(connection, projection, generation, retired=retired) if held else None
         if head is None:
             return None
@@ -75,7 +75,7 @@ def follow_batch(
             if batch.upto - batch.after > 1:
                 raise
             raise PoisonEventError(batch.upto, error) from error
-        move_segments(connection, projection.name, generation, batch)
+        move_partitions(connection, projection.name, generation, batch)
         connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, projection.name))
     return Progress(batch.upto, head, len(events))
 
@@ -177,7 +177,7 @@ def _fold_by(
 
 
 def _head_for(connection: Connection, projection: Projection[Any], generation: int, *, retired: bool) -> int | None:
-    """The log's head, if these rows are to be folded into: asked once the segments are held, when it is settled."""
+    """The log's head, if these rows are to be folded into: asked once the partitions are held, when it is settled."""
     row = connection.execute(
         """
         SELECT h."position", g.version FROM projection.generation g CROSS JOIN log.tip h

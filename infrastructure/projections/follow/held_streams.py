@@ -10,7 +10,7 @@ from uuid import UUID
 from application.projections.definition import Projection
 from infrastructure.log.reader import Connection, PoisonEventError, fetch_streams, wanted_facts
 from infrastructure.projections.follow.dead_letters import (
-    Letter,
+    DeadLetter,
     Wish,
     close_letter,
     find_letter,
@@ -30,7 +30,7 @@ from infrastructure.projections.follow.following import (
     wanted_by,
     write,
 )
-from infrastructure.projections.partitions import MOST, Segment, all_segments, position_of
+from infrastructure.projections.partitions import MOST, Partition, all_partitions, folded_up_to
 from infrastructure.projections.tables import ModelTable
 
 
@@ -73,7 +73,7 @@ def settle(
                 # The rows are another program's; what was decided counts from the next rebuild on.
                 _only_resolves(letter, wish, projection, live)
                 return
-            upto = position_of(live.segments, letter.stream_id)
+            upto = folded_up_to(live.partitions, letter.stream_id)
             poison = _replay(connection, ModelTable(projection, live.generation), letter, upto)
             if poison is not None and poison.position == letter.position:
                 raise poison
@@ -113,8 +113,8 @@ def _checkpoint(
 ) -> int:
     """Up to where the stream of the poison event is folded."""
     row = connection.execute('SELECT stream_id FROM log.event WHERE "position" = %s', (poison.position,)).fetchone()
-    segments = all_segments(connection, name, generation, hold=hold)
-    return position_of(segments, row[0]) if row and segments else 0
+    partitions = all_partitions(connection, name, generation, hold=hold)
+    return folded_up_to(partitions, row[0]) if row and partitions else 0
 
 
 class _Live(NamedTuple):
@@ -122,7 +122,7 @@ class _Live(NamedTuple):
 
     generation: int
     version: int
-    segments: list[Segment]
+    partitions: list[Partition]
 
 
 def _lock_live(connection: Connection, projection: Projection[Any]) -> _Live | None:
@@ -133,16 +133,16 @@ def _lock_live(connection: Connection, projection: Projection[Any]) -> _Live | N
     if row is None:
         return None
     generation, version = row
-    return _Live(generation, version, all_segments(connection, projection.name, generation, hold=True))
+    return _Live(generation, version, all_partitions(connection, projection.name, generation, hold=True))
 
 
-def _only_resolves(letter: Letter, wish: Wish, projection: Projection[Any], live: _Live) -> None:
+def _only_resolves(letter: DeadLetter, wish: Wish, projection: Projection[Any], live: _Live) -> None:
     """Raise `OtherVersionError` for whatever must be done to the live rows, too."""
     if letter.state != "blocking" or wish != "resolve":
         raise OtherVersionError(projection, live.version)
 
 
-def _settleable(letter: Letter | None, projection: Projection[Any], live: _Live | None, wish: Wish) -> Letter:
+def _settleable(letter: DeadLetter | None, projection: Projection[Any], live: _Live | None, wish: Wish) -> DeadLetter:
     if letter is None or letter.name != projection.name:
         raise LookupError
     is_waiting = letter.state in {"open", "blocking"} and live is not None and letter.generation == live.generation
@@ -152,7 +152,7 @@ def _settleable(letter: Letter | None, projection: Projection[Any], live: _Live 
     return letter
 
 
-def _replay(connection: Connection, table: ModelTable[Any], letter: Letter, upto: int) -> PoisonEventError | None:
+def _replay(connection: Connection, table: ModelTable[Any], letter: DeadLetter, upto: int) -> PoisonEventError | None:
     """Make a stream's rows again, up to the first event that cannot be folded, which is the answer."""
     projection = table.projection
     without = LeftOut(positions=left_out(connection, projection.name, table.generation).positions)

@@ -1,4 +1,4 @@
-"""Shares the streams of a read model out among all who follow it: as many segments as followers, each its part of them.
+"""Shares the streams of a read model out among all who follow it: a partition for each follower, or several.
 
 Who follows holds an advisory lock for as long as its connection lives, so followers are counted without heartbeats.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from application.projections.definition import Projection
 from infrastructure.log.reader import Connection
-from infrastructure.projections.partitions import MOST, Segment, all_segments, hold_segments
+from infrastructure.projections.partitions import MOST, Partition, all_partitions, hold_partitions
 
 LOOK_SECONDS = 1.0
 """How often a follower looks how many there are."""
@@ -29,7 +29,7 @@ class Share:
         self._most = MOST
 
     def most(self, connection: Connection, generation: int) -> int:
-        """The maximum number of segments to hold; divides or joins some now and then.
+        """The maximum number of partitions to hold; divides or joins some now and then.
 
         A model with a tally is never divided, because its counts must be of one position.
         """
@@ -39,8 +39,8 @@ class Share:
             announce(connection, self._projection)
             self._connection = connection
         followers = count_followers(connection, self._projection)
-        segments = share_out(connection, self._projection.name, generation, followers)
-        self._most = MOST if followers <= 1 else -(-segments // followers)
+        partitions = share_out(connection, self._projection.name, generation, followers)
+        self._most = MOST if followers <= 1 else -(-partitions // followers)
         self._due = time.monotonic() + LOOK_SECONDS
         return self._most
 
@@ -68,16 +68,16 @@ def _key(projection: Projection[Any]) -> int:
 
 
 def share_out(connection: Connection, name: str, generation: int, followers: int) -> int:
-    """Divide or join segments that nobody holds, until there is one for each follower; returns how many there are."""
+    """Divide or join partitions that nobody holds, until there is one for each follower; returns how many there are."""
     wanted = max(1, min(followers, MOST))
-    count = len(all_segments(connection, name, generation))
+    count = len(all_partitions(connection, name, generation))
     if count == wanted:
         return count
     with connection.transaction():
         if not _lock_generation(connection, name, generation):
             return count
-        count = len(all_segments(connection, name, generation))
-        free = sorted(hold_segments(connection, name, generation))
+        count = len(all_partitions(connection, name, generation))
+        free = sorted(hold_partitions(connection, name, generation))
         steps = _divided(free, wanted - count) if count < wanted else _joined(free, count - wanted)
         for old, new in steps:
             _replace(connection, name, generation, old, new)
@@ -85,11 +85,11 @@ def share_out(connection: Connection, name: str, generation: int, followers: int
     return count
 
 
-Step = tuple[Sequence[Segment], Sequence[Segment]]
-"""Segments, and those that take their place."""
+Step = tuple[Sequence[Partition], Sequence[Partition]]
+"""Partitions, and those that take their place."""
 
 
-def _divided(free: list[Segment], most: int) -> Iterator[Step]:
+def _divided(free: list[Partition], most: int) -> Iterator[Step]:
     """Halve the widest, again and again."""
     for _ in range(most):
         widest = max(free, key=lambda s: s.last - s.first, default=None)
@@ -97,11 +97,11 @@ def _divided(free: list[Segment], most: int) -> Iterator[Step]:
             return
         middle = (widest.first + widest.last) // 2
         halves = [widest._replace(last=middle), widest._replace(first=middle + 1)]
-        free[:] = [*(segment for segment in free if segment != widest), *halves]
+        free[:] = [*(partition for partition in free if partition != widest), *halves]
         yield [widest], halves
 
 
-def _joined(free: list[Segment], most: int) -> Iterator[Step]:
+def _joined(free: list[Partition], most: int) -> Iterator[Step]:
     """Make one of two neighbours that stand at the same position."""
     for _ in range(most):
         for one, other in pairwise(free):
@@ -115,16 +115,16 @@ def _joined(free: list[Segment], most: int) -> Iterator[Step]:
 
 
 def _replace(
-    connection: Connection, name: str, generation: int, old: Sequence[Segment], new: Sequence[Segment]
+    connection: Connection, name: str, generation: int, old: Sequence[Partition], new: Sequence[Partition]
 ) -> None:
     connection.execute(
         "DELETE FROM projection.segment WHERE name = %s AND generation = %s AND first = ANY (%s)",
-        (name, generation, [segment.first for segment in old]),
+        (name, generation, [partition.first for partition in old]),
     )
-    for segment in new:
+    for partition in new:
         connection.execute(
             'INSERT INTO projection.segment (name, generation, first, last, "position") VALUES (%s, %s, %s, %s, %s)',
-            (name, generation, *segment),
+            (name, generation, *partition),
         )
 
 

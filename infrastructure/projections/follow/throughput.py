@@ -19,7 +19,7 @@ WHERE p.generation <> excluded.generation OR p."position" <> excluded."position"
 """
 
 
-class Pace:
+class Throughput:
     """One follower's part in measuring."""
 
     def __init__(self, projection: Projection[Any]) -> None:

@@ -13,7 +13,7 @@ from infrastructure.postgres.unavailability import is_unavailable
 from infrastructure.projections.follow.dead_letters import offer_letter, supersede_letters
 from infrastructure.projections.follow.following import Progress, follow_batch
 from infrastructure.projections.generations import add_generation, ensure_live
-from infrastructure.projections.partitions import all_segments
+from infrastructure.projections.partitions import all_partitions
 from infrastructure.projections.rebuild.comparing import compare_with_live
 from infrastructure.projections.rebuild.filling import fill, processes_for
 from infrastructure.projections.rebuild.parts import parts, plan, planned
@@ -228,8 +228,8 @@ def _switch(connection: Connection, projection: Projection[Any], generation: int
             "SELECT generation FROM projection.generation WHERE name = %s AND state = 'live' FOR UPDATE",
             (projection.name,),
         ).fetchone()
-        segments = all_segments(connection, projection.name, row[0], hold=True) if row else []
-        old = max((segment.position for segment in segments), default=0)
+        partitions = all_partitions(connection, projection.name, row[0], hold=True) if row else []
+        old = max((partition.position for partition in partitions), default=0)
         position = -1
         while position < old:
             progress = follow_batch(connection, projection, generation, CATCH_UP_BATCH, retired=retired)

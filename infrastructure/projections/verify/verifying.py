@@ -25,7 +25,7 @@ from infrastructure.log.reader import (
     wanted_facts,
 )
 from infrastructure.projections.follow.following import LeftOut, fold_all, left_out
-from infrastructure.projections.partitions import Segment, all_segments, position_of
+from infrastructure.projections.partitions import Partition, all_partitions, folded_up_to
 from infrastructure.projections.tables import ModelTable
 
 SAMPLE = 1_000
@@ -80,13 +80,13 @@ class Snapshot(NamedTuple):
     table: ModelTable[Any]
     """May hold fewer columns than the definition makes: then only those are checked."""
     connection: Connection
-    segments: Sequence[Segment]
+    partitions: Sequence[Partition]
     without: LeftOut
 
     @property
     def checkpoint(self) -> int:
         """No event after it is folded; some streams' last events before it may not be, either."""
-        return max((segment.position for segment in self.segments), default=0)
+        return max((partition.position for partition in self.partitions), default=0)
 
     @property
     def wanted(self) -> Wanted:
@@ -132,7 +132,7 @@ class Snapshot(NamedTuple):
 
     def _is_folded(self, stream: UUID, position: int) -> bool:
         held_at = self.without.held.get(stream, position + 1)
-        return position < held_at and position <= position_of(self.segments, stream)
+        return position < held_at and position <= folded_up_to(self.partitions, stream)
 
     def _in_columns(self, row: Any) -> Any:
         kind = self.table.projection.row
@@ -184,9 +184,9 @@ def snapshot(connection: Connection, projection: Projection[Any], table: ModelTa
     """A generation as it is now, whatever is written meanwhile."""
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        segments = all_segments(connection, projection.name, table.generation)
+        partitions = all_partitions(connection, projection.name, table.generation)
         without = left_out(connection, projection.name, table.generation)
-        yield Snapshot(projection, table, connection, segments, without)
+        yield Snapshot(projection, table, connection, partitions, without)
 
 
 def check_tally(connection: Connection, projection: Projection[Any], generation: int) -> Verification:

@@ -23,7 +23,7 @@ from application.proof.queries import NotSealedError
 from application.proof.tiles import TiledTree
 from infrastructure.log.reader import Connection
 from infrastructure.postgres.connections import APP_ROLE, PROJECTOR_ROLE, SEALER_ROLE, in_role
-from infrastructure.proof.checkpointing import Sealer, TreeUnsoundError, seal_batch, seal_to_head
+from infrastructure.proof.checkpointing import Checkpointer, TreeUnsoundError, seal_batch, seal_to_head
 from infrastructure.proof.leaf_reader import leaves_at, leaves_in
 from infrastructure.proof.signing_keys import CheckpointKeyFile, CheckpointKeys, SigningKeyUnusableError
 from infrastructure.proof.stored_tree import consistency_proof, inclusion_proofs
@@ -235,7 +235,7 @@ def mortal_sealers(conninfo: str, folder: Path) -> Iterator[MortalSealers]:
 
 
 def test_a_checkpoint_waits_a_moment_after_the_one_before(database: str, connection: Connection, home: Path) -> None:
-    working = Sealer(CheckpointKeyFile(home))
+    working = Checkpointer(CheckpointKeyFile(home))
     append_events(database, 5)
     assert working.seal_due(connection) is False
     append_events(database, 5)

@@ -1,4 +1,4 @@
-"""Segments: several follow one read model, each some streams, and what is told of the rows stays true."""
+"""Partitions: several follow one read model, each some streams, and what is told of the rows stays true."""
 
 import asyncio
 import random
@@ -24,7 +24,7 @@ from infrastructure.projections.follow.following import BATCH, follow_batch
 from infrastructure.projections.follow.held_streams import follow_past_poison, settle
 from infrastructure.projections.follow.partition_assignment import Share, announce, count_followers, share_out
 from infrastructure.projections.generations import ensure_live
-from infrastructure.projections.partitions import MOST, Segment, all_segments, next_batch
+from infrastructure.projections.partitions import MOST, Partition, all_partitions, next_batch
 from infrastructure.projections.rebuild.rebuilding import rebuild, roll_back
 from infrastructure.projections.verify.verifying import check_all
 from tests.support.poison import at, failing_when, follow_all, letters_in, position_of, stream_at
@@ -37,20 +37,20 @@ MODELS = list(READ_MODELS.values())
 every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 
 
-def segments_of(conninfo: str, model: Projection[Any], generation: int = 1) -> list[Segment]:
+def partitions_of(conninfo: str, model: Projection[Any], generation: int = 1) -> list[Partition]:
     with projector(conninfo) as connection:
-        return all_segments(connection, model.name, generation)
+        return all_partitions(connection, model.name, generation)
 
 
 def divided(connection: Connection, model: Projection[Any], parts: int) -> int:
-    """The live generation of a model, in so many segments."""
+    """The live generation of a model, in so many partitions."""
     live = ensure_live(connection, model)
     assert share_out(connection, model.name, live.generation, parts) == parts
     return live.generation
 
 
 def one_ahead(conninfo: str, connection: Connection, model: Projection[Any], behind: int) -> int:
-    """The live generation in two segments, one of which is at the head and the other one `behind` a few events."""
+    """The live generation in two partitions, one of which is at the head and the other one `behind` a few events."""
     generation = divided(connection, model, 2)
     follow_batch(connection, model, generation, 30)
     with connection.transaction():
@@ -59,37 +59,37 @@ def one_ahead(conninfo: str, connection: Connection, model: Projection[Any], beh
             progress = None
             while progress is None or not progress.is_at_head:
                 progress = follow_batch(other, model, generation, most=1)
-    assert [s.position for s in all_segments(connection, model.name, generation)][1] == behind
+    assert [s.position for s in all_partitions(connection, model.name, generation)][1] == behind
     return generation
 
 
-def cover(segments: list[Segment]) -> list[int]:
-    return [octet for segment in segments for octet in range(segment.first, segment.last + 1)]
+def cover(partitions: list[Partition]) -> list[int]:
+    return [octet for partition in partitions for octet in range(partition.first, partition.last + 1)]
 
 
 @pytest.mark.parametrize("followers", [2, 3, 5, 16, 256, 1000])
-def test_segments_are_as_many_as_followers_and_cover_every_stream_once(history: str, followers: int) -> None:
+def test_partitions_are_as_many_as_followers_and_cover_every_stream_once(history: str, followers: int) -> None:
     with projector(history) as connection:
         live = ensure_live(connection, USER_DIRECTORY)
 
         divided_into = share_out(connection, USER_DIRECTORY.name, live.generation, followers)
-        segments = segments_of(history, USER_DIRECTORY)
-        assert divided_into == len(segments) == min(followers, MOST)
-        assert cover(segments) == list(range(256))
+        partitions = partitions_of(history, USER_DIRECTORY)
+        assert divided_into == len(partitions) == min(followers, MOST)
+        assert cover(partitions) == list(range(256))
         assert share_out(connection, USER_DIRECTORY.name, live.generation, 1) == 1
-        assert segments_of(history, USER_DIRECTORY) == [(0, 255, 0)]
+        assert partitions_of(history, USER_DIRECTORY) == [(0, 255, 0)]
 
 
-def test_segments_that_somebody_holds_are_neither_divided_nor_joined(history: str) -> None:
+def test_partitions_that_somebody_holds_are_neither_divided_nor_joined(history: str) -> None:
     with projector(history) as one, projector(history) as other:
         generation = divided(one, USER_DIRECTORY, 2)
-        before = segments_of(history, USER_DIRECTORY)
+        before = partitions_of(history, USER_DIRECTORY)
         with one.transaction():
             follow_batch(one, USER_DIRECTORY, generation, 10)
 
             assert share_out(other, USER_DIRECTORY.name, generation, 4) == 2
             assert share_out(other, USER_DIRECTORY.name, generation, 1) == 2
-            assert segments_of(history, USER_DIRECTORY) == before
+            assert partitions_of(history, USER_DIRECTORY) == before
 
 
 def test_two_hold_different_streams_at_the_same_time_and_together_all_of_them(history: str) -> None:
@@ -108,17 +108,17 @@ def test_two_hold_different_streams_at_the_same_time_and_together_all_of_them(hi
     assert sorted(rows_of(history, USER_DIRECTORY)) == replayed_rows(history, USER_DIRECTORY)
 
 
-def test_segments_that_have_drifted_apart_go_on_together_from_where_they_meet() -> None:
-    segments = [Segment(0, 99, 50), Segment(100, 199, 70), Segment(200, 255, 50)]
+def test_partitions_that_have_drifted_apart_go_on_together_from_where_they_meet() -> None:
+    partitions = [Partition(0, 99, 50), Partition(100, 199, 70), Partition(200, 255, 50)]
 
-    batch = next_batch(segments, head=90, limit=1000)
-    met = next_batch([segment._replace(position=70) for segment in segments], head=90, limit=10)
+    batch = next_batch(partitions, head=90, limit=1000)
+    met = next_batch([partition._replace(position=70) for partition in partitions], head=90, limit=10)
 
     assert (batch.octets, batch.after, batch.upto) == (((0, 99), (200, 255)), 50, 70)
     assert (met.octets, met.after, met.upto) == (ALL_OCTETS, 70, 80)
 
 
-def test_each_event_is_in_the_batch_of_one_segment(history: str) -> None:
+def test_each_event_is_in_the_batch_of_one_partition(history: str) -> None:
     with projector(history) as connection:
         wanted = Wanted(topics=USER_TIMELINE.topics)
         parts = [
@@ -133,7 +133,7 @@ def test_each_event_is_in_the_batch_of_one_segment(history: str) -> None:
 
 @every_model
 def test_whoever_follows_however_much_comes_to_the_rows_of_a_replay(history: str, model: Projection[Any]) -> None:
-    """Also while segments are divided and joined all the time."""
+    """Also while partitions are divided and joined all the time."""
 
     head = head_of(history)
 
@@ -151,7 +151,7 @@ def test_whoever_follows_however_much_comes_to_the_rows_of_a_replay(history: str
     for thread in threads:
         thread.join()
 
-    assert cover(segments_of(history, model)) == list(range(256))
+    assert cover(partitions_of(history, model)) == list(range(256))
     assert sorted(rows_of(history, model)) == replayed_rows(history, model)
 
 
@@ -202,7 +202,7 @@ def test_streams_that_are_further_than_others_are_checked_as_far_as_they_are(
 
 
 @pytest.mark.parametrize("limit", [1, 7, BATCH])
-def test_a_poison_event_holds_its_stream_whichever_segment_it_is_in(history: str, limit: int) -> None:
+def test_a_poison_event_holds_its_stream_whichever_partition_it_is_in(history: str, limit: int) -> None:
     poison = position_of(history, "user.country_changed")
     held = stream_at(history, poison)
     failing = failing_when(USER_DIRECTORY, at(poison))
@@ -221,7 +221,7 @@ def test_a_poison_event_holds_its_stream_whichever_segment_it_is_in(history: str
     assert sorted(rows_of(history, USER_DIRECTORY)) == replayed_rows(history, USER_DIRECTORY)
 
 
-def test_a_stream_that_is_let_go_is_folded_as_far_as_its_own_segment(history: str) -> None:
+def test_a_stream_that_is_let_go_is_folded_as_far_as_its_own_partition(history: str) -> None:
     poison = position_of(history, "user.country_changed")
     with projector(history) as connection:
         follow_all(connection, failing_when(USER_DIRECTORY, at(poison)))
@@ -243,7 +243,7 @@ def test_no_stream_goes_back_when_a_rebuild_takes_over(history: str) -> None:
     back = roll_back(as_projector(history), USER_DIRECTORY)
 
     assert rebuilt.position == back.position == head_of(history)
-    assert {segment.position for segment in segments_of(history, USER_DIRECTORY)} == {head_of(history)}
+    assert {partition.position for partition in partitions_of(history, USER_DIRECTORY)} == {head_of(history)}
     assert sorted(rows_of(history, USER_DIRECTORY)) == replayed_rows(history, USER_DIRECTORY)
 
 
@@ -264,12 +264,12 @@ def test_counts_of_one_position_are_made_by_one_follower(history: str) -> None:
         announce(other, USER_STATISTICS)
 
         assert Share(USER_STATISTICS).most(one, live.generation) == MOST
-        assert len(segments_of(history, USER_STATISTICS)) == 1
+        assert len(partitions_of(history, USER_STATISTICS)) == 1
 
 
 def test_workers_that_come_and_go_share_the_streams_out_among_them(history: str, home: Path) -> None:
     def are(count: int) -> bool:
-        return all(len(segments_of(history, model)) == count for model in (USER_DIRECTORY, USER_TIMELINE))
+        return all(len(partitions_of(history, model)) == count for model in (USER_DIRECTORY, USER_TIMELINE))
 
     with workers(home, history, 1) as running:
         eventually(lambda: are(1), "the first to follow")
