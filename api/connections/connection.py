@@ -28,7 +28,7 @@ from api.http.problems import Kind
 log = structlog.get_logger("api")
 
 
-class Turn(Enum):
+class WhoseTurn(Enum):
     """What a connection waits for."""
 
     OURS = auto()
@@ -38,13 +38,13 @@ class Turn(Enum):
 
 
 @cache
-def _seconds(limits: Limits) -> dict[Turn, float]:
+def _seconds(limits: Limits) -> dict[WhoseTurn, float]:
     """How long each turn may last."""
     return {
-        Turn.OURS: math.inf,
-        Turn.HEAD: limits.head_seconds,
-        Turn.CONTENT: limits.content_seconds,
-        Turn.IDLE: limits.idle_seconds,
+        WhoseTurn.OURS: math.inf,
+        WhoseTurn.HEAD: limits.head_seconds,
+        WhoseTurn.CONTENT: limits.content_seconds,
+        WhoseTurn.IDLE: limits.idle_seconds,
     }
 
 
@@ -65,7 +65,7 @@ class Connection(asyncio.Protocol):
         self._connections = OpenConnections(Limits()) if connections is None else connections
         self._limits = self._connections.limits
         self._seconds = _seconds(self._limits)
-        self._turn: Turn | None = None
+        self._turn: WhoseTurn | None = None
         self._deadline = math.inf
         self._out: Outgoing
         self._reader: RequestReader
@@ -100,7 +100,7 @@ class Connection(asyncio.Protocol):
         }
         self._reader = RequestReader(self._limits, scope, self)
         if self._connections.admits(self, self._loop):
-            self._await(Turn.HEAD)
+            self._await(WhoseTurn.HEAD)
         else:
             self._refuse(Kind.CONNECTIONS_EXHAUSTED)
 
@@ -309,21 +309,21 @@ class Connection(asyncio.Protocol):
         if turn is not self._turn:
             self._await(turn)
 
-    def _whose_turn(self) -> Turn:
+    def _whose_turn(self) -> WhoseTurn:
         reader, exchange = self._reader, self._answering
         if self._is_paused or not self._reads:
-            return Turn.OURS
+            return WhoseTurn.OURS
         if reader.in_content:
-            return Turn.CONTENT
+            return WhoseTurn.CONTENT
         if exchange is not None and not exchange.is_answered and not exchange.is_gone:
-            return Turn.OURS
-        return Turn.HEAD if exchange is None or reader.has_begun else Turn.IDLE
+            return WhoseTurn.OURS
+        return WhoseTurn.HEAD if exchange is None or reader.has_begun else WhoseTurn.IDLE
 
-    def _await(self, turn: Turn) -> None:
+    def _await(self, turn: WhoseTurn) -> None:
         if self._out.is_over:
             return
         self._turn = turn
-        if turn is Turn.OURS:
+        if turn is WhoseTurn.OURS:
             self._deadline = math.inf
             if self.writable is None:
                 self._connections.is_at_work(self)

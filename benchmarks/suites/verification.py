@@ -10,7 +10,7 @@ from benchmarks.laboratory import Laboratory
 from infrastructure.postgres.connections import as_sealer
 from infrastructure.proof.checkpointing import seal_to_head
 from infrastructure.proof.signing_keys import CheckpointKeyFile
-from infrastructure.proof.verification import Verification, verify_log
+from infrastructure.proof.verification import LogVerification, verify_log
 
 
 def measure(lab: Laboratory) -> Figure:
@@ -22,7 +22,7 @@ def measure(lab: Laboratory) -> Figure:
         sealed = seal_to_head(connection, keys)
     sealing = time.perf_counter() - begin
     rates: list[float] = []
-    verified: list[Verification] = []
+    verified: list[LogVerification] = []
     for _ in range(lab.scale.rounds):
         begin = time.perf_counter()
         verified.append(verify_log(conninfo, keys.trusted))

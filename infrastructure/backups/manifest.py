@@ -16,7 +16,7 @@ class BackupInvalidError(Exception):
     """A folder is not a backup, or not what it was. Says which part, and nothing of what it holds."""
 
 
-class Part(msgspec.Struct, frozen=True, rename="camel"):
+class BackupPart(msgspec.Struct, frozen=True, rename="camel"):
     """One file: the rows of a table as COPY writes them (text, gzip), or a file of keys as it was."""
 
     file: str
@@ -36,7 +36,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The head of the log in this backup."""
     migrations: tuple[str, ...]
     """What the schema consisted of."""
-    parts: tuple[Part, ...]
+    parts: tuple[BackupPart, ...]
     holds_keys: bool = False
 
 
@@ -66,7 +66,7 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _check(folder: Path, part: Part) -> None:
+def _check(folder: Path, part: BackupPart) -> None:
     path = folder / part.file
     if part.file != path.name:
         raise BackupInvalidError(f"{folder / MANIFEST} names a file outside of the folder.")

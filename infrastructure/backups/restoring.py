@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from infrastructure.backups.manifest import BackupInvalidError, Manifest, Part, read_manifest
+from infrastructure.backups.manifest import BackupInvalidError, BackupPart, Manifest, read_manifest
 from infrastructure.files.private_files import write_whole
 from infrastructure.postgres.schema import migrate, migrations
 
@@ -57,7 +57,7 @@ def _require_a_pair(manifest: Manifest, of_keys: Manifest | None) -> None:
         raise BackupInvalidError(f"The backup was made by a newer version: migration {min(unknown)} is unknown.")
 
 
-def _require_room_for_keys(source: Path, target: Path, parts: list[Part]) -> None:
+def _require_room_for_keys(source: Path, target: Path, parts: list[BackupPart]) -> None:
     for part in parts:
         present = target / part.file
         if present.exists() and present.read_bytes() != (source / part.file).read_bytes():
@@ -85,7 +85,7 @@ def _load(connection: psycopg.Connection[Any], folder: Path, manifest: Manifest)
             _load_table(connection, folder / part.file, part, Identifier(*part.table.split(".")))
 
 
-def _load_table(connection: psycopg.Connection[Any], path: Path, part: Part, table: Identifier) -> None:
+def _load_table(connection: psycopg.Connection[Any], path: Path, part: BackupPart, table: Identifier) -> None:
     """Put the rows in place of those that migrations made; the triggers that refuse changes rest meanwhile."""
     names = SQL(", ").join(map(Identifier, part.columns))
     connection.execute(SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(table))
@@ -107,7 +107,7 @@ def _require_whole(connection: psycopg.Connection[Any], manifest: Manifest) -> N
         raise BackupInvalidError("The log in the backup is incomplete: positions are missing.")
 
 
-def _copy_keys(source: Path, target: Path, parts: list[Part]) -> None:
+def _copy_keys(source: Path, target: Path, parts: list[BackupPart]) -> None:
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     for part in parts:
         write_whole(target / part.file, (source / part.file).read_bytes())

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import psycopg
 from psycopg.sql import SQL, Composed, Identifier
 
-from infrastructure.backups.manifest import FORMAT, Manifest, Part, digest_of, write_manifest
+from infrastructure.backups.manifest import FORMAT, BackupPart, Manifest, digest_of, write_manifest
 from infrastructure.files.private_files import whole_file, write_whole
 from infrastructure.postgres.tables import TABLES, Backup, Table
 
@@ -41,7 +41,7 @@ def take_backup(conninfo: str, folder: Path, keys: tuple[Path, Path] | None, rep
     return manifest
 
 
-def _manifest(connection: psycopg.Connection[Any], parts: list[Part], *, holds_keys: bool) -> Manifest:
+def _manifest(connection: psycopg.Connection[Any], parts: list[BackupPart], *, holds_keys: bool) -> Manifest:
     applied = connection.execute("SELECT name FROM schema_migration.applied ORDER BY name").fetchall()
     return Manifest(
         format=FORMAT,
@@ -58,7 +58,7 @@ def _head(connection: psycopg.Connection[Any]) -> int:
     return int(row[0]) if row else 0
 
 
-def _tables(connection: psycopg.Connection[Any], folder: Path, place: Backup, report: Report) -> Iterator[Part]:
+def _tables(connection: psycopg.Connection[Any], folder: Path, place: Backup, report: Report) -> Iterator[BackupPart]:
     total = _head(connection)
     for table in TABLES:
         if table.backup is place:
@@ -67,7 +67,7 @@ def _tables(connection: psycopg.Connection[Any], folder: Path, place: Backup, re
 
 def _write_table(
     connection: psycopg.Connection[Any], folder: Path, table: Table, report: Callable[[int], None]
-) -> Part:
+) -> BackupPart:
     path = folder / f"{table.name}.copy.gz"
     columns = tuple(sorted(table.columns))
     rows = 0
@@ -77,7 +77,7 @@ def _write_table(
             rows += 1
             if rows % ROWS_BETWEEN_REPORTS == 0:
                 report(rows)
-    return Part(path.name, path.stat().st_size, digest_of(path), table.name, columns, rows)
+    return BackupPart(path.name, path.stat().st_size, digest_of(path), table.name, columns, rows)
 
 
 @contextmanager
@@ -93,9 +93,9 @@ def _copy(table: str, columns: tuple[str, ...]) -> Composed:
     return SQL("COPY {} ({}) TO STDOUT").format(Identifier(*table.split(".")), names)
 
 
-def _key_files(source: Path, folder: Path) -> Iterator[Part]:
+def _key_files(source: Path, folder: Path) -> Iterator[BackupPart]:
     for path in sorted(source.iterdir()) if source.is_dir() else []:
         if path.is_file() and not path.name.startswith("."):
             copied = folder / path.name
             write_whole(copied, path.read_bytes(), replacing=False)
-            yield Part(copied.name, copied.stat().st_size, digest_of(copied))
+            yield BackupPart(copied.name, copied.stat().st_size, digest_of(copied))

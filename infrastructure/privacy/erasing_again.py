@@ -18,7 +18,7 @@ from application.privacy.erase_user import EraseUser, erase_user
 from domain.ids import uuid7
 from infrastructure.commands.runner import CommandRunner, OpenCommands
 from infrastructure.postgres.connections import as_app
-from infrastructure.privacy.erasure_receipts import Receipt, came_back, read_receipts, receipts_path
+from infrastructure.privacy.erasure_receipts import StoredReceipt, came_back, read_receipts, receipts_path
 from infrastructure.settings import Settings
 
 ACTOR = Actor(role=Role.SYSTEM, id="restore")
@@ -35,7 +35,9 @@ def bring_nobody_back(settings: Settings, conninfo: str, open_commands: OpenComm
         log.warning("restore.erased_again", people=people)
 
 
-def erase_again(settings: Settings, conninfo: str, open_commands: OpenCommands, receipts: Sequence[Receipt]) -> int:
+def erase_again(
+    settings: Settings, conninfo: str, open_commands: OpenCommands, receipts: Sequence[StoredReceipt]
+) -> int:
     """Erase whom these receipts are about, unless the log knows it; how many were erased."""
     people = _who_came_back(conninfo, receipts)
     if people:
@@ -43,7 +45,7 @@ def erase_again(settings: Settings, conninfo: str, open_commands: OpenCommands, 
     return len(people)
 
 
-def _who_came_back(conninfo: str, receipts: Sequence[Receipt]) -> list[UUID]:
+def _who_came_back(conninfo: str, receipts: Sequence[StoredReceipt]) -> list[UUID]:
     if not receipts:
         return []
     with psycopg.connect(as_app(conninfo), autocommit=True) as connection:

@@ -29,7 +29,7 @@ WHERE e.stream_id = ANY (%(ids)s) AND e.topic = %(registered)s
 """
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class StoredReceipt(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Somebody was erased. Says by which account id, which is all that is left, and on whose word."""
 
     user_id: UUID
@@ -49,7 +49,7 @@ def receipts_path(home: Path) -> Path:
     return home / "receipts" / "erasures.jsonl"
 
 
-def read_receipts(path: Path) -> list[Receipt]:
+def read_receipts(path: Path) -> list[StoredReceipt]:
     """The receipts in a file; none if there is no file. A last line that was cut off is left out.
 
     Raises `ReceiptsDamagedError`.
@@ -61,14 +61,14 @@ def read_receipts(path: Path) -> list[Receipt]:
     return [_receipt(path, number, line) for number, line in enumerate(lines[:-1], 1) if line]
 
 
-def _receipt(path: Path, number: int, line: bytes) -> Receipt:
+def _receipt(path: Path, number: int, line: bytes) -> StoredReceipt:
     try:
-        return msgspec.json.decode(line, type=Receipt)
+        return msgspec.json.decode(line, type=StoredReceipt)
     except msgspec.MsgspecError as error:
         raise ReceiptsDamagedError(f"Line {number} of {path} is not a receipt: {error}.") from None
 
 
-def append_receipts(path: Path, receipts: Iterable[Receipt]) -> None:
+def append_receipts(path: Path, receipts: Iterable[StoredReceipt]) -> None:
     """Write receipts, durably when it returns."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     lines = b"".join(msgspec.json.encode(receipt) + b"\n" for receipt in receipts)
@@ -111,7 +111,7 @@ def noting_erasures(path: Path) -> Callable[[Connection], bool]:
     return note
 
 
-def _place_of_last(connection: Connection, receipts: list[Receipt]) -> int:
+def _place_of_last(connection: Connection, receipts: list[StoredReceipt]) -> int:
     """Where to go on; 0 if the log is not the one that the last receipt is about (any more)."""
     if not receipts:
         return 0
@@ -123,10 +123,10 @@ def _place_of_last(connection: Connection, receipts: list[Receipt]) -> int:
     return last.position if row.rowcount else 0
 
 
-def _erasures(connection: Connection, after: int, upto: int) -> Iterator[Receipt]:
+def _erasures(connection: Connection, after: int, upto: int) -> Iterator[StoredReceipt]:
     for row in fetch_range(connection, after, upto, _ERASURES):
         _, _, user_id, _, erased_at, position, actor, on_behalf_of, _, _, command_id, *_ = row
-        yield Receipt(
+        yield StoredReceipt(
             user_id=user_id,
             erased_at=erased_at,
             position=position,
@@ -136,7 +136,7 @@ def _erasures(connection: Connection, after: int, upto: int) -> Iterator[Receipt
         )
 
 
-def came_back(connection: Connection, receipts: Iterable[Receipt]) -> list[UUID]:
+def came_back(connection: Connection, receipts: Iterable[StoredReceipt]) -> list[UUID]:
     """People who were erased, by their receipts, and of whom the log does not know it: a backup brought them back."""
     parameters = {
         "ids": [receipt.user_id for receipt in receipts],

@@ -48,14 +48,14 @@ class Finding(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     position: int | None = None
 
 
-class Progress(msgspec.Struct, frozen=True):
+class VerificationProgress(msgspec.Struct, frozen=True):
     """How far the verification is."""
 
     done: int
     total: int
 
 
-class Verification(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class LogVerification(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The result."""
 
     events: int
@@ -69,8 +69,8 @@ def verify_log(
     conninfo: str,
     keys: Sequence[VerifierKey],
     old: Sequence[Checkpoint] = (),
-    show: Callable[[Progress], None] = lambda _: None,
-) -> Verification:
+    show: Callable[[VerificationProgress], None] = lambda _: None,
+) -> LogVerification:
     """Verify everything up to the present head; `old` are checkpoints that somebody has kept."""
     with (
         psycopg.connect(conninfo, autocommit=True) as reading,
@@ -107,7 +107,7 @@ class _Verifying:
         self._notes: dict[int, str] = {}
         self._findings: list[Finding] = []
 
-    def run(self, ahead: ThreadPoolExecutor, show: Callable[[Progress], None]) -> Verification:
+    def run(self, ahead: ThreadPoolExecutor, show: Callable[[VerificationProgress], None]) -> LogVerification:
         head = read_head(self._asking).position
         self._sealed, self._edges = self._stored_progress()
         end = max(head, self._sealed)
@@ -121,11 +121,11 @@ class _Verifying:
             self._verify_chunk(after, upto, fetched)
             for position in disordered.result():
                 self._note("version", "the version before this one in its stream is not before it", position)
-            show(Progress(upto, end))
+            show(VerificationProgress(upto, end))
             if len(self._findings) >= FINDINGS_LIMIT:
                 break
         self._verify_ends(head)
-        return Verification(
+        return LogVerification(
             events=head,
             sealed=self._sealed,
             checkpoints=self._checkpoints,

@@ -19,7 +19,7 @@ from application.ports import Service
 from application.read_models import READ_MODELS
 from application.users.register_user import register_user
 from domain.errors import EmailTaken
-from infrastructure.backups.manifest import MANIFEST, BackupInvalidError, Manifest, Part, digest_of
+from infrastructure.backups.manifest import MANIFEST, BackupInvalidError, BackupPart, Manifest, digest_of
 from infrastructure.backups.restoring import NotEmptyError, restore_backup
 from infrastructure.backups.writing import take_backup
 from infrastructure.composition import open_service
@@ -205,7 +205,7 @@ def test_a_backup_from_before_migrations_is_brought_up_to_date(scene: Scene) -> 
     assert migrate(scene.target) == []
 
 
-def as_before(conninfo: str, folder: Path, part: Part) -> Part:
+def as_before(conninfo: str, folder: Path, part: BackupPart) -> BackupPart:
     """The file as it would be without the columns that a table does not have there; none, if there is no table."""
     if part.table is None:
         return part
@@ -264,7 +264,7 @@ def cut(path: Path) -> None:
         (lambda s: cut(s.keys / "claims.key"), "claims.key has changed since the backup"),
         (lambda s: (s.log / MANIFEST).write_text("{}"), "cannot be read"),
         (lambda s: change_manifest(s.log, format=2), "has the format 2"),
-        (lambda s: change_manifest(s.log, parts=(Part("../x", 0, ""),)), "names a file outside of the folder"),
+        (lambda s: change_manifest(s.log, parts=(BackupPart("../x", 0, ""),)), "names a file outside of the folder"),
         (lambda s: change_manifest(s.keys, position=7), "not backed up together"),
         (lambda s: change_manifest(s.log, holds_keys=True), "appear to be swapped"),
         (newer, "newer version: migration 9999_future.sql"),

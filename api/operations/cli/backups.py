@@ -16,7 +16,7 @@ from infrastructure.composition import open_commands
 from infrastructure.postgres.database import admit_named_logins, owners_database
 from infrastructure.postgres.logins import Login
 from infrastructure.privacy.erasing_again import erase_again
-from infrastructure.privacy.erasure_receipts import Receipt, ReceiptsDamagedError, read_receipts, receipts_path
+from infrastructure.privacy.erasure_receipts import ReceiptsDamagedError, StoredReceipt, read_receipts, receipts_path
 from infrastructure.settings import settings_from
 
 KEYS = Group("Keys", validator=validators.mutually_exclusive)
@@ -106,7 +106,7 @@ def restore(
     )
 
 
-def _receipts(path: Path) -> list[Receipt]:
+def _receipts(path: Path) -> list[StoredReceipt]:
     if not path.exists():
         raise Failure(
             f"There are no receipts of erasures at {path}, so people erased since the backup would come back. "

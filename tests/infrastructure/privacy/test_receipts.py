@@ -16,8 +16,8 @@ from application.users.register_user import register_user
 from domain.users import User
 from infrastructure.composition import open_service
 from infrastructure.privacy.erasure_receipts import (
-    Receipt,
     ReceiptsDamagedError,
+    StoredReceipt,
     append_receipts,
     came_back,
     noting_erasures,
@@ -80,8 +80,8 @@ def note_all(database: str, path: Path) -> None:
             pass
 
 
-def a_receipt(position: int = 1) -> Receipt:
-    return Receipt(user_id=uuid4(), erased_at=NOW, position=position, actor="admin:root")
+def a_receipt(position: int = 1) -> StoredReceipt:
+    return StoredReceipt(user_id=uuid4(), erased_at=NOW, position=position, actor="admin:root")
 
 
 def test_each_erasure_is_written_down_once_with_who_and_when(database: str, people: People, path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_worker_goes_on_in_a_log_that_was_replaced_by_an_older_one(database: s
 def test_who_came_back_is_found_by_the_receipts(database: str, people: People) -> None:
     ada, bob, eve = people.come("ada", "bob", "eve")
     people.are_erased([ada])
-    receipts = [Receipt(user_id=person, erased_at=NOW, position=1) for person in (ada, bob, uuid4())]
+    receipts = [StoredReceipt(user_id=person, erased_at=NOW, position=1) for person in (ada, bob, uuid4())]
 
     with projector(database) as connection:
         found = came_back(connection, receipts)

@@ -15,7 +15,7 @@ from infrastructure.proof.checkpointing import seal_batch, seal_to_head
 from infrastructure.proof.leaf_reader import leaves_in
 from infrastructure.proof.signing_keys import CheckpointKeyFile, CheckpointKeys
 from infrastructure.proof.stored_tree import consistency_proof
-from infrastructure.proof.verification import Progress, Verification, verify_log
+from infrastructure.proof.verification import LogVerification, VerificationProgress, verify_log
 from tests.support.audited import append_events, append_versions, sealer
 
 SEALED, MARK = 700, 400
@@ -50,21 +50,21 @@ def superuser(database: str) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-def verified(database: str, keys: CheckpointKeys, old: Checkpoint | None = None) -> Verification:
+def verified(database: str, keys: CheckpointKeys, old: Checkpoint | None = None) -> LogVerification:
     return verify_log(as_sealer(database), keys.trusted, [old] if old else [])
 
 
-def findings(verification: Verification) -> list[tuple[str, int | None]]:
+def findings(verification: LogVerification) -> list[tuple[str, int | None]]:
     return [(finding.kind, finding.position) for finding in verification.findings]
 
 
 def test_a_log_that_nobody_touched_has_no_findings(database: str, kept: Checkpoint, keys: CheckpointKeys) -> None:
-    shown: list[Progress] = []
+    shown: list[VerificationProgress] = []
     verification = verify_log(as_sealer(database), keys.trusted, [kept], shown.append)
 
     assert verification.findings == []
     assert (verification.events, verification.sealed, verification.checkpoints) == (SEALED, SEALED, 3)
-    assert shown[-1] == Progress(SEALED, SEALED)
+    assert shown[-1] == VerificationProgress(SEALED, SEALED)
 
 
 def test_an_empty_log_has_no_findings(database: str, keys: CheckpointKeys) -> None:
