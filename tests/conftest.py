@@ -25,6 +25,8 @@ from infrastructure.postgres.schema import migrate
 from tests.support.read_models import make_history
 from tests.support.running import settings_in
 
+collect_ignore = ["support/badges"]
+"""An area whose tests run in a copy of the program that has it (tests/test_new_area.py)."""
 TEMPLATE, PAST = "reprise_template", "reprise_past"
 MEMORY = "/dev/shm"  # noqa: S108 - pytest makes folders of its own there, for this user only
 ROOM = 4 << 30
