@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from application.access_records.recording import Accesses
+from application.commands import CommandKeys
 from application.ports import Service
 from infrastructure.access_records.recorder import AccessRecorder
 from infrastructure.area_ports import area_ports
@@ -12,14 +14,16 @@ from infrastructure.commands.idempotency_keys import AnsweredCommands, KeyedComm
 from infrastructure.commands.runner import CommandRunner
 from infrastructure.encryption.eviction import Forgetting
 from infrastructure.encryption.opening import opened_keys
+from infrastructure.imports.dry_run import TrialCommands
+from infrastructure.log.append_trial import fault_of_log
 from infrastructure.log.group_commit import GroupCommit
-from infrastructure.log.log_queries import LogQueries
+from infrastructure.log.log_queries import FaultOfLog, LogQueries
 from infrastructure.log.notifications import WakeUpSender
 from infrastructure.log.stream_loader import StreamLoader
 from infrastructure.parts import Parts
 from infrastructure.postgres.connections import as_app, reading_pool
 from infrastructure.queries.read_model import Lists, Pool
-from infrastructure.secrets.keyring import load_keyring
+from infrastructure.secrets.keyring import Keyring, load_keyring
 from infrastructure.settings import Settings
 from infrastructure.users.claims.key_in_force import require_claims_key
 from infrastructure.users.stand_ins import stand_ins
@@ -28,6 +32,7 @@ READING_CONNECTIONS = 8
 """For commands, and for reads that come from the log itself."""
 LISTING_CONNECTIONS = 4
 """Connections for read models, so that nothing else queues behind long lists."""
+TRIAL_CONNECTIONS = 4
 
 
 @asynccontextmanager
@@ -65,15 +70,31 @@ async def _writing(
         WakeUpSender(conninfo) as wake_ups,
         GroupCommit(conninfo, wake_ups.hint) as commits,
     ):
-        keys = await opened_keys(settings, pool)
-        await require_claims_key(pool, keyring)
-        parts = Parts(
-            settings=settings,
-            keyring=keyring,
-            pool=pool,
-            lists=Lists(listing_pool or pool, settings.wait_seconds),
-            keys=keys,
-            aggregates=Aggregates(StreamLoader(pool, keys), stand_ins=stand_ins(pool)),
-            log=LogQueries(pool, commits.fault),
-        )
-        yield parts, CommandRunner(parts.aggregates, commits, AnsweredCommands(pool), keys, area_ports(parts))
+        parts = await _parts(settings, keyring, pool, commits.fault, listing_pool)
+        yield parts, CommandRunner(parts.aggregates, commits, AnsweredCommands(pool), parts.keys, area_ports(parts))
+
+
+@asynccontextmanager
+async def open_trial(settings: Settings, conninfo: str) -> AsyncIterator[tuple[TrialCommands, CommandKeys]]:
+    """What an import needs, for trying it out."""
+    keyring = load_keyring(settings.keys, production=settings.production)
+    async with reading_pool(as_app(conninfo), TRIAL_CONNECTIONS) as pool:
+        parts = await _parts(settings, keyring, pool, partial(fault_of_log, conninfo))
+        commands = TrialCommands(parts.aggregates, AnsweredCommands(pool), area_ports(parts))
+        yield commands, KeyedCommandKeys(keyring.derive("commands"))
+
+
+async def _parts(
+    settings: Settings, keyring: Keyring, pool: Pool, fault: FaultOfLog, listing_pool: Pool | None = None
+) -> Parts:
+    keys = await opened_keys(settings, pool)
+    await require_claims_key(pool, keyring)
+    return Parts(
+        settings=settings,
+        keyring=keyring,
+        pool=pool,
+        lists=Lists(listing_pool or pool, settings.wait_seconds),
+        keys=keys,
+        aggregates=Aggregates(StreamLoader(pool, keys), stand_ins=stand_ins(pool)),
+        log=LogQueries(pool, fault),
+    )

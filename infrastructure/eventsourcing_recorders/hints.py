@@ -11,7 +11,7 @@ from typing import Self
 import psycopg
 
 from infrastructure.eventsourcing_recorders.datastore import Connection
-from infrastructure.log.notifications import LOG_CHANNEL
+from infrastructure.log.notifications import HINT, LOG_CHANNEL
 
 CONNECT_TIMEOUT_SECONDS = 5
 
@@ -30,7 +30,7 @@ class AppendHints:
             try:
                 self._due = False
                 with suppress(psycopg.Error):
-                    connection.execute(f"NOTIFY {LOG_CHANNEL}")
+                    connection.execute(HINT)
             finally:
                 self._sending.release()
 

@@ -8,6 +8,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from application.queries import LogFault
 
+FaultOfLog = Callable[[], Coroutine[Any, Any, LogFault | None]]
+
 
 class LogQueries:
     """Where the log ends, and whether anything can be appended to it."""
@@ -15,7 +17,7 @@ class LogQueries:
     def __init__(
         self,
         pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]],
-        fault: Callable[[], Coroutine[Any, Any, LogFault | None]],
+        fault: FaultOfLog,
     ) -> None:
         self._pool = pool
         self.fault = fault

@@ -15,6 +15,7 @@ from infrastructure.postgres.connections import connect
 
 LOG_CHANNEL = "reprise_log"
 """Says that the log has grown, or that something else waits for a worker."""
+HINT = f"NOTIFY {LOG_CHANNEL}"
 PAUSE_SECONDS = 0.01
 """Between two hints: half of a follower's pace, so that there has been one when it comes to an end of its work."""
 
@@ -51,7 +52,7 @@ class WakeUpSender:
                 self._wanted.clear()
                 try:
                     connection = connection or await connect(self._conninfo)
-                    await connection.execute(f"NOTIFY {LOG_CHANNEL}")
+                    await connection.execute(HINT)
                     await asyncio.sleep(PAUSE_SECONDS)
                 except psycopg.Error:  # A standby takes no NOTIFY, which is not an operational error to psycopg.
                     # The followers' own looking makes up for it.

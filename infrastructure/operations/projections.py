@@ -17,7 +17,7 @@ from application.operations.queries import (
 )
 from application.read_models import READ_MODELS
 from domain.ids import uuid7
-from infrastructure.log.notifications import LOG_CHANNEL
+from infrastructure.log.notifications import HINT
 from infrastructure.projections.columns import SCHEMA
 from infrastructure.projections.rebuild.rebuild_watch import IS_STALLED
 from infrastructure.queries.read_model import Pool
@@ -123,7 +123,7 @@ class ProjectionQueries:
                 "INSERT INTO projection.rebuild (id, name, requested_by) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
                 (uuid7(), name, requested_by),
             )
-            await connection.execute(f"NOTIFY {LOG_CHANNEL}")
+            await connection.execute(HINT)
             cursor = await connection.execute(
                 "SELECT id FROM projection.rebuild WHERE name = %s ORDER BY requested_at DESC LIMIT 1", (name,)
             )
@@ -179,7 +179,7 @@ class ProjectionQueries:
                 {"wish": wish, "by": by, "reason": reason, "id": letter_id, "name": name},
             )
             asked = await cursor.fetchone()
-            await connection.execute(f"NOTIFY {LOG_CHANNEL}")
+            await connection.execute(HINT)
         if asked is not None:
             return asked
         await self.letter(name, letter_id)

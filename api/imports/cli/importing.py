@@ -17,9 +17,7 @@ from api.imports.cli.import_reports import Bar, JsonReport, Report, TextReport
 from application.commands import CommandKeys, Commands
 from application.imports.import_people import import_people
 from application.imports.tally import Tally
-from infrastructure.area_ports import area_ports
-from infrastructure.composition import open_service
-from infrastructure.imports.dry_run import open_trial
+from infrastructure.composition import open_service, open_trial
 from infrastructure.imports.people_file import MarksOnDisk, read_lines
 from infrastructure.postgres.database import migrated_database
 from infrastructure.postgres.logins import Login
@@ -97,7 +95,7 @@ async def _import(
 @asynccontextmanager
 async def _parts(settings: Settings, conninfo: str, *, dry_run: bool) -> AsyncIterator[Parts]:
     if dry_run:
-        async with open_trial(settings, conninfo, area_ports) as trial:
+        async with open_trial(settings, conninfo) as trial:
             yield trial
     else:
         async with open_service(settings, conninfo) as service:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from application.projections.definition import Projection
 from application.read_models import READ_MODELS
 from domain.ids import uuid7
-from infrastructure.log.notifications import LOG_CHANNEL
+from infrastructure.log.notifications import HINT
 from infrastructure.log.reader import Connection
 from infrastructure.postgres.connections import as_projector
 from infrastructure.projections.generations import DefinitionChangedError, check_definition, live_generation
@@ -48,7 +48,7 @@ def request_rebuild(connection: Connection, name: str, requested_by: str, *, is_
         "ON CONFLICT DO NOTHING",
         (uuid7(), name, requested_by, is_rollback),
     )
-    connection.execute(f"NOTIFY {LOG_CHANNEL}")
+    connection.execute(HINT)
     row = connection.execute(
         "SELECT id FROM projection.rebuild WHERE name = %s ORDER BY requested_at DESC LIMIT 1", (name,)
     ).fetchone()

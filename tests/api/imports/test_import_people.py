@@ -22,9 +22,7 @@ from application.users.queries import Users
 from application.users.register_user import register_user
 from domain.users import User
 from domain.users.values import UserStatus
-from infrastructure.area_ports import area_ports
-from infrastructure.composition import open_service
-from infrastructure.imports.dry_run import open_trial
+from infrastructure.composition import open_service, open_trial
 from infrastructure.imports.people_file import read_lines
 from infrastructure.replay import Log
 from infrastructure.secrets.keyring import load_keyring
@@ -44,7 +42,7 @@ class Importer(NamedTuple):
     @asynccontextmanager
     async def parts(self, *, dry_run: bool) -> AsyncIterator[tuple[Commands, CommandKeys]]:
         if dry_run:
-            async with open_trial(self.settings, self.conninfo, area_ports) as trial:
+            async with open_trial(self.settings, self.conninfo) as trial:
                 yield trial
         else:
             async with open_service(self.settings, self.conninfo) as service:
