@@ -40,7 +40,6 @@ __all__ = [
     "serves",
     "subject_field",
     "subject_getter",
-    "subject_of",
 ]
 
 T = TypeVar("T")
@@ -253,17 +252,11 @@ _AGGREGATE_OF: dict[type, type[Aggregate]] = {}
 _PEOPLE: dict[type, _People] = {}
 
 
-def subject_of(event: Any) -> UUID | None:
-    """The person that an event is about, whose key seals what is personal in it; None for nobody.
+def people_of(event: Any) -> tuple[UUID, ...]:
+    """Everybody that an event is about, each once; its subject first.
 
     Of an event of an unknown type it is not known whom it is about, unless that is whose stream it is in.
     """
-    people = _PEOPLE.get(type(event)) or _people(type(event))
-    return people.subject(event)
-
-
-def people_of(event: Any) -> tuple[UUID, ...]:
-    """Everybody that an event is about, each once; its subject first."""
     people = _PEOPLE.get(type(event)) or _people(type(event))
     subject = people.subject(event)
     if not people.also:
@@ -281,7 +274,7 @@ def begins_person(event_type: type[AggregateEvent]) -> bool:
 
 
 def subject_getter(event_type: type[AggregateEvent]) -> Callable[[Any], UUID | None]:
-    """What `subject_of` does for events of one type."""
+    """Finds the person that events of one type are about, whose key seals what is personal in them; None for nobody."""
     return _people(event_type).subject
 
 

@@ -48,7 +48,6 @@ NAMES_OF_SEVERAL = {
     "main": "of two programs",
     "ports": "of each area, listed in `infrastructure/area_ports.py`",
     "put_on_record": "by who uses the command line; by who sends a request",
-    "subject_of": "of an event; of a stored reason",
 }
 """Names that several rooms define, and what each of them means by it. No new ones: a name in two rooms misleads."""
 CIRCLES: set[frozenset[str]] = set()

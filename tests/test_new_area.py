@@ -65,18 +65,18 @@ def register(path: Path, before: str, line: str) -> None:
     path.write_text("\n".join([*lines[:place], line, *lines[place:], ""]), encoding="utf-8")
 
 
-def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     # Not those of this run: it is a run of its own, in one process.
     for name in ("PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST"):
         environment.pop(name, None)
     return subprocess.run(
-        [sys.executable, "-m", *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
 
 
 def test_a_new_area_takes_one_line_in_each_list_and_works(copy: Path) -> None:
-    ended = run(copy, "pytest", "-q", "-n0", "tests/badges")
+    ended = run(copy, "-m", "pytest", "-q", "-n0", "tests/badges")
 
     assert ended.returncode == 0, ended.stdout[-6000:] + ended.stderr[-2000:]
     assert "2 passed" in ended.stdout
@@ -85,13 +85,6 @@ def test_a_new_area_takes_one_line_in_each_list_and_works(copy: Path) -> None:
 def test_a_new_area_keeps_to_the_contracts(copy: Path) -> None:
     entry = "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
 
-    ended = subprocess.run(
-        [sys.executable, "-c", entry],
-        cwd=copy,
-        env={**os.environ, "PYTHONPATH": str(copy)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = run(copy, "-c", entry)
 
     assert ended.returncode == 0, ended.stdout[-4000:] + ended.stderr[-2000:]

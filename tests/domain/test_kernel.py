@@ -27,7 +27,7 @@ from domain.kernel import (
     purpose_of,
     records,
     subject_field,
-    subject_of,
+    subject_getter,
 )
 from domain.privacy.data_export import DataExport
 from domain.users import User
@@ -195,6 +195,10 @@ def test_every_event_says_whom_it_is_about(aggregate: type[Aggregate], event_typ
     # What is personal is sealed with the key of one person; in a person's own stream, with that person's.
     if personal_fields(event_type):
         assert (subject_field(event_type) is None) == aggregate.IS_PERSON
+
+
+def subject_of(event: AggregateEvent) -> UUID | None:
+    return subject_getter(type(event))(event)
 
 
 def test_a_fact_is_about_whose_stream_it_is_in_or_whom_it_names() -> None:
